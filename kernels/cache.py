@@ -1,0 +1,62 @@
+"""Where compiled kernels are kept, so that an edited kernel is never served stale.
+
+Numba's file cache does not notice an edit in *another* file (numba issue 1833): a caller stays cached and returns the
+old number. The folder's name therefore holds a hash of all kernel sources and of numba's version; it is set before any
+decorator runs.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+
+def source_hash() -> str:
+    """Hex digest (16 characters) of every kernel source and the versions of numba, llvmlite and Python."""
+    import llvmlite
+    import numba
+
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {sys.version}".encode())
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def user_cache_folder() -> Path:
+    """The user's cache folder: ``$XDG_CACHE_HOME``, else the platform's usual place."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def use_versioned_cache() -> None:
+    """Point numba at ``<user cache>/fracsim/<hash>``; a user's own NUMBA_CACHE_DIR is respected.
+
+    An unwritable folder means uncached kernels, with one warning: never a shared fixed folder in /tmp.
+    """
+    import numba
+
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return
+    folder = user_cache_folder() / "fracsim" / source_hash()
+    if _writable(folder):
+        numba.config.CACHE_DIR = str(folder)
+    else:
+        warnings.warn(
+            f"fracsim: {folder} is not writable, so kernels are compiled anew in every process "
+            "(set NUMBA_CACHE_DIR to a folder of your own to keep them)",
+            stacklevel=2,
+        )

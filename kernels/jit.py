@@ -1,0 +1,14 @@
+"""How every CPU kernel of fracsim is compiled: one place for the options.
+
+``error_model="numpy"``: the default's zero-division check stops vectorisation.
+``cache=True``: the second process on a machine compiles nothing (the folder is chosen in ``cache.py``).
+No fastmath anywhere: the bits of a run must not depend on how the compiler groups a sum.
+"""
+
+from numba import njit
+
+formula = njit(error_model="numpy", cache=True)
+"""A scalar formula: plain scalar Python, no allocation, compiled for the CPU here and later for CUDA."""
+
+kernel = njit(error_model="numpy", cache=True, nogil=True)
+"""A loop over arrays; releases the GIL, so that a pool of threads can train several runs."""
