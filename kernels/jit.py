@@ -12,3 +12,6 @@ formula = njit(error_model="numpy", cache=True)
 
 kernel = njit(error_model="numpy", cache=True, nogil=True)
 """A loop over arrays; releases the GIL, so that a pool of threads can train several runs."""
+
+inlined = njit(error_model="numpy", cache=True, inline="always")
+"""A piece of a kernel, copied into its caller: a literal argument (d = 2) then unrolls the loops it bounds."""

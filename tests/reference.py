@@ -1,5 +1,146 @@
 """Slow twins that define the truth: plain NumPy and Python, never optimised. Kernels are tested against these."""
 
+import itertools
+
+import numpy as np
+
 # --- fractals, levels, distributions ---------------------------------------------------------------------------------
 
 # --- networks, losses, optimisers ------------------------------------------------------------------------------------
+
+# A network is (d, T, k) and one flat buffer: per layer the weights (n_in, n_out) row-major, then the biases; the
+# readout last. The parameters' type, float64 or float32, decides the arithmetic. ``rule`` has the fields of Rule.
+
+LOSSES = ("hinge", "logistic", "squared")
+OPTIMIZERS = ("sgd", "momentum", "adam")
+SCHEDULES = ("constant", "step", "cosine")
+
+
+def layers(shape, params):
+    """[(W (n_in, n_out), b (n_out,)), …] of a network, as views into its flat parameters (Q,)."""
+    d, depth, width = shape
+    sizes = [d, *[width] * depth, 1]
+    parts, start = [], 0
+    for n_in, n_out in itertools.pairwise(sizes):
+        end = start + n_in * n_out
+        parts.append((params[start:end].reshape(n_in, n_out), params[end : end + n_out]))
+        start = end + n_out
+    assert start == len(params), "the buffer's length is not the shape's number of parameters"
+    return parts
+
+
+def activations(shape, params, x):
+    """Pre-activations of every layer for the points x (N, d): T arrays (N, k), then the scores (N, 1)."""
+    parts = layers(shape, params)
+    z = [x @ parts[0][0] + parts[0][1]]
+    for weights, biases in parts[1:]:
+        z.append(np.maximum(z[-1], 0) @ weights + biases)
+    return z
+
+
+def forward(shape, params, x):
+    """Scores f (N,)."""
+    return activations(shape, params, x)[-1][:, 0]
+
+
+def losses(loss, f, y):
+    """Loss of every sample, (N,)."""
+    if loss == "hinge":
+        return np.maximum(1 - y * f, 0)
+    if loss == "logistic":
+        return np.logaddexp(0, -y * f)
+    return (f - y) ** 2 / 2
+
+
+def slopes(loss, f, y):
+    """d loss / d f of every sample, (N,); 0 at the kink of the hinge."""
+    if loss == "hinge":
+        return np.where(y * f < 1, -y, np.zeros_like(y))
+    if loss == "logistic":
+        return (-y * np.exp(-np.logaddexp(0, y * f))).astype(f.dtype)
+    return f - y
+
+
+def gradient(shape, loss, params, x, y):
+    """(d mean loss / d params (Q,), mean loss) over N samples, by backpropagation."""
+    z, parts = activations(shape, params, x), layers(shape, params)
+    f, count = z[-1][:, 0], y.dtype.type(len(y))
+    dz = (slopes(loss, f, y) / count)[:, None]
+    dparts = []
+    for layer in range(len(parts) - 1, -1, -1):
+        h = x if layer == 0 else np.maximum(z[layer - 1], 0)
+        dparts.append(np.concatenate([(h.T @ dz).ravel(), dz.sum(axis=0)]))
+        if layer > 0:
+            dz = (dz @ parts[layer][0].T) * (z[layer - 1] > 0)
+    return np.concatenate(dparts[::-1]), losses(loss, f, y).mean(dtype=np.float64)
+
+
+def central_differences(shape, loss, params, x, y, h=1e-6):
+    """The same gradient, parameter by parameter, from the loss alone; (Q,)."""
+    result = np.empty_like(params)
+    for q in range(len(params)):
+        up, down = params.copy(), params.copy()
+        up[q] += h
+        down[q] -= h
+        rise = losses(loss, forward(shape, up, x), y).mean() - losses(loss, forward(shape, down, x), y).mean()
+        result[q] = rise / (up[q] - down[q])
+    return result
+
+
+def evaluate(shape, loss, params, x, y, level, n):
+    """(mean loss, accuracy, accuracy by level (n + 1,), NaN where a level has no samples); sign(0) is wrong."""
+    f = forward(shape, params, x)
+    right = f * y > 0
+    by_level = [right[level == j].mean() if np.any(level == j) else np.nan for j in range(n + 1)]
+    return losses(loss, f, y).mean(dtype=np.float64), right.mean(), np.array(by_level)
+
+
+def learning_rate(rule, base, t):
+    """Learning rate of step t = 1, 2, …"""
+    schedule = SCHEDULES[rule.schedule]
+    if schedule == "step":
+        return base * rule.decay ** ((t - 1) // rule.period)
+    if schedule == "cosine":
+        return base * (1 + np.cos(np.pi * (t - 1) / rule.period)) / 2 if t - 1 < rule.period else 0.0
+    return base
+
+
+def optimiser_step(rule, p, m, v, g, t, rate):
+    """New (p, m, v) after step t with the gradient g; Kingma and Ba, Algorithm 1, for Adam."""
+    real = p.dtype.type
+    rate = real(rate)
+    optimizer = OPTIMIZERS[rule.optimizer]
+    if optimizer == "sgd":
+        return p - rate * g, m, v
+    if optimizer == "momentum":
+        m = real(rule.momentum) * m + g
+        return p - rate * m, m, v
+    m = real(rule.beta1) * m + real(1 - rule.beta1) * g
+    v = real(rule.beta2) * v + real(1 - rule.beta2) * g * g
+    m_hat, v_hat = m / real(1 - rule.beta1**t), v / real(1 - rule.beta2**t)
+    return p - rate * m_hat / (np.sqrt(v_hat) + real(rule.epsilon)), m, v
+
+
+def dataset_batch(t, count, batch, index_of):
+    """Indices (B,) of step t; ``index_of(position, epoch)`` is an epoch's order, whose last B of N mod B are dropped."""
+    epoch, turn = divmod(t - 1, count // batch)
+    return np.array([index_of(turn * batch + i, epoch) for i in range(batch)], dtype=np.int64)
+
+
+def train(shape, rule, rate, params, batch_of, steps):
+    """(params, m, v, sum of losses, correct predictions, step of divergence or -1) after ``steps`` steps of training.
+
+    ``batch_of(t)`` gives x (B, d) and y (B,) of step t. The sums run over every sample before it is learnt from.
+    """
+    p, m, v = params.copy(), np.zeros_like(params), np.zeros_like(params)
+    loss_sum, correct = 0.0, 0
+    for t in range(1, steps + 1):
+        x, y = batch_of(t)
+        f = forward(shape, p, x)
+        g, mean_loss = gradient(shape, LOSSES[rule.loss], p, x, y)
+        loss_sum += mean_loss * len(y)
+        correct += int(np.sum(f * y > 0))
+        if not np.isfinite(mean_loss):
+            return p, m, v, loss_sum, correct, t
+        p, m, v = optimiser_step(rule, p, m, v, g, t, learning_rate(rule, rate, t))
+    return p, m, v, loss_sum, correct, -1

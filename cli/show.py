@@ -1,0 +1,246 @@
+"""``fracsim show``: fractals, curves and experiments in words and numbers."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fracsim.cli.frame import Frame, echo_json, example, json_option
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fracsim.experiments import Experiment
+    from fracsim.fractals import Fractal
+
+CURVE_FAMILIES = {
+    "polynomial:P": "weights n^P, …, 2^P, 1^P, the finest level first",
+    "finest:M": "equal weights on the M finest levels",
+    "0.5,…,1": "the values P(0), P(1), …, P(n) themselves",
+}
+
+
+@click.group(
+    cls=Frame,
+    invoke_without_command=True,
+    epilog=example("fracsim show", "fracsim show fractal sierpinski", "fracsim show curve 4 --fractal-depth 5"),
+)
+@json_option
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
+    """Show one fractal, curve or experiment; without a subcommand, list what there is."""
+    if context.invoked_subcommand is not None:
+        return
+    from fracsim.curves import PAPER_CURVES
+    from fracsim.experiments import experiment_names, load_experiment
+    from fracsim.fractals import fractal_names, load_fractal
+
+    kinds = {
+        "fractals": {name: load_fractal(name).description for name in fractal_names()},
+        "curves": {**{name: f"of the paper: {meaning}" for name, meaning in PAPER_CURVES.items()}, **CURVE_FAMILIES},
+        "experiments": {name: load_experiment(name).description for name in experiment_names()},
+    }
+    if as_json:
+        echo_json(kinds)
+        return
+    width = max(len(name) for entries in kinds.values() for name in entries)
+    for kind, entries in kinds.items():
+        click.echo(f"{kind.capitalize()} (fracsim show {kind[:-1]} NAME)")
+        for name, description in entries.items():
+            click.echo(f"  {name:{width}}  {_first_sentence(description)}")
+        click.echo()
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split()).partition(". ")[0].rstrip(".")
+
+
+@command.command("fractal", epilog=example("fracsim show fractal sierpinski", "fracsim show fractal my-fractal.toml"))
+@click.argument("name")
+@click.option("--fractal-depth", default="5", show_default=True, help="Depth n up to which cells are counted.")
+@json_option
+def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
+    """Show a fractal: its maps, dimensions and, for d <= 2, a picture.
+
+    NAME is a shipped fractal (see 'fracsim show'), cantor:3 for the Cantor set in 3 dimensions, or the path of a TOML
+    file.
+    """
+    from fracsim.fractals import load_fractal
+    from fracsim.runs import make_run
+
+    n = make_run({"fractal_depth": fractal_depth}).fractal_depth
+    fractal = load_fractal(name)
+    fractal.check_depth(n)
+    facts = fractal_facts(fractal, n)
+    if as_json:
+        echo_json({**facts, **fractal.to_dict()})
+        return
+    dimension = facts["similarity_dimension"]
+    click.echo(f"{fractal.name}: {fractal.description}\n")
+    for label, value in (
+        ("input dimension d", fractal.dimension),
+        ("maps r", fractal.maps),
+        ("base", f"{fractal.base}^{fractal.dimension}"),
+        ("images", "touch one another" if fractal.touching else "are separated by gaps"),
+        ("gap share", f"{fractal.gap_share:.4g}  (what the images leave of their cell)"),
+        ("gap", f"{fractal.gap}  (where negatives lie unless told otherwise)"),
+        ("similarity dimension", "none: the maps are no similarities" if dimension is None else f"{dimension:.4f}"),
+        ("greatest depth", f"{fractal.greatest_depth}  (finer cells fall below the resolution of float64)"),
+        ("cells of K_0, K_1, …", " ".join(f"{count:,}" for count in facts["cells"])),
+    ):
+        click.echo(f"{label:22}{value}")
+    click.echo("\nMaps F_i(x) = A x + b")
+    for i, (matrix, offset) in enumerate(zip(fractal.matrices, fractal.offsets, strict=True), start=1):
+        click.echo(f"  F_{i}: A = {_rows(matrix)}, b = {_row(offset)}")
+    if fractal.dimension <= 2:
+        click.echo("\n" + "\n".join(picture(fractal)))
+
+
+def fractal_facts(fractal: "Fractal", n: int) -> dict[str, Any]:
+    """The numbers of a fractal; ``cells`` counts those of K_0, …, K_n."""
+    return {
+        "name": fractal.name,
+        "dimension": fractal.dimension,
+        "maps": fractal.maps,
+        "touching": bool(fractal.touching),
+        "gap_share": float(fractal.gap_share),
+        "similarity_dimension": similarity_dimension(fractal.matrices),
+        "greatest_depth": fractal.greatest_depth,
+        "cells": [fractal.maps**j for j in range(n + 1)],
+    }
+
+
+def similarity_dimension(matrices: "np.ndarray") -> float | None:
+    """D with sum s_i^D = 1 (Moran's equation) for maps (r, d, d) that scale by s_i; None if one is no similarity."""
+    import numpy as np
+
+    singular = np.linalg.svd(matrices, compute_uv=False)
+    if np.any(np.ptp(singular, axis=1) > 1e-9 * singular[:, 0]):
+        return None
+    scales = singular[:, 0]
+    low, high = 0.0, math.log(len(scales)) / -math.log(scales.max()) + 1e-9
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if np.sum(scales**middle) > 1 else (low, middle)
+    return (low + high) / 2
+
+
+def picture(fractal: "Fractal", rows: int = 27) -> list[str]:
+    """Lines of text: for d = 2 the deepest K_j that ``rows`` lines can show, for d = 1 one line for each K_j."""
+    import numpy as np
+
+    limit = 3 * rows if fractal.dimension == 1 else rows
+    scale = float(np.linalg.svd(fractal.matrices, compute_uv=False)[:, 0].min())
+    depth = max(1, math.floor(math.log(limit + 0.5) / -math.log(scale)))
+    while depth > 1 and fractal.maps**depth > 2000:
+        depth -= 1
+    size = round(scale**-depth)  # so that a cell is a whole number of characters
+    size = size if limit <= 3 * size <= 3 * limit else limit
+    if fractal.dimension == 1:
+        inside = [_inside(fractal, j, _centres(fractal, size)[:, None]) for j in range(depth + 1)]
+        return [f"  K_{j} " + "".join("#" if cell else " " for cell in line) for j, line in enumerate(inside)]
+    across, down = np.meshgrid(_centres(fractal, 2 * size), _centres(fractal, size)[::-1])
+    cells = _inside(fractal, depth, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(size, 2 * size)
+    return [f"  K_{depth}", *("  " + "".join("#" if cell else "·" for cell in line) for line in cells)]
+
+
+def _centres(fractal: "Fractal", count: int) -> "np.ndarray":
+    """The middles of ``count`` equal parts of the base's side."""
+    import numpy as np
+
+    low = fractal.geometry().low
+    return low + (1.0 - low) * (np.arange(count) + 0.5) / count
+
+
+def _inside(fractal: "Fractal", depth: int, points: "np.ndarray") -> "np.ndarray":
+    """Whether each point (N, d) lies in K_depth, cell by cell."""
+    import numpy as np
+
+    low = fractal.geometry().low
+    inside = np.zeros(len(points), bool)
+    for matrix, offset in zip(*fractal.cells(depth), strict=True):
+        at = (points - offset) @ np.linalg.inv(matrix).T
+        inside |= np.all((at >= low - 1e-9) & (at <= 1 + 1e-9), axis=1)
+    return inside
+
+
+def _row(values: "np.ndarray") -> str:
+    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
+
+
+def _rows(matrix: "np.ndarray") -> str:
+    return "(" + "; ".join(", ".join(f"{value:.6g}" for value in row) for row in matrix) + ")"
+
+
+@command.command("curve", epilog=example("fracsim show curve 4 --fractal-depth 5", "fracsim show curve 0.5,0.7,1"))
+@click.argument("name")
+@click.option("--fractal-depth", help="Depth n of the fractal [default: 5, or what the given values have].")
+@json_option
+def show_curve(name: str, fractal_depth: str | None, as_json: bool) -> None:
+    """Show an approximation curve: P(0), …, P(n).
+
+    NAME is 1 to 6, polynomial:P, finest:M, or the values P(0),P(1),…,P(n). P(j) = 1 - Pr[x in K_j and y = -1] is the
+    accuracy that a model reaches by knowing K_j alone. Its increment P(j+1) - P(j) is the share of points that are
+    negatives of level j.
+    """
+    from fracsim.curves import PAPER_CURVES, parse_curve
+    from fracsim.runs import make_run
+
+    depth = fractal_depth or str(name.count(",") or 5)
+    n = make_run({"fractal_depth": depth}).fractal_depth
+    values = [float(value) for value in parse_curve(name).values(n)]
+    if as_json:
+        echo_json({"curve": name, "fractal_depth": n, "values": values})
+        return
+    meaning = f" ({PAPER_CURVES[name]})" if name in PAPER_CURVES else ""
+    click.echo(f"curve {name}{meaning}, fractal depth {n}\n")
+    click.echo(f"{'j':>4}  {'P(j)':>7}  {'increment':>9}")
+    for j, value in enumerate(values):
+        increment = f"{value - values[j - 1]:9.5f}" if j else " " * 9
+        click.echo(f"{j:4}  {value:7.5f}  {increment}  {'#' * round(80 * (value - 0.5))}")
+
+
+@command.command("experiment", epilog=example("fracsim show experiment cantor5-depth-width --quick"))
+@click.argument("name")
+@click.option("--quick", is_flag=True, help="The [quick] variant.")
+@json_option
+def show_experiment(name: str, quick: bool, as_json: bool) -> None:
+    """Show what an experiment trains.
+
+    NAME is a shipped experiment (see 'fracsim show') or the path of a TOML file. 'fracsim sweep --dry-run' says what it
+    costs.
+    """
+    from fracsim.experiments import load_experiment
+
+    experiment = load_experiment(name, quick=quick)
+    if as_json:
+        click.echo(experiment.to_json())
+        return
+    click.echo("\n".join(experiment_words(experiment)))
+
+
+def experiment_words(experiment: "Experiment") -> list[str]:
+    """The experiment as lines of text: what varies, and what every run has in common."""
+    from fracsim.planning import parameters_of
+    from fracsim.runs import SETTINGS
+
+    runs = experiment.runs
+    parameters = sorted({parameters_of(run) for run in runs})
+    lines = [f"{experiment.name}: {experiment.description}", ""]
+    lines.append(f"{len(runs):,} runs of {runs[0].steps:,} steps, a record every {runs[0].record_every:,} steps")
+    lines.append(f"networks of {_span([f'{count:,}' for count in parameters])} parameters")
+    lines += ["", "varies"] if experiment.varied else []
+    width = max(map(len, SETTINGS))
+    for table in (*experiment.zipped, experiment.crossed):
+        together = "  (together)" if len(table) > 1 and table is not experiment.crossed else ""
+        lines += [f"  {key:{width}}  {', '.join(map(str, values))}{together}" for key, values in table.items()]
+    lines += ["", "the same in every run"]
+    common = {key: {getattr(run, key) for run in runs} for key in SETTINGS if key not in experiment.varied}
+    for key, values in common.items():
+        if values != {None}:
+            lines.append(f"  {key:{width}}  {_span(sorted(map(str, values)))}")
+    return lines
+
+
+def _span(values: list[str]) -> str:
+    return values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"

@@ -1,0 +1,41 @@
+"""``fracsim``: the entry point and its commands, each a module of this folder that is imported only when called."""
+
+import click
+
+from fracsim.cli.frame import Frame, example, version_option
+
+COMMANDS = {
+    "sample": "Draw labelled points of a fractal distribution into a file.",
+    "train": "Train one network and record how it learns.",
+    "sweep": "Train every network of an experiment.",
+    "show": "Show a fractal, a curve or an experiment in words and numbers.",
+    "status": "Say what files hold and how far their runs are.",
+    "export": "Write a file's records or points as CSV.",
+    "doctor": "Check this machine: versions, SIMD, threads, CUDA, kernels.",
+    "warmup": "Compile all kernels now, so that later commands start at once.",
+}
+
+
+@click.group(
+    cls=Frame,
+    lazy=COMMANDS,
+    epilog=example(
+        "fracsim sweep cantor5-depth-width --quick -o quick.h5", "fracsim-plot depth-width quick.h5 -o quick.png"
+    ),
+)
+@version_option
+def command() -> None:
+    """Which fractal distributions can a deep ReLU network express, and which can it learn?
+
+    Every option of every command can also be given as an environment variable: --threads as FRACSIM_THREADS. The
+    command line wins over the environment, the environment over an experiment's TOML.
+    """
+
+
+def main() -> None:
+    """Run ``fracsim`` with the process's arguments; ends the process with its exit code."""
+    command(prog_name="fracsim")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""``fracsim sweep``: every run of an experiment into one product file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fracsim.cli.frame import duration, echo_json, example, json_option, quiet_option, size
+from fracsim.cli.settings import (
+    SweepProgress,
+    command_line,
+    environment_settings,
+    output_options,
+    parameter_name,
+    parse_set,
+    say,
+)
+from fracsim.errors import UsageError
+from fracsim.runs import check_key
+
+if TYPE_CHECKING:
+    from fracsim.experiments import Experiment
+
+
+@click.command(
+    "sweep",
+    epilog=example(
+        "fracsim sweep cantor5-depth-width --quick -o quick.h5",
+        "fracsim sweep cantor5-depth-width --set width=[10,20] --set seed=[0,1,2] -o narrow.h5",
+        "fracsim sweep my-experiment.toml --dry-run",
+        "fracsim sweep --from quick.h5 --seed 1 -o again.h5",
+    ),
+)
+@click.argument("experiment", required=False)
+@click.option("--from", "source", metavar="FILE", help="Rerun the experiment stored in a product file.")
+@click.option("--quick", is_flag=True, help="The experiment's [quick] variant: minutes instead of hours.")
+@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True,
+              help="Set a key, as in TOML; a list or range varies it. May be repeated.")  # fmt: skip
+@click.option("--seed", metavar="NUMBER", help="Short for --set seed=NUMBER.")
+@click.option("--weights", metavar="none|final|records", help="Weights to keep. [default: the experiment's, else none]")
+@output_options
+@json_option
+@quiet_option
+def command(
+    experiment: str | None,
+    source: str | None,
+    quick: bool,
+    assignments: tuple[str, ...],
+    seed: str | None,
+    weights: str | None,
+    output: str | None,
+    **how: Any,
+) -> int | None:
+    """Train every network of EXPERIMENT, a shipped name or a TOML file, into one product file.
+
+    Running the same command again does nothing where the product is complete; it never replaces another experiment's.
+    The command line wins over FRACSIM_* variables (FRACSIM_STEPS, FRACSIM_DEPTH, ...), these over the TOML file.
+    """
+    chosen = parse_set(assignments)
+    if seed is not None:
+        if "seed" in chosen:
+            raise UsageError("seed is given twice, by --set and by --seed; accepted is one of them")
+        chosen["seed"] = seed
+    for key in chosen:
+        check_key(key, "--set")
+    resolved = _resolve(experiment, source, quick, chosen, weights)
+    return run_experiment(resolved, output, **how)
+
+
+def _resolve(
+    name: str | None, source: str | None, quick: bool, chosen: dict[str, Any], weights: str | None
+) -> Experiment:
+    """The experiment that the options mean."""
+    from fracsim.experiments import experiment_names, load_experiment
+
+    if (name is None) == (source is None):
+        names = ", ".join(experiment_names())
+        raise UsageError(f"give either an EXPERIMENT, a TOML file or one of {names}, or --from FILE")
+    if source is not None and quick:
+        raise UsageError("--quick goes with an EXPERIMENT, not with --from")
+    given = {key: value for key, value in environment_settings().items() if key not in chosen}
+    try:
+        if name is not None:
+            return load_experiment(name, quick, {**given, **chosen}, weights)
+        return _stored(str(source), {**given, **chosen}, weights)
+    except UsageError as error:
+        if not given:
+            raise
+        variables = ", ".join(f"FRACSIM_{parameter_name(key).upper()}" for key in given)
+        raise UsageError(f"{error} (set in the environment: {variables})") from error
+
+
+def _stored(path: str, overrides: dict[str, Any], weights: str | None) -> Experiment:
+    from fracsim.data.errors import FileError
+    from fracsim.data.reader import open_trajectory
+    from fracsim.experiments import Experiment
+
+    text = open_trajectory(path).attributes.get("experiment")
+    if not isinstance(text, str):
+        raise FileError(f"'{path}' stores no experiment to rerun")
+    return Experiment.from_json(text).changed(overrides, weights)
+
+
+def run_experiment(
+    experiment: Experiment,
+    output: str | None,
+    *,
+    threads: int | None,
+    overwrite: bool,
+    backend: str,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int | None:
+    """Train an experiment as the options say and tell the result; the exit code."""
+    if dry_run:
+        show_plan(experiment, output, threads, backend, as_json)
+        return None
+    if output is None:
+        raise UsageError("the product file is missing: give -o FILE (--output)")
+    from fracsim.sweeps import run_sweep
+
+    with SweepProgress(experiment.name, quiet) as progress:
+        summary = run_sweep(
+            experiment,
+            output,
+            backend=backend,
+            threads=threads,
+            overwrite=overwrite,
+            progress=progress,
+            announce=say(quiet),
+            command=command_line(),
+        )
+    tell(experiment, summary, as_json, quiet)
+    return 130 if summary.status == "interrupted" else None
+
+
+def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> None:
+    """Print what became of a sweep: JSON or a table on stdout, the rest on stderr."""
+    from fracsim.cli.results import read_results, sweep_table
+
+    results = read_results(summary.output, experiment.varied)
+    if as_json:
+        echo_json(report(summary, results))
+    elif not quiet:
+        if len(results) == 1:
+            click.echo(_one_line_result(results[0]))
+        else:
+            click.echo(sweep_table(experiment.varied, results))
+    if quiet:
+        return
+    diverged = sum(result["status"] == "diverged" for result in results)
+    if diverged and len(results) > 1:
+        click.echo(f"{diverged} of {len(results)} runs diverged (their loss was no longer finite).", err=True)
+    if summary.status == "interrupted":
+        ended = sum(result["status"] in ("complete", "diverged") for result in results)
+        click.echo(
+            f"Interrupted: {summary.output} keeps the records so far, {ended} of {len(results)} runs ended.", err=True
+        )
+    elif summary.already_complete:
+        click.echo(f"{summary.output} is already complete (--overwrite trains it again).", err=True)
+    else:
+        click.echo(f"{summary.output} is complete, in {duration(summary.seconds)}.", err=True)
+
+
+def _one_line_result(result: dict[str, Any]) -> str:
+    final = result["final"]
+    if final is None or result["best_test_accuracy"] is None:
+        return f"{result['status']}, no record"
+    return (
+        f"{result['status']} after {final['step']:,} steps: best test accuracy {result['best_test_accuracy']:.4f}, "
+        f"last {final['test_accuracy']:.4f} (training {final['train_accuracy']:.4f})"
+    )
+
+
+def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The object of ``--json``. One run: its numbers and ``final``; a sweep: totals and a list ``runs``.
+
+    ``seconds`` are those of the training kernels, compilation and records excluded, summed over the threads; None where
+    the product was complete before.
+    """
+    steps, seconds = sum(summary.steps), sum(summary.run_seconds)
+    fresh = not summary.already_complete
+    accuracies = [result["best_test_accuracy"] for result in results if result["best_test_accuracy"] is not None]
+    value: dict[str, Any] = {
+        "output": str(summary.output),
+        "status": summary.status,
+        "steps": steps if fresh else sum(result["final"]["step"] if result["final"] else 0 for result in results),
+        "seconds": seconds if fresh else None,
+        "steps_per_second": steps / seconds if fresh and seconds > 0 else None,
+        "best_test_accuracy": max(accuracies, default=None),
+    }
+    if len(results) > 1:
+        return {**value, "threads": summary.threads, "runs": results}
+    status = results[0]["status"]
+    return {**value, "status": status if status == "diverged" else summary.status, "final": results[0]["final"]}
+
+
+def show_plan(experiment: Experiment, output: str | None, threads: int | None, backend: str, as_json: bool) -> None:
+    """Print the plan with its measured times; nothing is written."""
+    import dataclasses
+
+    from fracsim.outputs import check_output
+    from fracsim.planning import check_room, measure, plan
+    from fracsim.sweeps import choose_backend, choose_threads
+
+    count, reason = choose_threads(threads, len(experiment.runs))
+    planned = plan(experiment, count)
+    if output is not None:
+        check_output(experiment, Path(output))
+    check_room(planned, Path(output).parent if output else Path())
+    planned = measure(experiment, planned, choose_backend(backend))
+    if as_json:
+        echo_json({"experiment": experiment.name, "varied": experiment.varied, **dataclasses.asdict(planned)})
+        return
+    varied = ", ".join(experiment.varied) or "nothing"
+    runs = "1 run" if planned.runs == 1 else f"{planned.runs:,} runs"
+    click.echo(f"{experiment.name}: {runs} of {planned.shapes[0].steps:,} steps, varied: {varied}")
+    click.echo(f"{'T':>4} {'k':>6} {'d':>3} {'runs':>6} {'parameters':>12} {'µs a step':>10} {'each run':>14}")
+    for shape in planned.shapes:
+        seconds = shape.step_seconds or 0.0
+        click.echo(
+            f"{shape.network_depth:>4} {shape.width:>6} {shape.inputs:>3} {shape.runs:>6} {shape.parameters:>12,} "
+            f"{1e6 * seconds:>10.1f} {duration(seconds * shape.steps):>14}"
+        )
+    click.echo(f"records {planned.records:,}, data sets {planned.data_sets}")
+    click.echo(f"memory at most {size(planned.memory)}, disk at most {size(planned.disk)}")
+    plural = "s" if count > 1 else ""
+    click.echo(f"about {duration(planned.seconds or 0.0)} on {count} thread{plural} ({reason}), records excluded")

@@ -1,0 +1,56 @@
+"""``fracsim train``: one network, one product file; a sweep of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fracsim.cli.frame import example, json_option, quiet_option
+from fracsim.cli.settings import given_settings, output_options, run_options
+from fracsim.cli.sweep import run_experiment
+from fracsim.errors import UsageError
+
+_WEIGHTS = ("final", "records")
+
+
+@click.command(
+    "train",
+    epilog=example(
+        "fracsim train --depth 5 --width 100 --learning-rate 0.001 --steps 100000 -o run.h5",
+        "fracsim train --fractal vicsek --curve 4 --depth 3 --steps 50000 --threads 1 -o run.h5 --json",
+    ),
+)
+@run_options
+@click.option(
+    "--weights", metavar="|".join(_WEIGHTS), default="final", show_default=True, help="Weights to keep: last or all."
+)
+@output_options
+@json_option
+@quiet_option
+def command(
+    weights: str,
+    output: str | None,
+    threads: int | None,
+    overwrite: bool,
+    backend: str,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: str | None,
+) -> int | None:
+    """Train one network on a fractal distribution and record how it learns.
+
+    The defaults are the paper's protocol. Every option is also read from the environment: --depth from FRACSIM_DEPTH.
+    """
+    if weights not in _WEIGHTS:
+        raise UsageError(f"--weights is '{weights}'; accepted is one of {', '.join(_WEIGHTS)}")
+    from fracsim.experiments import make_experiment
+    from fracsim.grids import Grid
+
+    grid = Grid()
+    for key, text in given_settings(options).items():
+        grid.fix(key, text)
+    experiment = make_experiment(grid, name="train", weights=weights)
+    how: dict[str, Any] = {"threads": threads, "overwrite": overwrite, "backend": backend, "dry_run": dry_run}
+    return run_experiment(experiment, output, **how, as_json=as_json, quiet=quiet)

@@ -1,0 +1,79 @@
+"""``fracsim warmup``: compile every kernel into the cache, so that no later command on this machine waits for it."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+
+import click
+
+from fracsim.cli.frame import Progress, duration, echo_json, example, json_option, quiet_option
+
+
+@click.command(epilog=example("fracsim warmup", "NUMBA_CACHE_DIR=/scratch/$USER/fracsim fracsim warmup"))
+@json_option
+@quiet_option
+def command(as_json: bool, quiet: bool) -> None:
+    """Compile all kernels into the cache, say once per machine type, before many jobs start at the same time.
+
+    Compiled kernels belong to one CPU type, one version of fracsim and one of numba; others are compiled beside them.
+    The folder is the user's cache folder, or NUMBA_CACHE_DIR.
+    """
+    started = time.perf_counter()
+    work = list(jobs())
+    with Progress("compile", len(work), unit="parts", quiet=quiet or as_json) as progress:
+        for done, (name, compile_part) in enumerate(work):
+            progress.update(done, name)
+            compile_part()
+    seconds = time.perf_counter() - started
+    folder = cache_folder()
+    if as_json:
+        echo_json({"folder": folder, "seconds": seconds})
+    elif not quiet:
+        click.echo(
+            f"all kernels are ready after {duration(seconds)}, kept in {folder or 'memory only: no writable cache'}"
+        )
+
+
+def cache_folder() -> str | None:
+    """The folder in which this process keeps compiled kernels; None where there is none to write to."""
+    import numba
+
+    import fracsim.kernels  # chooses the folder  # noqa: F401
+
+    return numba.config.CACHE_DIR or None  # type: ignore[attr-defined]
+
+
+def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
+    """(name, work) of tiny trainings that together call every kernel with every type: the work compiles them."""
+    yield "points", _points
+    for precision, data in product(("float32", "float64"), ("dataset", "stream")):
+        yield f"training, {precision}, {data}", partial(_train, precision, data)
+
+
+def _points() -> None:
+    from fracsim.fractals import load_fractal
+    from fracsim.runs import Run
+
+    sample = Run().distribution().sample(4)
+    load_fractal("cantor").level(sample.x, 5)
+
+
+def _train(precision: str, data: str) -> None:
+    import numpy as np
+
+    from fracsim.kernels.backend import get_backend
+    from fracsim.runs import Run
+    from fracsim.training import make_data, shape_of, train_run
+
+    run = Run(
+        network_depth=2, width=8, steps=2, record_every=2, train_points=8, test_points=8, batch_size=4,
+        precision=precision, data=data,
+    )  # fmt: skip
+    backend = get_backend("cpu")
+    points = make_data(run, backend)
+    outcome = train_run(
+        run, backend, data=points, on_record=lambda record: None, on_progress=None, should_stop=lambda: False
+    )
+    x = np.zeros((1, 4, 2), outcome.params.dtype)
+    backend.forward(shape_of(run), outcome.params[None], x, np.zeros(1, np.int64))

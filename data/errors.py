@@ -1,0 +1,33 @@
+"""The error of this room: a file that cannot be used or written, told in one sentence."""
+
+import errno
+from os import PathLike, fspath
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EIO: "the disk reports an input/output error (EIO)",
+    errno.ENOENT: "the folder does not exist",
+    errno.ENOTDIR: "a part of its path is a file, not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.EMFILE: "this process has too many open files (see ulimit -n)",
+    errno.ENFILE: "this machine has too many open files",
+}
+
+
+class FileError(RuntimeError):
+    """A file cannot be read or written; the message is one sentence for the user."""
+
+
+def reason(error: OSError) -> str:
+    """Why the operating system refused, in plain words."""
+    return _REASONS.get(error.errno or 0, error.strerror or str(error))
+
+
+def cannot_write(path: str | PathLike[str], error: OSError, consequence: str = "") -> FileError:
+    """FileError for a failed write; `consequence` says what became of the file."""
+    return FileError(f"cannot write '{fspath(path)}': {reason(error)}{'; ' + consequence if consequence else ''}")

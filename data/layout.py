@@ -1,0 +1,226 @@
+"""A trajectory file built from its plan: preallocated for a running writer, or compressed from finished data.
+
+The same code makes both, so that a finished file differs from a running one in storage only.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from fracsim.data import schema
+from fracsim.data.careful import CarefulFile
+from fracsim.data.schema import Variable
+
+# The oldest format every tool reads; with "latest" a killed writer leaves a file that does not open.
+LIBVER = ("earliest", "v110")
+_CHUNK_BYTES = 1 << 20
+_BARE_SCALE = "This is a netCDF dimension but not a netCDF variable.{:>10}"  # netCDF-4's own mark
+
+
+class Place(NamedTuple):
+    """Where one contiguous dataset lies in the file."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+Source = Callable[[str, int, int], np.ndarray]  # (path of the dataset, first row, end row) -> rows
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is known before the first record: see `TrajectoryWriter.create`."""
+
+    runs: Mapping[str, np.ndarray]
+    steps: np.ndarray
+    levels: int
+    layers: int
+    attributes: Mapping[str, str | int | float]
+    weights: Mapping[str, schema.WeightsGroup]
+
+    @property
+    def run_count(self) -> int:
+        return len(next(iter(self.runs.values())))
+
+
+def column(name: str, values: Sequence) -> np.ndarray:
+    """One `run` column as int64, uint64, float64 or text (object array of str); None is NaN or "".
+
+    Raises ValueError for anything else.
+    """
+    items = [v.item() if isinstance(v, np.generic) else v for v in values]
+    present = [v for v in items if v is not None]
+    if any(isinstance(v, bool) or not isinstance(v, str | int | float) for v in present):
+        raise ValueError(f"column '{name}': only text, int and float can be stored, not {present!r:.80}")
+    if name in schema.TEXT_COLUMNS or any(isinstance(v, str) for v in present):
+        if not all(isinstance(v, str) for v in present):
+            raise ValueError(f"column '{name}' must be text throughout: {present!r:.80}")
+        return np.array(["" if v is None else v for v in items], dtype=object)
+    if len(present) < len(items) or any(isinstance(v, float) for v in present):
+        return np.array([np.nan if v is None else v for v in items], dtype="<f8")
+    return np.array(items, dtype="<u8" if max(present, default=0) > np.iinfo(np.int64).max else "<i8")
+
+
+def build(file: CarefulFile, plan: Plan, status: str, source: Source | None = None) -> dict[str, Place]:
+    """Write the whole structure; without `source` preallocated and empty, with it compressed and filled.
+
+    Returns where every preallocated dataset lies (empty with `source`).
+    """
+    places: dict[str, Place] = {}
+    with h5py.File(file, "w", libver=LIBVER) as root:
+        set_attributes(root, {"format": schema.FORMAT, "format_version": schema.FORMAT_VERSION})
+        root.attrs.create("status", *_fixed_text(status))
+        set_attributes(root, plan.attributes)
+        scales = {
+            "run": _scale(root, "run", np.arange(plan.run_count)),
+            "step": _scale(root, "step", plan.steps),
+            "level": _scale(root, "level", np.arange(plan.levels)),
+            "layer": _scale(root, "layer", np.arange(plan.layers)),
+        }
+        for name, values in plan.runs.items():
+            _column(root, name, values, scales["run"])
+        for variable in (*schema.PROGRESS, *schema.RECORDS):
+            _dataset(root, variable, scales, source, places)
+        names = root["run_status"].attrs
+        names["flag_values"] = np.arange(len(schema.RUN_STATUS), dtype="|i1")
+        names["flag_meanings"] = " ".join(schema.RUN_STATUS)
+        for name, group in plan.weights.items():
+            _weights(root.create_group(f"weights/{name}"), name, group, source, places)
+    return places
+
+
+def set_status(file: CarefulFile, status: str) -> None:
+    """Change the `status` attribute in place (its length is fixed, so no other byte moves)."""
+    with h5py.File(file, "r+", libver=LIBVER) as root:
+        value, _, dtype = _fixed_text(status)
+        root.attrs.get_id("status").write(np.asarray(value, dtype=dtype))
+
+
+def attribute_error(attributes: Mapping[str, object]) -> str:
+    """What is wrong with attributes that cannot be stored so that every reader gets them back; "" where nothing is."""
+    for name, value in attributes.items():
+        # xarray drops boolean attributes
+        if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.integer | np.floating):
+            return f"attribute '{name}' must be text, int or float, not {type(value).__name__}"
+    return ""
+
+
+def set_attributes(node: h5py.Group | h5py.Dataset, values: Mapping[str, object]) -> None:
+    """Store text, int and float attributes. Raises ValueError for any other."""
+    if problem := attribute_error(values):
+        raise ValueError(problem)
+    for name, value in values.items():
+        node.attrs[name] = value
+
+
+def _fixed_text(status: str) -> tuple[np.ndarray, tuple[()], np.dtype]:
+    dtype = h5py.string_dtype("utf-8", 16)
+    return np.array(status.encode()).astype(dtype), (), dtype
+
+
+def _scale(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+    variable = schema.DIMENSIONS[name]
+    scale = group.create_dataset(name, data=np.asarray(values, dtype=variable.dtype))
+    scale.make_scale(name)
+    set_attributes(scale, {"units": variable.units, "long_name": variable.long_name})
+    return scale
+
+
+def bare_scale(group: h5py.Group, name: str, size: int) -> h5py.Dataset:
+    """A dimension without coordinates; it takes no space for its values."""
+    scale = group.create_dataset(name, shape=(size,), dtype=">f4")
+    scale.make_scale(_BARE_SCALE.format(size))
+    return scale
+
+
+def _column(root: h5py.Group, name: str, values: np.ndarray, run: h5py.Dataset) -> None:
+    # Variable-length text: the only kind that both xarray engines give back as text.
+    dtype = h5py.string_dtype("utf-8") if values.dtype == object else values.dtype
+    dataset = root.create_dataset(name, data=values, dtype=dtype)
+    dataset.dims[0].attach_scale(run)
+    set_attributes(dataset, {"units": "1", "long_name": schema.COLUMNS.get(name, name.replace("_", " "))})
+
+
+def _dataset(
+    group: h5py.Group,
+    variable: Variable,
+    scales: Mapping[str, h5py.Dataset],
+    source: Source | None,
+    places: dict[str, Place],
+) -> None:
+    shape = tuple(len(scales[dim]) for dim in variable.dims)
+    dtype = np.dtype(variable.dtype)
+    fill = np.nan if dtype.kind == "f" else 0
+    if source is None:
+        # Contiguous and allocated now: a full disk is met here, and no write moves metadata later.
+        now = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        now.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        dataset = group.create_dataset(variable.name, shape, dtype, fillvalue=fill, dcpl=now)
+        places[dataset.name] = Place(dataset.id.get_offset(), shape, dtype)
+    else:
+        path = f"{group.name.rstrip('/')}/{variable.name}"
+        dataset = compressed(group, variable.name, shape, dtype, lambda first, end: source(path, first, end), fill)
+    describe(dataset, variable, scales)
+
+
+def describe(dataset: h5py.Dataset, variable: Variable, scales: Mapping[str, h5py.Dataset]) -> None:
+    """A scale on every axis, units and meaning: what xarray needs to open the file without arguments."""
+    for axis, dim in enumerate(variable.dims):
+        dataset.dims[axis].attach_scale(scales[dim])
+    set_attributes(dataset, {"units": variable.units, "long_name": variable.long_name})
+
+
+def compressed(
+    group: h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    rows: Callable[[int, int], np.ndarray],
+    fill: float = 0,
+) -> h5py.Dataset:
+    """A chunked dataset (gzip 1, shuffle, fletcher32) filled block by block with rows(first, end)."""
+    chunk = chunk_shape(shape, dtype.itemsize)
+    dataset = group.create_dataset(
+        name, shape, dtype, chunks=chunk, fillvalue=fill, compression="gzip", compression_opts=1, shuffle=True,
+        fletcher32=True,
+    )  # fmt: skip
+    row_bytes = max(1, int(np.prod(shape[1:])) * dtype.itemsize)
+    step = chunk[0] * max(1, 16 * _CHUNK_BYTES // (row_bytes * chunk[0]))  # whole chunks, about 16 MiB in memory
+    for first in range(0, shape[0], step):
+        end = min(first + step, shape[0])
+        dataset[first:end] = rows(first, end)
+    return dataset
+
+
+def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Whole trailing axes as far as a chunk of 1 MiB holds them, so that reading one run touches few chunks."""
+    room = max(1, _CHUNK_BYTES // itemsize)
+    chunk = []
+    for size in reversed(shape):
+        chunk.append(max(1, min(size, room)))
+        room = max(1, room // chunk[-1])
+    return tuple(reversed(chunk))
+
+
+def _weights(
+    group: h5py.Group, name: str, stored: schema.WeightsGroup, source: Source | None, places: dict[str, Place]
+) -> None:
+    shape = schema.weights_shape(name)
+    assert shape is not None, "checked by the writer"
+    d, depth, width = shape
+    sizes = " -> ".join(str(size) for size in (d, *[width] * depth, 1))
+    set_attributes(group, {"input_dimension": d, "network_depth": depth, "width": width, "layer_sizes": sizes,
+                        "layout": schema.PARAMETER_LAYOUT, **stored.attributes})  # fmt: skip
+    scales = {
+        "run": _scale(group, "run", np.asarray(stored.runs)),
+        "snapshot": _scale(group, "snapshot", np.asarray(stored.snapshots)),
+        "parameter": bare_scale(group, "parameter", stored.parameters),
+    }
+    dtype = np.dtype(stored.dtype).newbyteorder("<").str
+    for variable in schema.WEIGHTS:
+        kind = dtype if variable.name == "params" else variable.dtype
+        _dataset(group, variable._replace(dtype=kind), scales, source, places)

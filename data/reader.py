@@ -1,0 +1,218 @@
+"""Read trajectories, finished or still running, without trusting them (see `safe`)."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fracsim.data import schema
+from fracsim.data.errors import FileError
+from fracsim.data.safe import Inspector, Opened, opened
+from fracsim.data.schema import RUN_STATUS
+
+
+class _Stored(NamedTuple):
+    """One weights group: its name, shape (d, T, k), runs, snapshots, how many of these are there per run."""
+
+    name: str
+    shape: tuple[int, int, int]
+    runs: np.ndarray
+    snapshots: np.ndarray
+    done: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The records of R runs at S steps.
+
+    `attributes`: of the file. `experiment`: the resolved experiment ({} where none is stored). `status`: running,
+    interrupted or complete. `runs`: column -> (R,) array. `steps`: (S,). `records_done`: (R,) valid records.
+    `run_status`: (R,) names of `schema.RUN_STATUS`.
+    """
+
+    path: str
+    attributes: dict[str, str | int | float]
+    experiment: dict[str, Any]
+    status: str
+    runs: dict[str, np.ndarray]
+    steps: np.ndarray
+    records_done: np.ndarray
+    run_status: tuple[str, ...]
+    _variables: Mapping[str, np.ndarray]
+    _weights: tuple[_Stored, ...]
+
+    @property
+    def note(self) -> str:
+        """What a table or figure must say beside the results: "" or e.g. 'running, 37 of 100 records'."""
+        if self.status == "complete":
+            return ""
+        expected = [
+            done if name == "diverged" else len(self.steps)
+            for name, done in zip(self.run_status, self.records_done, strict=True)
+        ]
+        return f"{self.status}, {int(self.records_done.sum())} of {int(sum(expected))} records"
+
+    def variable(self, name: str) -> np.ndarray:
+        """Values of one of `schema.RECORDS`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is no record."""
+        if name not in self._variables:
+            raise ValueError(f"no variable '{name}'; a trajectory has {', '.join(self._variables)}")
+        return self._variables[name]
+
+    def weight_steps(self, run: int) -> np.ndarray:
+        """Steps at which the weights of `run` are stored; empty where they are not."""
+        stored = self._group_of(run)
+        return stored.snapshots[: self._snapshots(stored, run)] if stored else np.empty(0, np.int64)
+
+    def weights(self, run: int, snapshot: int = -1) -> tuple[tuple[int, int, int], np.ndarray]:
+        """Shape (d, T, k) and params (Q,) of `run` at one of its stored snapshots (-1: the last one).
+
+        Raises FileError where these weights are not in the file.
+        """
+        stored = self._group_of(run)
+        count = self._snapshots(stored, run) if stored else 0
+        if stored is None or not -count <= snapshot < count:
+            which = "weights" if count == 0 else f"snapshot {snapshot} of the weights ({count} stored)"
+            raise FileError(f"'{self.path}' holds no {which} of run {run}")
+        with opened(self.path) as file:
+            inspector = Inspector(file)
+            group = inspector.group(inspector.group(file.root, "weights"), stored.name)
+            params = _params(inspector, group, stored)
+            return stored.shape, params[int(np.flatnonzero(stored.runs == run)[0]), snapshot % count]
+
+    def _group_of(self, run: int) -> _Stored | None:
+        if not 0 <= run < len(self.records_done):
+            raise ValueError(f"run {run} is not in 0..{len(self.records_done) - 1}")
+        return next((stored for stored in self._weights if run in stored.runs), None)
+
+    @staticmethod
+    def _snapshots(stored: _Stored, run: int) -> int:
+        return int(stored.done[stored.runs == run][0])
+
+
+def open_trajectory(path: str | os.PathLike[str]) -> Trajectory:
+    """Read a trajectory whole, but for the weights. Raises FileError, one sentence, for whatever is wrong with it."""
+    with opened(path) as file:
+        kind = kind_of(file)
+        if kind != "trajectory":
+            raise FileError(f"'{file.name}' holds {kind}, not a trajectory")
+        return _load(file)
+
+
+def sniff(path: str | os.PathLike[str]) -> str:
+    """Kind of a file, "trajectory" or "samples". Raises FileError for any file that is neither or not sound."""
+    with opened(path) as file:
+        return kind_of(file)
+
+
+def inspect(fd: int, name: str) -> None:
+    """Read all of the file behind `fd`, which has no trailer; FileError says what is wrong (run in quarantine)."""
+    with opened(f"/dev/fd/{fd}", name, quarantined=True) as file:
+        if kind_of(file) == "trajectory":
+            _load(file)
+
+
+def kind_of(file: Opened) -> str:
+    """Kind of a file, "trajectory" or "samples", once format, version, status and seal agree."""
+    inspector = Inspector(file)
+    attributes = inspector.attributes(file.root)
+    kind = {schema.FORMAT: "trajectory", schema.SAMPLES_FORMAT: "samples"}.get(str(attributes.get("format")))
+    version = attributes.get("format_version")
+    if kind is None or not isinstance(version, int):
+        raise FileError(f"'{file.name}' is an HDF5 file, but not one of fracsim's")
+    if version > schema.FORMAT_VERSION:
+        raise FileError(
+            f"'{file.name}' is from a newer fracsim (format_version {version}, this one reads up to "
+            f"{schema.FORMAT_VERSION}): update fracsim to read it"
+        )
+    status = attributes.get("status", "complete")
+    if version < 1 or status not in schema.FILE_STATUS:
+        raise inspector.bad(f"format_version {version}, status {status!r}")
+    if file.sealed != (status == "complete"):
+        lack = "its checksum is missing" if status == "complete" else f"it has a checksum, yet is {status}"
+        raise FileError(f"'{file.name}' is damaged: {lack} (cut off or changed after it was written)")
+    return kind
+
+
+def _load(file: Opened) -> Trajectory:
+    inspector, root = Inspector(file), file.root
+    names = inspector.members(root)
+    attributes = inspector.attributes(root)
+    sizes: dict[str, int] = {}
+    axes = {}
+    for name in ("run", "step", "level", "layer"):
+        axes[name] = inspector.numbers(root, name, (None,), schema.DIMENSIONS[name].dtype)
+        sizes[name] = len(axes[name])
+        if sizes[name] == 0:
+            raise inspector.bad(f"no {name}")
+    # The counters first: what they count was on the disk before they were raised, whatever is written while we read.
+    progress = {v.name: inspector.numbers(root, v.name, (sizes["run"],), v.dtype) for v in schema.PROGRESS}
+    done, codes = progress["records_done"], progress["run_status"]
+    if done.min() < 0 or done.max() > sizes["step"] or codes.min() < 0 or codes.max() >= len(RUN_STATUS):
+        raise inspector.bad("its counters are out of range")
+    weights = _weights_index(inspector, sizes["run"]) if "weights" in names else ()
+    columns = [name for name in names if name not in schema.RESERVED]
+    runs = {name: inspector.column(root, name, sizes["run"]) for name in columns}
+    beyond = np.arange(sizes["step"]) >= done[:, None]
+    variables = {}
+    for variable in schema.RECORDS:
+        shape = tuple(sizes[dim] for dim in variable.dims)
+        values = inspector.numbers(root, variable.name, shape, variable.dtype)
+        values[beyond] = np.nan
+        variables[variable.name] = values
+    return Trajectory(
+        path=file.name,
+        attributes=attributes,
+        experiment=_experiment(inspector, attributes),
+        status=str(attributes["status"]),
+        runs=runs,
+        steps=axes["step"],
+        records_done=done,
+        run_status=tuple(RUN_STATUS[code] for code in codes),
+        _variables=variables,
+        _weights=weights,
+    )
+
+
+def _experiment(inspector: Inspector, attributes: Mapping[str, str | int | float]) -> dict[str, Any]:
+    try:
+        experiment = json.loads(str(attributes.get("experiment", "{}")))
+    except (ValueError, RecursionError):
+        experiment = None
+    if not isinstance(experiment, dict):
+        raise inspector.bad("its attribute 'experiment' is not a JSON object")
+    return experiment
+
+
+def _weights_index(inspector: Inspector, run_count: int) -> tuple[_Stored, ...]:
+    """Every weights group, checked; the weights themselves stay on the disk."""
+    groups = inspector.group(inspector.file.root, "weights")
+    result = []
+    for name in inspector.members(groups):
+        group = inspector.group(groups, name)
+        inspector.members(group)
+        shape = schema.weights_shape(name)
+        if shape is None:
+            raise inspector.bad(f"weights group '{name}'")
+        runs = inspector.numbers(group, "run", (None,), schema.DIMENSIONS["run"].dtype)
+        snapshots = inspector.numbers(group, "snapshot", (None,), schema.DIMENSIONS["snapshot"].dtype)
+        done = inspector.numbers(group, "snapshots_done", (len(runs),), schema.WEIGHTS[0].dtype)
+        stored = _Stored(name, shape, runs, snapshots, done)
+        if len(runs) == 0 or runs.min() < 0 or runs.max() >= run_count or len(set(runs.tolist())) < len(runs):
+            raise inspector.bad(f"the runs of weights group '{name}'")
+        if done.min() < 0 or done.max() > len(snapshots):
+            raise inspector.bad(f"the counters of weights group '{name}'")
+        _params(inspector, group, stored)
+        result.append(stored)
+    return tuple(result)
+
+
+def _params(inspector: Inspector, group: Any, stored: _Stored) -> Any:
+    """The dataset (runs, snapshots, Q) of a weights group, its shape and type checked."""
+    shape = (len(stored.runs), len(stored.snapshots), schema.parameter_count(*stored.shape))
+    params = inspector.dataset(group, "params", shape)
+    if params.dtype.str not in ("<f4", "<f8"):
+        raise inspector.bad(f"'params' of weights group '{stored.name}' has type {params.dtype}")
+    return params

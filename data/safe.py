@@ -1,0 +1,201 @@
+"""Opening a file nobody vouches for: nothing is followed, allocated or decoded before it is checked.
+
+HDF5 files can point into other files (external and soft links, external storage, virtual datasets; CVE-2026-1669),
+declare shapes far beyond their size and ask for filter plugins; h5py has no switch against any of it. So every object
+is reached by hard links only, one component at a time, and every dataset is compared with the schema before it is read.
+"""
+
+import contextlib
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from fracsim.data import quarantine, trailer
+from fracsim.data.careful import CarefulFile, read_at
+from fracsim.data.errors import FileError, reason
+
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+_EXPANSION = 1100  # deflate cannot shrink data by more than 1032
+_MAX_MEMBERS = 10_000
+_MAX_CHUNK = 1 << 26
+_TEXT_ROOM = 1 << 28
+
+
+class Opened(NamedTuple):
+    """A file that passed the outer checks: its root, its name for messages, whether a trailer vouches for its bytes."""
+
+    root: h5py.File
+    name: str
+    sealed: bool
+    size: int
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str], name: str = "", quarantined: bool = False) -> Iterator[Opened]:
+    """Open for reading. Raises FileError for every fault, whether met here or in the `with` block.
+
+    `name`: what messages call the file instead of `path`. `quarantined`: this is already the child process.
+    The file stays the same one even if a writer replaces `path` meanwhile; no lock is taken.
+    """
+    name = name or os.fspath(path)
+    fd = _descriptor(path, name)
+    try:
+        sealed = trailer.verify(fd, name)
+        _check_start(fd, name)
+        if not sealed and not quarantined:
+            quarantine.inspect(fd, name)
+        # The first descriptor's file, not the path's: a finished file may have taken its place by now.
+        with h5py.File(CarefulFile(fd), "r") as root:
+            yield Opened(root, name, sealed, os.fstat(fd).st_size)
+    except FileError:
+        raise
+    except MemoryError:
+        raise FileError(f"'{name}' does not fit into memory") from None
+    except OSError as error:
+        why = reason(error) if error.errno else "libhdf5 cannot read it"
+        raise FileError(f"'{name}' cannot be read: {why}") from error
+    # What libhdf5 and h5py raise on a damaged file is of no fixed kind.
+    except Exception as error:
+        raise FileError(f"'{name}' is damaged or not a fracsim file ({type(error).__name__} while reading)") from error
+    finally:
+        os.close(fd)
+
+
+def _descriptor(path: str | os.PathLike[str], name: str) -> int:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would make open() wait
+            raise FileError(f"'{name}' is not a regular file")
+        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise FileError(f"there is no file '{name}'") from None
+    except OSError as error:
+        raise FileError(f"'{name}' cannot be read: {reason(error)}") from error
+    except ValueError as error:
+        raise FileError(f"{name!r} is not a file name: {error}") from error
+
+
+def _check_start(fd: int, name: str) -> None:
+    """Signature, and the length that the superblock states."""
+    start = read_at(fd, 96, 0)
+    size = os.fstat(fd).st_size
+    if not start:
+        raise FileError(f"'{name}' is empty")
+    if not start.startswith(_SIGNATURE):
+        raise FileError(f"'{name}' is not an HDF5 file")
+    end_at = {0: 40, 1: 44, 2: 28, 3: 28}.get(start[8] if len(start) > 8 else -1)
+    if end_at is None or len(start) < end_at + 8:
+        raise FileError(f"'{name}' is truncated or not a fracsim file")
+    (end,) = struct.unpack_from("<Q", start, end_at)
+    if size < end:
+        raise FileError(f"'{name}' is truncated: {size} of {end} bytes are there")
+
+
+class Inspector:
+    """Checked access to the objects of one file, within one budget of declared bytes."""
+
+    def __init__(self, file: Opened) -> None:
+        self.file = file
+        self._room = file.size * (_EXPANSION if file.sealed else 2) + (1 << 20)
+
+    def bad(self, what: str) -> FileError:
+        return FileError(f"'{self.file.name}' is not a valid fracsim file: {what}")
+
+    def members(self, group: h5py.Group) -> list[str]:
+        """Names in a group, all of them hard links."""
+        if len(group) > _MAX_MEMBERS:
+            raise self.bad(f"{len(group)} objects in one group")
+        names = list(group)
+        for name in names:
+            self._check_link(group, name)
+        return names
+
+    def group(self, parent: h5py.Group, name: str) -> h5py.Group:
+        """Child group `name` of `parent`."""
+        self._check_link(parent, name)
+        if not isinstance(child := parent[name], h5py.Group):
+            raise self.bad(f"'{name}' is not a group")
+        return child
+
+    def dataset(self, group: h5py.Group, name: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
+        """Child dataset `name`, its storage and shape checked (None: any length on that axis), not yet read."""
+        self._check_link(group, name)
+        if not isinstance(found := group[name], h5py.Dataset):
+            raise self.bad(f"'{name}' is not a dataset")
+        if found.external or found.is_virtual:
+            raise self.bad(f"'{name}' keeps its data in another file")
+        if found.shape is None or len(found.shape) != len(shape):
+            raise self.bad(f"'{name}' has shape {found.shape}")
+        if any(wanted is not None and wanted != size for wanted, size in zip(shape, found.shape, strict=True)):
+            raise self.bad(f"'{name}' has shape {found.shape} instead of {shape}")
+        self._check_storage(found, name)
+        return found
+
+    def numbers(self, group: h5py.Group, name: str, shape: tuple[int | None, ...], dtype: str) -> np.ndarray:
+        """All values of a dataset of exactly this type."""
+        found = self.dataset(group, name, shape)
+        if found.dtype != np.dtype(dtype):
+            raise self.bad(f"'{name}' has type {found.dtype} instead of {np.dtype(dtype)}")
+        self._take(found.dtype.itemsize * int(np.prod(found.shape, dtype=object)), name)
+        return found[...]
+
+    def column(self, group: h5py.Group, name: str, count: int) -> np.ndarray:
+        """A column of `count` numbers, or texts as a str array."""
+        found = self.dataset(group, name, (count,))
+        if h5py.check_string_dtype(found.dtype) is None:
+            if found.dtype.str not in ("<i8", "<u8", "<f8", "|i1"):
+                raise self.bad(f"'{name}' has type {found.dtype}")
+            return self.numbers(group, name, (count,), found.dtype.str)
+        self._take(found.id.get_type().get_size() * count, name)
+        # Each text can be as long as the file: few at a time, so that no file asks for more than _TEXT_ROOM.
+        step = max(1, _TEXT_ROOM // max(1, self.file.size))
+        texts: list[str] = []
+        for first in range(0, count, step):
+            texts.extend(found.asstr()[first : first + step])
+            if count * max(map(len, texts[first:])) > _TEXT_ROOM:
+                raise self.bad(f"the texts of '{name}' are too long")
+        return np.array(texts, dtype=str)
+
+    def attributes(self, node: h5py.Group) -> dict[str, str | int | float]:
+        """All scalar attributes as Python values; others are left out."""
+        if h5py.h5a.get_num_attrs(node.id) > _MAX_MEMBERS:
+            raise self.bad("too many attributes")
+        result: dict[str, str | int | float] = {}
+        for name in node.attrs:
+            found = node.attrs.get_id(name)
+            if found.shape != () or found.dtype.kind not in "iufOS" or found.dtype.itemsize > self.file.size:
+                continue
+            value = node.attrs[name]
+            if isinstance(value, bytes):
+                value = value.decode()
+            result[name] = value.item() if isinstance(value, np.generic) else value
+        return {name: value for name, value in result.items() if isinstance(value, str | int | float)}
+
+    def _check_link(self, group: h5py.Group, name: str) -> None:
+        if not group.id.links.exists(name.encode()):
+            raise self.bad(f"'{name}' is missing")
+        if group.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+            raise self.bad(f"'{name}' is a soft or external link")
+
+    def _check_storage(self, found: h5py.Dataset, name: str) -> None:
+        creation = found.id.get_create_plist()
+        filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
+        chunked = creation.get_layout() == h5py.h5d.CHUNKED
+        if not filters <= _FILTERS or (not chunked and creation.get_layout() != h5py.h5d.CONTIGUOUS):
+            raise self.bad(f"'{name}' is stored in an unknown way")
+        if chunked and not self.file.sealed:  # ours are contiguous until they are finished
+            raise self.bad(f"'{name}' is compressed in an unfinished file")
+        if chunked and np.prod(creation.get_chunk(), dtype=object) * found.dtype.itemsize > _MAX_CHUNK:
+            raise self.bad(f"'{name}' has too large chunks")
+        if found.id.get_storage_size() > self.file.size:
+            raise self.bad(f"'{name}' claims more bytes than the file has")
+
+    def _take(self, count: int, name: str) -> None:
+        self._room -= count
+        if self._room < 0:
+            raise self.bad(f"'{name}' declares more data than the file can hold")

@@ -1,0 +1,138 @@
+"""What a product file contains: names, dimensions, types, units and meaning of everything in it.
+
+Letters of the design: R runs, S recorded steps, n + 1 levels, T + 1 layers, Q parameters, N points, d coordinates.
+Little-endian types are spelled out so that equal results give equal bytes on every machine.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+FORMAT = "fracsim-trajectory"
+SAMPLES_FORMAT = "fracsim-samples"
+FORMAT_VERSION = 1
+
+RUN_STATUS = ("pending", "running", "complete", "diverged")  # index = the code stored in run_status
+FILE_STATUS = ("running", "interrupted", "complete")
+
+
+class Variable(NamedTuple):
+    """One variable: its axes by name, the type on disk, what it measures."""
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+
+
+DIMENSIONS = {
+    "run": Variable("run", ("run",), "<i8", "1", "index of the run"),
+    "step": Variable("step", ("step",), "<i8", "1", "optimiser steps done when the record was taken"),
+    "level": Variable("level", ("level",), "<i8", "1", "level(x): negatives at j < n, positives at j = n"),
+    "layer": Variable("layer", ("layer",), "<i8", "1", "layer, input side first, readout last"),
+    "snapshot": Variable("snapshot", ("snapshot",), "<i8", "1", "optimiser steps done when the weights were stored"),
+}
+# Dimensions without a coordinate: an index of 10^8 points would cost more than their labels.
+BARE_DIMENSIONS = ("parameter", "point", "dim")
+
+RECORDS = (
+    Variable("train_loss", ("run", "step"), "<f8", "1", "mean training loss since the previous record"),
+    Variable("train_accuracy", ("run", "step"), "<f8", "1", "training accuracy since the previous record"),
+    Variable("test_loss", ("run", "step"), "<f8", "1", "loss on the test set"),
+    Variable("test_accuracy", ("run", "step"), "<f8", "1", "accuracy on the test set"),
+    Variable("wall_time", ("run", "step"), "<f8", "s", "wall-clock time of the run so far"),
+    Variable("test_accuracy_by_level", ("run", "step", "level"), "<f8", "1",
+             "accuracy on the test points of one level (NaN: none)"),
+    Variable("gradient_norm", ("run", "step", "layer"), "<f8", "1",
+             "L2 norm of the gradient of the mean test loss, weights and biases of one layer (NaN: no such layer)"),
+)  # fmt: skip
+
+PROGRESS = (
+    Variable("run_status", ("run",), "|i1", "1", "state of the run"),
+    Variable("records_done", ("run",), "<i8", "1", "commit counter: records of the run that are valid"),
+)
+
+WEIGHTS = (
+    Variable("snapshots_done", ("run",), "<i8", "1", "commit counter: snapshots of the run that are valid"),
+    Variable("params", ("run", "snapshot", "parameter"), "<f4", "1", "weights and biases of the network, flat"),
+)
+PARAMETER_LAYOUT = "per layer the weights (n_in, n_out) row-major, then the biases (n_out); the readout comes last"
+
+SAMPLES = (
+    Variable("x", ("point", "dim"), "<f8", "1", "coordinates of the point"),
+    Variable("y", ("point",), "|i1", "1", "label: +1 inside K_n, -1 outside"),
+    Variable("level", ("point",), "<i2", "1", "largest j <= n with the point in K_j"),
+)
+
+# Columns on `run`: whatever the experiment says of a run. A column that is not listed is stored under its own name.
+COLUMNS = {
+    "fractal": "name of the fractal",
+    "fractal_depth": "depth n of the fractal",
+    "curve": "approximation curve",
+    "gap": "where negatives of a cell are drawn",
+    "positive_margin": "margin of the positives, relative to the innermost cell",
+    "negative_margin": "margin of the negatives, relative to the innermost cell",
+    "network_depth": "hidden layers T",
+    "width": "width k of each hidden layer",
+    "initialisation": "scheme of the initial parameters",
+    "bias": "initial bias (NaN: the scheme's default)",
+    "loss": "loss function",
+    "optimizer": "optimiser",
+    "learning_rate": "learning rate",
+    "momentum": "momentum of the optimiser",
+    "beta1": "decay of Adam's first moment",
+    "beta2": "decay of Adam's second moment",
+    "epsilon": "Adam's epsilon",
+    "schedule": "schedule of the learning rate",
+    "schedule_period": "period of the schedule in steps (NaN: none)",
+    "schedule_decay": "factor of the step schedule",
+    "data": "dataset drawn once, or stream of fresh samples",
+    "train_points": "points of the training set",
+    "test_points": "points of the test set",
+    "batch_size": "points per optimiser step",
+    "steps": "optimiser steps of the whole run",
+    "record_every": "optimiser steps between records",
+    "seed": "seed of data, order and initial parameters",
+    "precision": "arithmetic of the training",
+}
+# Text even where no run of a file has set it.
+TEXT_COLUMNS = frozenset(
+    ["fractal", "curve", "gap", "initialisation", "loss", "optimizer", "schedule", "data", "precision"]
+)
+
+RESERVED = frozenset([*DIMENSIONS, *BARE_DIMENSIONS, "weights", *(v.name for v in (*RECORDS, *PROGRESS, *WEIGHTS))])
+
+
+@dataclass(frozen=True)
+class WeightsGroup:
+    """Stored weights of all runs with one network shape: params (len(runs), len(snapshots), parameters).
+
+    `runs`: indices of the runs, ascending. `snapshots`: the steps at which weights are stored, ascending.
+    `parameters`: Q. `attributes`: added to those that say the shape. `dtype`: "float32" or "float64".
+    """
+
+    runs: Sequence[int]
+    snapshots: Sequence[int]
+    parameters: int
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    dtype: str = "float32"
+
+
+def weights_name(inputs: int, depth: int, width: int) -> str:
+    """Name of the weights group of one network shape, e.g. 'T5_k100_d2'."""
+    return f"T{depth}_k{width}_d{inputs}"
+
+
+def weights_shape(name: str) -> tuple[int, int, int] | None:
+    """Shape (d, T, k) that a group's name says; None where it is no such name."""
+    found = re.fullmatch(r"T(\d{1,9})_k(\d{1,9})_d(\d{1,9})", name)
+    return (int(found[3]), int(found[1]), int(found[2])) if found else None
+
+
+def parameter_count(inputs: int, depth: int, width: int) -> int:
+    """Q of a network with `depth` hidden layers of `width` units and one output."""
+    if depth == 0:
+        return inputs + 1
+    return (inputs + 1) * width + (depth - 1) * (width + 1) * width + width + 1

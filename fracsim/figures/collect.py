@@ -1,0 +1,262 @@
+"""The runs of one or many trajectory files, ready to be grouped and drawn."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracsim.data.errors import FileError
+from fracsim.data.reader import Trajectory, open_trajectory, sniff
+from fracsim.errors import UsageError, nearest
+from fracsim.fractals import Fractal, load_fractal
+
+FIRST = ("fractal", "fractal_depth", "curve", "network_depth", "width", "learning_rate")
+"""How settings are ordered in legends; the others follow in the order of the file."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of one file."""
+
+    trajectory: Trajectory
+    index: int
+    settings: Mapping[str, Any]
+
+    def series(self, name: str) -> NDArray[np.float64]:
+        """A recorded variable of this run, step axis first; NaN where nothing was recorded (yet)."""
+        return self.trajectory.variable(name)[self.index]
+
+    def fractal(self) -> Fractal:
+        """The fractal as the file defines it, so that a user's own TOML is not needed again."""
+        definition = self._definition()
+        return Fractal.from_dict(definition) if definition else load_fractal(self.settings["fractal"])
+
+    def identity(self) -> str:
+        """Equal for runs that are the same computation."""
+        return json.dumps([self.settings, self._definition()], sort_keys=True, default=str)
+
+    def _definition(self) -> Any:
+        return self.trajectory.experiment.get("fractals", {}).get(self.settings.get("fractal"))
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """Recorded steps (S,)."""
+        return self.trajectory.steps
+
+    def best(self) -> float:
+        """The best test accuracy over the records, NaN before the first."""
+        values = self.series("test_accuracy")
+        return float(np.nanmax(values)) if np.isfinite(values).any() else float("nan")
+
+    def last(self, name: str) -> NDArray[np.float64]:
+        """The value of a variable at the last record of this run."""
+        recorded = np.flatnonzero(np.isfinite(self.series("test_accuracy")))
+        return self.series(name)[recorded[-1]]
+
+
+@dataclass
+class Runs:
+    """Runs that were recorded, and what to tell about them.
+
+    ``caveats`` belong to the figure and are written under it (a file is still running, …); ``notes`` are for the person
+    who draws it (which learning rates were chosen, …).
+    """
+
+    entries: list[Entry]
+    caveats: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def where(self, conditions: Mapping[str, str]) -> "Runs":
+        """The runs whose settings have the given values.
+
+        Raises:
+            UsageError: unknown setting, or no run has these values.
+        """
+        kept = self.entries
+        for key, text in conditions.items():
+            known = sorted(set().union(*(entry.settings for entry in self.entries)))
+            if key not in known:
+                raise UsageError(f"--where {key}: no such setting{nearest(key, known)} (accepted: {', '.join(known)})")
+            there = kept
+            kept = [entry for entry in there if same(entry.settings.get(key), text)]
+            if not kept:
+                raise UsageError(f"--where {key}={text}: no run has it; the files hold {values_text(there, key)}")
+        return Runs(kept, self.caveats, self.notes)
+
+
+def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
+    """Open trajectory files (shards, seeds, other experiments) and list the runs that have records.
+
+    Raises:
+        FileError: a file that is missing, foreign, truncated or empty, or none that has a record.
+    """
+    entries: list[Entry] = []
+    caveats: list[str] = []
+    for path in paths:
+        trajectory = _open(path)
+        if trajectory.note:
+            caveats.append(f"{os.path.basename(trajectory.path)}: {trajectory.note}")
+        entries += [Entry(trajectory, i, settings) for i, settings in enumerate(settings_of(trajectory))]
+    recorded = [entry for entry in entries if np.isfinite(entry.best())]
+    if not recorded:
+        raise FileError(f"{', '.join(map(str, paths))}: no run has a record yet, so there is nothing to draw")
+    if len(recorded) < len(entries):
+        caveats.append(f"{len(entries) - len(recorded)} of {len(entries)} runs have no record and are left out")
+    unique = without_repeats(recorded)
+    if len(unique) < len(recorded):
+        caveats.append(f"{len(recorded) - len(unique)} runs are in more than one file and are counted once")
+    return Runs(unique, caveats)
+
+
+def _open(path: str | os.PathLike[str]) -> Trajectory:
+    try:
+        return open_trajectory(path)
+    except FileError:
+        if sniff(path) == "samples":  # which raises the same error for a file that is not ours
+            raise FileError(
+                f"'{os.fspath(path)}' holds sampled points, no trained networks; "
+                "a fractal and its sample are drawn by `fracsim-plot fractal NAME`"
+            ) from None
+        raise
+
+
+def settings_of(trajectory: Trajectory) -> list[dict[str, Any]]:
+    """The settings of every run, by their TOML keys, as plain Python values."""
+    columns = {key: np.asarray(column) for key, column in trajectory.runs.items()}
+    count = len(trajectory.records_done)
+    return [{key: plain(column[i]) for key, column in columns.items()} for i in range(count)]
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar or bytes as the Python value it stands for; NaN, which stands for "not set", as None."""
+    value = value.item() if isinstance(value, np.generic) else value
+    value = value.decode() if isinstance(value, bytes) else value
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def without_repeats(entries: Iterable[Entry]) -> list[Entry]:
+    """Equal settings are the same run (results are reproducible): keep the one with the most records."""
+    kept: dict[str, Entry] = {}
+    for entry in entries:
+        key = entry.identity()
+        if key not in kept or records(entry) > records(kept[key]):
+            kept[key] = entry
+    return list(kept.values())
+
+
+def records(entry: Entry) -> int:
+    """How many records a run has."""
+    return int(np.isfinite(entry.series("test_accuracy")).sum())
+
+
+def varied(entries: Iterable[Entry], without: Iterable[str] = ()) -> list[str]:
+    """The settings that differ between the runs, the most telling first, leaving out those in ``without``."""
+    seen: dict[str, set[str]] = {}
+    for entry in entries:
+        for key, value in entry.settings.items():
+            seen.setdefault(key, set()).add(repr(value))
+    keys = [key for key, values in seen.items() if len(values) > 1 and key not in without]
+    return sorted(keys, key=lambda key: FIRST.index(key) if key in FIRST else len(FIRST))
+
+
+def group(entries: Iterable[Entry], keys: Sequence[str]) -> dict[tuple[Any, ...], list[Entry]]:
+    """The runs by their values of ``keys``, in ascending order."""
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(tuple(entry.settings.get(key) for key in keys), []).append(entry)
+    return dict(sorted(groups.items(), key=lambda item: tuple(order(value) for value in item[0])))
+
+
+def order(value: Any) -> tuple[int, float, str]:
+    """Sorts numbers by size (also when they are text, as curve numbers are), then texts."""
+    try:
+        return (0, float(value), "")
+    except (TypeError, ValueError):
+        return (1, 0.0, str(value))
+
+
+def distinct(entries: Iterable[Entry], key: str) -> list[Any]:
+    """The values of a setting that occur, in ascending order."""
+    return [values[0] for values in group(entries, [key])]
+
+
+def values_text(entries: Iterable[Entry], key: str) -> str:
+    """The values of a setting that occur, for a message."""
+    return f"{key} = " + ", ".join(f"{value}" for value in distinct(entries, key))
+
+
+def same(value: Any, text: str) -> bool:
+    """Whether a setting has the value a user typed."""
+    return str(value) == text or (order(value)[0] == 0 and order(value) == order(text))
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best choice of what is not on the axes, by the mean over seeds."""
+
+    chosen: tuple[Any, ...]
+    mean: float
+    least: float
+    greatest: float
+    seeds: int
+
+
+def best_choice(entries: Iterable[Entry], keys: Sequence[str]) -> Best:
+    """Of the values of ``keys``, those whose runs (one per seed) have the highest mean best test accuracy."""
+    candidates = []
+    for chosen, runs in group(entries, keys).items():
+        accuracy = [run.best() for run in runs]
+        candidates.append(Best(chosen, float(np.mean(accuracy)), min(accuracy), max(accuracy), len(accuracy)))
+    return max(candidates, key=lambda best: best.mean)
+
+
+def panels(runs: Runs, inside: Sequence[str], most: int = 6) -> dict[tuple[Any, ...], list[Entry]]:
+    """The runs by every setting that varies and is not drawn inside a panel.
+
+    Raises:
+        UsageError: more panels than a figure can hold.
+    """
+    keys = varied(runs.entries, without=inside)
+    parts = group(runs.entries, keys)
+    if len(parts) > most:
+        text = "; ".join(values_text(runs.entries, key) for key in keys)
+        raise UsageError(
+            f"the files hold {len(parts)} combinations of {', '.join(keys)}, at most {most} fit in a figure; "
+            f"choose some with --where ({text})"
+        )
+    return parts
+
+
+def describe(settings: Mapping[str, Any], without: Sequence[str] = ()) -> str:
+    """The distribution of a run in a title: fractal, its depth and, unless left out, its curve."""
+    fractal = str(settings.get("fractal", "?")).replace("$", r"\$")
+    text = f"{fractal}, $n = {settings.get('fractal_depth', '?')}$"
+    if "curve" in without:
+        return text
+    curve = str(settings.get("curve", "?"))
+    return f"{text}, curve " + (f"#{curve}" if curve.isdigit() else curve)
+
+
+def heading(runs: Runs, inside: Sequence[str], entries: Sequence[Entry]) -> str:
+    """What a panel of :func:`panels` shows: its distribution, then the other settings that set it apart."""
+    keys = varied(runs.entries, without=(*inside, "fractal", "fractal_depth", "curve"))
+    # Each fractal has its own default gap: that a gap goes with a fractal needs no words.
+    if "gap" in keys and all(len(distinct(part, "gap")) == 1 for part in group(runs.entries, ["fractal"]).values()):
+        keys.remove("gap")
+    text = describe(entries[0].settings, without=inside)
+    return text + ("\n" + name_values(keys, [entries[0].settings.get(key) for key in keys]) if keys else "")
+
+
+def name_values(keys: Sequence[str], values: Sequence[Any]) -> str:
+    """``depth 5, width 100, rate 0.001``: some settings of a run, for a legend or a title."""
+    shown = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in values]
+    return ", ".join(
+        f"{WORDS.get(key, key.replace('_', ' '))} {value}" for key, value in zip(keys, shown, strict=True)
+    )
+
+
+WORDS = {"network_depth": "depth", "learning_rate": "rate"}

@@ -1,0 +1,150 @@
+"""The figure ``decision``: the decision function f(x) of a trained network, with the fractal's cells."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from fracsim.data.errors import FileError
+from fracsim.errors import UsageError
+from fracsim.figures import style
+from fracsim.figures.collect import Entry, Runs, describe
+from fracsim.figures.fractal import add_cells, check_dimension, corners, drawable_depth, frame_plane
+from fracsim.fractals import Fractal
+from fracsim.kernels.backend import get_backend
+from fracsim.kernels.network import Shape
+
+POINTS_PER_SIDE = 729
+"""3^6: three pixels in each cell of a fractal of depth 5 with scale 1/3."""
+
+POINTS_ON_LINE = 8000
+
+Decision = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""x (N, d) -> f (N,)"""
+
+
+def draw(
+    runs: Runs, run: int | None = None, title: str | None = None, size: style.Inches | None = None
+) -> Figure:
+    """f(x) over the base: d = 2 as colours with the contour f = 0 and the cells of K_n, d = 1 as a line.
+
+    Args:
+        runs: the runs of one file, as :func:`fracsim.figures.collect.load_runs` gives them.
+        run: number of the run in the file; default: of those with stored weights, the one with the best test accuracy
+            at the step these weights belong to.
+        title: replaces the figure's own title.
+        size: width and height in inches, instead of the figure's own.
+
+    Raises:
+        UsageError: there is no such run, or d > 2.
+        FileError: no weights are stored.
+    """
+    entry = choose(runs, run)
+    shape, parameters = entry.trajectory.weights(entry.index)
+    fractal = entry.fractal()
+    check_dimension(fractal)
+    n = int(entry.settings["fractal_depth"])
+    painter = _draw_line if fractal.dimension == 1 else _draw_plane
+    return painter(lambda x: decision_values(Shape(*shape), parameters, x), fractal, n, title or _title(entry), size)
+
+
+def choose(runs: Runs, run: int | None) -> Entry:
+    """The run to draw: the one asked for, else of those with weights the one with the best test accuracy."""
+    entries = runs.entries
+    if run is not None:
+        entries = [entry for entry in entries if entry.index == run]
+        if not entries:
+            there = ", ".join(str(entry.index) for entry in runs.entries)
+            raise UsageError(f"--run {run}: there is no such run with records; accepted: {there}")
+    stored = [entry for entry in entries if len(entry.trajectory.weight_steps(entry.index))]
+    if not stored:
+        whose = "" if run is None else f" of run {run}"
+        raise FileError(
+            f"'{entries[0].trajectory.path}' holds no weights{whose}, so there is no network to draw: "
+            "train with `fracsim train`, or with `fracsim sweep --weights final`"
+        )
+    return max(stored, key=lambda entry: stored_accuracy(entry)[1])
+
+
+def stored_accuracy(entry: Entry) -> tuple[int, float]:
+    """The step whose weights are drawn, the last stored one, and the test accuracy recorded there."""
+    step = int(entry.trajectory.weight_steps(entry.index)[-1])
+    return step, float(entry.series("test_accuracy")[np.searchsorted(entry.steps, step)])
+
+
+def decision_values(shape: Shape, parameters: NDArray[Any], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """f(x) (N,) of one network at the points x (N, d)."""
+    values = get_backend("cpu").forward(
+        shape, parameters[None, :], x.astype(parameters.dtype)[None], np.zeros(1, dtype=np.int64)
+    )
+    return np.asarray(values[0], dtype=np.float64)
+
+
+def _draw_plane(f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None) -> Figure:
+    low = fractal.geometry().low
+    # Centres of pixels, so that no point lies on a border of a cell.
+    side = low + (1.0 - low) * (np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE
+    x1, x2 = np.meshgrid(side, side)
+    f = f_of(np.column_stack((x1.ravel(), x2.ravel()))).reshape(x1.shape)
+    figure = style.new_figure((5.6, 5.2), size)
+    axes = figure.add_subplot()
+    limit = _colour_limit(f)
+    image = axes.imshow(f, origin="lower", extent=(low, 1.0, low, 1.0), cmap=style.DIVERGING, vmin=-limit, vmax=limit,
+                        interpolation="nearest")
+    depth = drawable_depth(fractal, n)
+    cell = float(np.ptp(corners(fractal, depth)[0], axis=0).max()) / (1.0 - low)
+    outline: dict[str, Any] = {"facecolor": "none", "edgecolor": "#202020"}
+    add_cells(axes, fractal, depth, linewidth=float(np.clip(40 * cell, 0.2, 0.8)), **outline)
+    handles: list[Any] = [Patch(linewidth=0.8, label=f"cells of $K_{{{depth}}}$", **outline)]
+    if f.min() < 0 < f.max():
+        axes.contour(x1, x2, f, levels=[0.0], colors=["#000000"], linewidths=1.0)
+        handles.append(Line2D([], [], color="#000000", linewidth=1.0, label="$f(x) = 0$"))
+    frame_plane(axes, low)
+    axes.set(xlabel="$x_1$", ylabel="$x_2$")
+    axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="decision function $f(x)$", shrink=0.85,
+                    extend="both" if np.abs(f).max() > limit else "neither")
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _draw_line(f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None) -> Figure:
+    low = fractal.geometry().low
+    x = low + (1.0 - low) * (np.arange(POINTS_ON_LINE) + 0.5) / POINTS_ON_LINE
+    f = f_of(x[:, None])
+    figure = style.new_figure((6.4, 3.4), size)
+    axes = figure.add_subplot()
+    depth = drawable_depth(fractal, n)
+    _shade_cells(axes, fractal, depth)
+    axes.axhline(0.0, color="#000000", linewidth=0.8)
+    axes.plot(x, f, color=style.colour(1), linewidth=1.0, label="$f(x)$")
+    axes.set(xlabel="$x$", ylabel="decision function $f(x)$", xlim=(low, 1.0))
+    axes.grid(False)
+    axes.set_title(title)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def _shade_cells(axes: Axes, fractal: Fractal, depth: int) -> None:
+    ends = np.sort(corners(fractal, depth)[:, :, 0], axis=1)
+    axes.broken_barh([(float(a), float(b - a)) for a, b in ends], (0, 1), transform=axes.get_xaxis_transform(),
+                     facecolor="#BFD9EA", edgecolor="none", linewidth=0, label=f"cells of $K_{{{depth}}}$")
+
+
+def _colour_limit(f: NDArray[np.float64]) -> float:
+    """±2 shows what the hinge loss asks for (|f| ≥ 1); less where the network never gets there."""
+    return float(min(2.0, max(np.abs(f).max(), 1e-6)))
+
+
+def _title(entry: Entry) -> str:
+    settings = entry.settings
+    step, accuracy = stored_accuracy(entry)
+    return (
+        f"{describe(settings)}: depth {settings['network_depth']}, width {settings['width']}\n"
+        f"test accuracy {accuracy:.4f} at step {step:,}"
+    )

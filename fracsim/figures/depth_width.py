@@ -1,0 +1,148 @@
+"""The figure ``depth-width``: best test accuracy against width, one line per depth of the network."""
+
+from math import ceil
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from fracsim.data.errors import FileError
+from fracsim.figures import paper, style
+from fracsim.figures.collect import (
+    Best,
+    Entry,
+    Runs,
+    best_choice,
+    describe,
+    distinct,
+    group,
+    heading,
+    panels,
+    varied,
+)
+
+INSIDE = ("network_depth", "width", "learning_rate", "seed")
+"""What one panel shows; every other setting that varies makes panels."""
+
+
+def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
+    """Best test accuracy (the maximum over records) against width, a line per depth.
+
+    Where several learning rates were trained, each point is the rate with the highest mean over seeds; the band spans
+    the seeds at that rate. On the paper's distribution the paper's points are laid over.
+
+    Args:
+        runs: as :func:`fracsim.figures.collect.load_runs` gives them.
+        title: replaces the figure's own title.
+        size: width and height in inches, instead of the figure's own.
+
+    Raises:
+        FileError: depth and width are the same in all runs, while the curve varies.
+        UsageError: more combinations of other settings than panels fit.
+    """
+    keys = varied(runs.entries, without=("learning_rate", "seed"))
+    if "curve" in keys and not {"network_depth", "width"} & set(keys):
+        raise FileError("depth-width: depth and width are the same in all runs, the curve varies: use curve-accuracy")
+    parts = panels(runs, INSIDE)
+    figure, body, grid = panel_grid(len(parts), size, [_how(runs.entries), *runs.caveats])
+    depths = distinct(runs.entries, "network_depth")
+    papers = False
+    for axes, entries in zip(grid, parts.values(), strict=False):
+        papers |= _draw_panel(axes, entries, depths, runs.notes)
+    headings = [heading(runs, INSIDE, entries) for entries in parts.values()]
+    title_panels(body, grid, headings, "Best test accuracy against width", title)
+    _legend(body, depths, papers)
+    return figure
+
+
+def panel_grid(count: int, size: style.Inches | None, notes: list[str]) -> tuple[Figure, SubFigure, list[Axes]]:
+    """A figure with ``count`` panels that share their accuracy axis, room for a legend at the right, notes below."""
+    columns = {1: 1, 2: 2, 4: 2}.get(count, 3)
+    rows = ceil(count / columns)
+    width, height = 4.0 if columns == 1 else 2.9, 3.1 if rows == 1 else 2.6
+    figure, body = style.page((1.7 + width * columns, 0.6 + height * rows), size, notes)
+    grid = list(body.subplots(rows, columns, squeeze=False, sharey=True).ravel())
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return figure, body, grid[:count]
+
+
+def title_panels(body: SubFigure, grid: list[Axes], headings: list[str], own: str, title: str | None) -> None:
+    """What a figure shows: above a single panel, or above all with each panel's part over it."""
+    if len(grid) == 1:
+        grid[0].set_title(title or f"{own}\n{headings[0]}")
+        return
+    body.suptitle(title or own)
+    for axes, text in zip(grid, headings, strict=True):
+        axes.set_title(text)
+
+
+def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list[str]) -> bool:
+    """One distribution; adds the chosen rates to ``notes``, returns whether the paper's points were drawn."""
+    theirs = paper.depth_width_table() if paper.is_papers(entries[0]) else {}
+    widths: set[int] = set()
+    for (depth,), line in group(entries, ["network_depth"]).items():
+        look = style.look(depths.index(depth))
+        points: dict[int, Best] = {
+            width: best_choice(runs, ["learning_rate"]) for (width,), runs in group(line, ["width"]).items()
+        }
+        draw_line(axes, points, look)
+        if theirs.get(depth):
+            axes.plot(list(theirs[depth]), list(theirs[depth].values()), **hollow(look))
+        widths |= points.keys() | theirs.get(depth, {}).keys()
+        if len(distinct(line, "learning_rate")) > 1:
+            where = describe(entries[0].settings).replace("$", "")
+            notes.append(f"{where}, depth {depth}: the best learning rate is {_rates(points)}")
+    axes.set_xscale("log")
+    style.ticks_at(axes, [float(width) for width in sorted(widths)])
+    axes.set_xlabel("width $k$")
+    axes.set_ylabel("best test accuracy")
+    axes.label_outer(remove_inner_ticks=False)
+    return bool(theirs.keys() & set(depths))
+
+
+def draw_line(axes: Axes, points: dict[int, Best], look: dict) -> None:
+    """A line through the means, and the span of the seeds: a band, or a bar where a single point has no area."""
+    x = list(points)
+    axes.plot(x, [best.mean for best in points.values()], zorder=3, **look)
+    least, greatest = [best.least for best in points.values()], [best.greatest for best in points.values()]
+    if least == greatest:
+        return
+    if len(x) > 1:
+        axes.fill_between(x, least, greatest, color=look["color"], alpha=0.18, linewidth=0, zorder=1)
+    axes.vlines(x, least, greatest, color=look["color"], linewidth=0.8, zorder=2)
+
+
+def hollow(look: dict) -> dict:
+    """The paper's points: the same marker as ours, larger, hollow, without a line."""
+    return {
+        "color": look["color"], "marker": look["marker"], "linestyle": "none", "markerfacecolor": "none",
+        "markersize": 7.5, "markeredgewidth": 1.0, "zorder": 4,
+    }
+
+
+def _rates(points: dict[int, Best]) -> str:
+    """``0.001 at width 10, 20; 0.005 at width 50``."""
+    widths: dict[float, list[str]] = {}
+    for width, best in points.items():
+        widths.setdefault(best.chosen[0], []).append(str(width))
+    return "; ".join(f"{rate:g} at width {', '.join(where)}" for rate, where in sorted(widths.items()))
+
+
+def _legend(body: SubFigure, depths: list[int], papers: bool) -> None:
+    handles = [Line2D([], [], label=f"depth {depth}", **style.look(i)) for i, depth in enumerate(depths)]
+    handles.reverse()  # deep above shallow, as the lines lie
+    if papers:
+        handles.append(Line2D([], [], label=f"hollow: {paper.SOURCE}", **hollow({"color": "#404040", "marker": "o"})))
+    body.legend(handles=handles, loc="outside right upper", handlelength=2.8)
+
+
+def _how(entries: list[Entry]) -> str:
+    rates, seeds = distinct(entries, "learning_rate"), distinct(entries, "seed")
+    text = "Best: the maximum over the recorded steps"
+    if len(rates) > 1:
+        text += f"; learning rate: for each point the best of {', '.join(f'{rate:g}' for rate in rates)}"
+        text += " by the mean over seeds" if len(seeds) > 1 else ""
+    else:
+        text += f"; learning rate {rates[0]:g}"
+    return text + (f"; mean and span of {len(seeds)} seeds." if len(seeds) > 1 else "; one seed.")

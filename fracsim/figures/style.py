@@ -1,0 +1,247 @@
+"""How every figure of fracsim looks and is saved: one palette, one set of rules, the same bytes for the same input.
+
+Figures are built on ``matplotlib.figure.Figure``; pyplot, its windows and its global state are never imported.
+"""
+
+import os
+import tempfile
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.style
+from cycler import cycler
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.cbook import is_math_text
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.mathtext import MathTextParser
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from fracsim.errors import UsageError, nearest
+
+rc: Any = matplotlib.rcParams  # its type stubs know every key by name, which ours need not
+
+Inches = tuple[float, float]
+"""Width and height."""
+
+SUFFIXES = (".png", ".pdf", ".svg")
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
+"""Okabe & Ito's colours (for their yellow, which fades on paper, Tol's wine), the darker ones first."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES: tuple[Any, ...] = (
+    "-", (0, (6, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2)), (0, (3, 1.2)), "-", (0, (1, 2)),
+)
+
+POSITIVE, NEGATIVE = PALETTE[0], PALETTE[1]
+"""Colours of y = +1 and y = -1 wherever labels are drawn."""
+
+# Blue where f > 0, vermilion where f < 0, white at the boundary; the ends light enough for black lines upon them.
+DIVERGING = LinearSegmentedColormap.from_list("fracsim", ["#D2691E", "#F2BC94", "#FFFFFF", "#A6CDE4", "#4088B8"])
+
+BASE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # matplotlib brings it: the same text on every machine
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.labelsize": 9.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+    "figure.titlesize": 11.0,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#D9D9D9",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5.0,
+    "legend.frameon": True,
+    "legend.framealpha": 0.9,
+    "legend.edgecolor": "none",
+    "savefig.dpi": 200.0,
+    "figure.dpi": 100.0,
+    "pdf.fonttype": 42,  # TrueType, which publishers ask for; text stays text
+}
+
+# Set last, so that no style can change them: they make equal figures equal bytes.
+REPRODUCIBLE: dict[str, Any] = {"svg.hashsalt": "fracsim", "svg.id": None, "text.usetex": False}
+METADATA: dict[str, dict[str, None]] = {
+    ".png": {}, ".pdf": {"CreationDate": None, "ModDate": None}, ".svg": {"Date": None},
+}
+
+
+def find_style(name: str | None) -> str | dict[str, Any]:
+    """A matplotlib style by its name, or the settings of a ``.mplstyle`` file.
+
+    Raises:
+        UsageError: neither a known name nor a readable style file.
+    """
+    if name is None:
+        return {}
+    if name == "default" or name in matplotlib.style.library:
+        return name
+    path = Path(name)
+    if path.is_file():
+        return _style_file(path)
+    names = ["default", *matplotlib.style.available]
+    raise UsageError(
+        f"--style: there is no matplotlib style and no file named '{name}'{nearest(name, names)} "
+        f"(accepted: a style file, or one of {', '.join(sorted(names))})"
+    )
+
+
+def _style_file(path: Path) -> dict[str, Any]:
+    try:
+        settings: Any = matplotlib.rc_params_from_file(path, fail_on_error=True, use_default_template=False)
+    except Exception as error:  # matplotlib raises KeyError, ValueError, UnicodeDecodeError … from a bad file
+        raise UsageError(f"--style: {path} is not a matplotlib style file ({error})") from None
+    if not settings:
+        raise UsageError(f"--style: {path} is not a matplotlib style file (it sets nothing matplotlib knows)")
+    return dict(settings)
+
+
+@contextmanager
+def styled(name: str | None = None) -> Iterator[None]:
+    """Draw and save inside this: fracsim's look, then the style ``name`` over it.
+
+    It starts from matplotlib's defaults, not from the user's matplotlibrc: the same input gives the same figure on
+    every machine.
+
+    Raises:
+        UsageError: unknown style, or a style file with values matplotlib refuses.
+    """
+    chosen = find_style(name)
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Style includes a parameter")
+        matplotlib.style.use("default")
+        rc.update(BASE)
+        if chosen:
+            rc["axes.grid"] = False  # a style made for figures without one may draw it black
+        matplotlib.style.use(chosen)
+        rc.update({key: value for key, value in REPRODUCIBLE.items() if key in rc})
+        yield
+
+
+def colour(index: int) -> Any:
+    """The colour of series ``index``, from the style's cycle (fracsim's palette unless --style brings its own)."""
+    colours = rc["axes.prop_cycle"].by_key().get("color") or list(PALETTE)
+    return colours[index % len(colours)]
+
+
+def look(index: int) -> dict[str, Any]:
+    """Colour, marker and dashes of series ``index``: told apart in colour, by the colour-blind, and in grey print."""
+    return {
+        "color": colour(index),
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": DASHES[index % len(DASHES)],
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+    }
+
+
+def shade(place: int, count: int) -> Any:
+    """Colour ``place`` of ``count`` for ordered things (levels, layers): dark to light, in order in grey print too."""
+    return matplotlib.colormaps["viridis"](0.88 * place / max(count - 1, 1))
+
+
+def new_figure(own: Inches, size: Inches | None = None) -> Figure:
+    """An empty figure of ``size`` (width, height) inches, or of its ``own``; laid out without overlaps."""
+    return Figure(figsize=size or own, layout="constrained")
+
+
+def page(
+    own: Inches, size: Inches | None = None, notes: Sequence[str] = (),
+    handles: Sequence[Artist] = (),
+) -> tuple[Figure, SubFigure]:
+    """A figure with a foot, and its body to draw in.
+
+    Args:
+        own, size: as in :func:`new_figure`; without ``size`` the foot is added to the height of ``own``.
+        notes: what the figure's reader must know (how rates were chosen, that a run goes on), small and grey.
+        handles: a legend above the notes.
+    """
+    width = (size or own)[0]
+    lines = [line for note in notes for line in textwrap.wrap(note, max(20, int((width - 0.2) / 0.057)))]
+    # A column is as wide as its longest label, a quarter of an inch of air and the line beside it.
+    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
+    columns = max(1, min(len(handles), int(width / (0.066 * longest + 0.75))))
+    rows = ceil(len(handles) / columns)
+    foot = 0.165 * rows + 0.125 * len(lines) + 0.08
+    figure = new_figure((own[0], own[1] + foot), size)
+    height = figure.get_size_inches()[1]
+    parts: Any = figure.subfigures(2, 1, height_ratios=(max(height - foot, 0.1 * height), foot))
+    body, below = parts
+    if handles:
+        below.legend(handles=handles, loc="upper center", ncols=columns, handlelength=3.0, borderpad=0.0,
+                     borderaxespad=0.1, labelspacing=0.35)
+    below.text(0.1 / width, 0.05 / foot, "\n".join(lines), fontsize=7.0, color="#555555", va="bottom", linespacing=1.25)
+    return figure, body
+
+
+def ticks_at(axes: Axes, values: list[float], axis: str = "x") -> None:
+    """Ticks exactly at ``values``, written plainly (10, 20, 50 … also on a logarithmic axis)."""
+    line = axes.xaxis if axis == "x" else axes.yaxis
+    line.set_major_locator(FixedLocator(values))
+    line.set_minor_locator(NullLocator())
+    line.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}".replace("-", "−")))
+
+
+def check_title(title: str | None) -> None:
+    """UsageError for a title whose mathematics, between dollar signs, cannot be set."""
+    if title and is_math_text(title):
+        try:
+            MathTextParser("path").parse(title)
+        except ValueError:
+            raise UsageError(
+                f"--title '{title}': what stands between the dollar signs is not mathematics matplotlib can set; "
+                r"a dollar sign itself is written \$"
+            ) from None
+
+
+def check_suffix(path: str | os.PathLike[str]) -> str:
+    """The suffix of a figure's path, lower case; UsageError unless it is .png, .pdf or .svg."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        given = f"'{suffix}'" if suffix else "a name without suffix"
+        raise UsageError(f"--output {path}: {given} is no figure format; accepted: {', '.join(SUFFIXES)}")
+    return suffix
+
+
+def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None) -> None:
+    """Write a figure as PNG, PDF or SVG by its suffix; equal figures give equal bytes.
+
+    Call it inside :func:`styled`: fonts and salts are read when the file is written. The file is replaced at once, when
+    it is complete: a figure that fails leaves the old one.
+
+    Raises:
+        UsageError: another suffix.
+        OSError: the folder is missing or cannot be written.
+    """
+    output, suffix = Path(path), check_suffix(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{output.name}.", suffix=suffix, dir=output.parent)
+    os.close(descriptor)
+    try:
+        options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+        figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, output)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # mkstemp makes files private; a figure gets the permissions any new file of this user gets.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,69 @@
+"""ReLU networks: their shape, their initialisation, their function.
+
+A network has T hidden ReLU layers of equal width k and one linear output f; it predicts sign f(x).
+"""
+
+import math
+
+import numpy as np
+
+from fracsim.errors import UsageError, nearest
+from fracsim.kernels.initial import fill_normal, fill_uniform
+from fracsim.kernels.network import Shape, layer_sizes, parameter_count
+
+__all__ = ["INITIALISATIONS", "Shape", "initial_parameters", "layer_sizes", "parameter_count", "split_layers"]
+
+INITIALISATIONS = ("paper", "he", "glorot", "uniform")
+"""Names of the initialisations.
+
+paper: normal truncated at 2σ, σ = 1/√fan_in, biases 0.1 (the authors' experiment);
+he: N(0, 2/fan_in), biases 0 (He et al. 2015, DOI 10.1109/ICCV.2015.123);
+glorot: U(±√(6/(fan_in + fan_out))), biases 0 (Glorot and Bengio 2010);
+uniform: U(±1/(2 fan_in)), biases a given constant (Theorem 5 of Malach and Shalev-Shwartz 2019).
+"""
+
+_DEFAULT_BIAS = {"paper": 0.1, "he": 0.0, "glorot": 0.0}
+
+
+def initial_parameters(
+    shape: Shape, scheme: str = "paper", seed: int = 0, bias: float | None = None, dtype: type = np.float32
+) -> np.ndarray:
+    """Flat initial parameters (Q,); a pure function of its arguments. ``bias`` replaces the scheme's own constant.
+
+    Raises UsageError for an unknown scheme, and for ``uniform`` without a bias.
+    """
+    if scheme not in INITIALISATIONS:
+        raise UsageError(
+            f"unknown initialisation {scheme!r}{nearest(scheme, INITIALISATIONS)}; accepted: {', '.join(INITIALISATIONS)}"
+        )
+    if bias is None:
+        if scheme == "uniform":
+            raise UsageError("initialisation 'uniform' (Theorem 5) needs a bias, for example --bias 0.5")
+        bias = _DEFAULT_BIAS[scheme]
+    values = np.empty(parameter_count(shape))
+    first = 0
+    for n_in, n_out in layer_sizes(shape):
+        weights = values[first : first + n_in * n_out]
+        key = np.uint64(seed)
+        if scheme == "paper":
+            fill_normal(key, first, 1 / math.sqrt(n_in), 2.0, weights)
+        elif scheme == "he":
+            fill_normal(key, first, math.sqrt(2 / n_in), math.inf, weights)
+        else:
+            reach = math.sqrt(6 / (n_in + n_out)) if scheme == "glorot" else 1 / (2 * n_in)
+            fill_uniform(key, first, -reach, reach, weights)
+        first += n_in * n_out
+        values[first : first + n_out] = bias
+        first += n_out
+    return values.astype(dtype)
+
+
+def split_layers(shape: Shape, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(weights (n_in, n_out), biases (n_out,)), …] of flat parameters (Q,), the readout last; views, no copies."""
+    layers = []
+    first = 0
+    for n_in, n_out in layer_sizes(shape):
+        middle, end = first + n_in * n_out, first + (n_in + 1) * n_out
+        layers.append((params[first:middle].reshape(n_in, n_out), params[middle:end]))
+        first = end
+    return layers

@@ -1,0 +1,212 @@
+"""What an experiment will take: work, memory, disk and time, before a single step is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fracsim.errors import RunError
+from fracsim.experiments import Experiment
+from fracsim.runs import Run
+
+_PROBE_SECONDS = 0.05
+_PROBE_POINTS = 10_000
+_BASE_MEMORY = 200e6  # interpreter, libraries and compiled kernels
+_BASE_DISK = 200e3  # the file's own tables, coordinates and attributes
+_EVALUATED_AT_ONCE = 5_000  # test points whose activations live at one time, at most
+
+
+@dataclass(frozen=True)
+class ShapePlan:
+    """The runs of one network shape: T, k, d, how many runs, Q, steps of each, and measured seconds per step."""
+
+    network_depth: int
+    width: int
+    inputs: int
+    runs: int
+    parameters: int
+    steps: int
+    step_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep takes: ``memory`` and ``disk`` in bytes, estimated from above; ``seconds``, None if not measured."""
+
+    runs: int
+    threads: int
+    steps: int
+    records: int
+    data_sets: int
+    memory: float
+    disk: float
+    shapes: tuple[ShapePlan, ...]
+    seconds: float | None = None
+
+
+def parameters_of(run: Run) -> int:
+    """Q of the run's network."""
+    from fracsim.kernels.network import parameter_count
+    from fracsim.training import shape_of
+
+    return parameter_count(shape_of(run))
+
+
+def cost(run: Run, parameters: int) -> float:
+    """Work of a run in arbitrary units, a formula and never a measurement, so that every machine orders runs alike.
+
+    Steps x batch x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer (fitted to measured
+    steps at widths 10 to 100).
+    """
+    return float(run.steps) * run.batch_size * (parameters + 300 * (run.network_depth + 1))
+
+
+def plan(experiment: Experiment, threads: int) -> Plan:
+    """The plan without times. Raises UsageError where the experiment makes no sense."""
+    from fracsim.training import data_key, shape_of
+
+    runs = experiment.runs
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(shape_of(run), []).append(run)
+    shapes = tuple(
+        ShapePlan(shape.depth, shape.width, shape.inputs, len(group), parameters_of(group[0]), group[0].steps)
+        for shape, group in groups.items()
+    )
+    sets = {data_key(run): run for run in runs}
+    inputs = {run.fractal: shape_of(run).inputs for run in runs}
+    working = sorted((_working_memory(run, parameters_of(run)) for run in runs), reverse=True)
+    memory = (
+        _BASE_MEMORY + sum(working[:threads]) + sum(_data_memory(run, inputs[run.fractal]) for run in sets.values())
+    )
+    return Plan(
+        runs=len(runs),
+        threads=threads,
+        steps=sum(run.steps for run in runs),
+        records=len(runs) * len(runs[0].recorded_steps()),
+        data_sets=len(sets),
+        memory=memory,
+        disk=_disk(experiment, runs),
+        shapes=shapes,
+    )
+
+
+def _bytes(run: Run) -> int:
+    return 8 if run.precision == "float64" else 4
+
+
+def _working_memory(run: Run, parameters: int) -> float:
+    """Bytes of one run in training: parameters, moments, padded copies, activations of batch and of a test block."""
+    widest = run.width + 16
+    rows = run.batch_size + min(run.test_points, _EVALUATED_AT_ONCE)
+    padded = 10 * (parameters + 16 * (run.network_depth + 1) * widest)
+    return float(_bytes(run) * (padded + rows * widest * (run.network_depth + 3)))
+
+
+def _data_memory(run: Run, inputs: int) -> float:
+    """Bytes of one training set and one test set, with the float64 points they are drawn as."""
+    points = run.test_points + (run.train_points if run.data == "dataset" else 0)
+    return float(points * (inputs * (8 + _bytes(run)) + _bytes(run) + 4))
+
+
+def _disk(experiment: Experiment, runs: Sequence[Run]) -> float:
+    """Bytes of the product while it is rewritten in its final form, that is, twice its size."""
+    snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[experiment.weights]
+    levels = max(run.fractal_depth for run in runs) + 1
+    layers = max(run.network_depth for run in runs) + 1
+    records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + levels + layers)
+    weights = sum(snapshots * parameters_of(run) * _bytes(run) for run in runs) if snapshots else 0
+    return 2.0 * (records + weights) + _BASE_DISK
+
+
+def check_room(plan: Plan, folder: Path) -> None:
+    """Raise RunError where the plan needs more memory or disk than there is."""
+    free = shutil.disk_usage(folder).free
+    if plan.disk > free:
+        raise RunError(f"the product needs {_gigabytes(plan.disk)} of disk and {folder} has {_gigabytes(free)} free")
+    memory = free_memory()
+    if memory is not None and plan.memory > memory:
+        raise RunError(
+            f"the training needs {_gigabytes(plan.memory)} of memory and {_gigabytes(memory)} are free "
+            "(fewer threads, fewer points or a narrower network take less)"
+        )
+
+
+def free_memory() -> float | None:
+    """Bytes this process may still take, the least of the system's and its cgroup's; None where that is not known."""
+    found = []
+    lines = _read_text("/proc/meminfo").splitlines()
+    found += [1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    for most, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        limit, usage = _read_text(most).strip(), _read_text(used).strip()
+        if limit.isdigit() and usage.isdigit():  # "max" is no limit; page cache counts as used but can be given back
+            found.append(max(0.0, float(limit) - float(usage) + _page_cache(Path(most).with_name("memory.stat"))))
+    return min(found) if found else None
+
+
+def _page_cache(stat: Path) -> float:
+    fields = dict(line.split()[:2] for line in _read_text(str(stat)).splitlines() if len(line.split()) >= 2)
+    return float(fields.get("inactive_file", 0)) + float(fields.get("active_file", 0))
+
+
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 1e8 else f"{count / 1e6:.3g} MB"
+
+
+def measure(experiment: Experiment, planned: Plan, backend: Any) -> Plan:
+    """The plan with the measured time of a step of each shape, and the time of the whole (records excluded).
+
+    Takes about 0.2 s per shape, and what is not yet compiled is compiled.
+    """
+    from fracsim.kernels.network import Shape
+    from fracsim.training import shape_of
+
+    runs = {shape_of(run): run for run in reversed(experiment.runs)}
+    shapes = []
+    for shape in planned.shapes:
+        run = runs[Shape(shape.inputs, shape.network_depth, shape.width)]
+        shapes.append(dataclasses.replace(shape, step_seconds=_step_seconds(run, backend)))
+    work = [shape.steps * (shape.step_seconds or 0.0) for shape in shapes]
+    total = sum(shape.runs * seconds for shape, seconds in zip(shapes, work, strict=True))
+    return dataclasses.replace(planned, shapes=tuple(shapes), seconds=max([*work, total / planned.threads]))
+
+
+def _step_seconds(run: Run, backend: Any) -> float:
+    """Seconds per step: the least of three short trainings (others may be using the machine), after one to compile."""
+    points = max(run.batch_size, min(run.train_points, _PROBE_POINTS))
+    probe = dataclasses.replace(run, train_points=points, test_points=10)
+
+    def measured(steps: int) -> float:
+        return _train_quietly(dataclasses.replace(probe, steps=steps, record_every=steps), backend) / steps
+
+    measured(1)
+    steps = max(2, min(100_000, int(_PROBE_SECONDS / measured(2))))
+    return min(measured(steps) for _ in range(3))
+
+
+def _train_quietly(run: Run, backend: Any) -> float:
+    from fracsim.training import make_data, train_run
+
+    outcome = train_run(
+        run,
+        backend,
+        data=make_data(run, backend),
+        on_record=lambda record: None,
+        on_progress=None,
+        should_stop=lambda: False,
+    )
+    return max(outcome.seconds, 1e-9)

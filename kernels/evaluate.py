@@ -1,0 +1,122 @@
+"""A network on given points, on the CPU: scores, loss and accuracy (by level), gradient of the mean loss.
+
+Points pass through in blocks of BLOCK rows; the result does not depend on anything but the points and the parameters.
+"""
+
+import functools
+
+import numpy as np
+
+from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.layers import make_layers
+from fracsim.kernels.losses import batch_loss, loss_and_slope
+from fracsim.kernels.network import (
+    DHIDDEN,
+    GRADIENT,
+    HIDDEN_SIZE,
+    INPUTS,
+    LABELS,
+    PARAMS,
+    SCORES,
+    SIZE,
+    SLOPE,
+    START,
+    M,
+    Shape,
+    layer_sizes,
+    make_work,
+    pack,
+    unpack,
+)
+
+BLOCK = 200
+"""Rows of a block: enough to keep the tiles busy, few enough to stay in the cache."""
+
+
+@formula
+def load_points(w, inputs, x, first, rows):
+    """Copy x[first : first + rows] (N, d) to ``inputs``."""
+    d = x.shape[1]
+    for b in range(rows):
+        for i in range(d):
+            w[inputs + b * d + i] = x[first + b, i]
+
+
+@functools.cache
+def make_forward(lanes):
+    """Kernel of the scores of one network."""
+    layers = make_layers(lanes)
+    pass_forward, transpose = layers.forward, layers.transpose
+
+    @kernel
+    def forward(plan, places, params, x, scores):
+        """scores (N,) = f(x) of the points x (N, d) under flat parameters (Q,); overwrites."""
+        w = make_work(places, params)
+        pack(plan, params, w, places[PARAMS])
+        transpose(plan, places, w, plan.shape[0] - 1)
+        for first in range(0, x.shape[0], BLOCK):
+            rows = min(BLOCK, x.shape[0] - first)
+            load_points(w, places[INPUTS], x, first, rows)
+            pass_forward(plan, places, w, rows)
+            for b in range(rows):
+                scores[first + b] = w[places[SCORES] + b * lanes]
+
+    return forward
+
+
+@kernel
+def summarise(loss, scores, y, level, loss_by_level, correct_by_level, count_by_level):
+    """Add each point's loss, correctness and presence to its level's sums (n + 1,). A score of 0 counts as wrong."""
+    for b in range(scores.size):
+        value, _ = loss_and_slope(loss, scores[b], y[b])
+        loss_by_level[level[b]] += value
+        correct_by_level[level[b]] += scores[b] * y[b] > 0
+        count_by_level[level[b]] += 1
+
+
+@functools.cache
+def make_gradient(lanes):
+    """Kernel of the gradient of the mean loss of one network."""
+    layers = make_layers(lanes)
+    pass_forward, transpose = layers.forward, layers.transpose
+    data_gradient, layer_gradient = layers.data_gradient, layers.layer_gradient
+
+    @kernel
+    def gradient(plan, places, loss, params, x, y, dparams):
+        """Mean loss over the points x (N, d), y (N,); ``dparams`` (Q,) = its gradient; overwrites.
+
+        The sum over the blocks is gathered where training keeps the first moments.
+        """
+        w = make_work(places, params)
+        pack(plan, params, w, places[PARAMS])
+        for layer in range(plan.shape[0]):
+            transpose(plan, places, w, layer)
+        total = 0.0
+        for first in range(0, x.shape[0], BLOCK):
+            rows = min(BLOCK, x.shape[0] - first)
+            load_points(w, places[INPUTS], x, first, rows)
+            for b in range(rows):
+                w[places[LABELS] + b] = y[first + b]
+            pass_forward(plan, places, w, rows)
+            part, _ = batch_loss(loss, rows, x.shape[0], lanes, w, places[SCORES], places[LABELS], places[SLOPE])
+            total += part
+            dout, dinput = places[SLOPE], places[DHIDDEN]
+            other = dinput + places[HIDDEN_SIZE]
+            for layer in range(plan.shape[0] - 1, -1, -1):
+                if layer > 0:
+                    data_gradient(plan, places, w, layer, rows, dout, dinput)
+                layer_gradient(plan, places, w, layer, rows, dout)
+                start, g = places[M] + plan[layer, START], places[GRADIENT]
+                for q in range(plan[layer, SIZE]):
+                    w[start + q] += w[g + q]
+                dout, dinput, other = dinput, other, dinput
+        unpack(plan, w, places[M], dparams)
+        return total / x.shape[0]
+
+    return gradient
+
+
+def layer_norms(shape: Shape, flat: np.ndarray) -> np.ndarray:
+    """L2 norm (T+1,) of each layer's part (weights and biases, the readout last) of a flat vector (Q,)."""
+    ends = np.cumsum([(n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)])
+    return np.array([np.linalg.norm(part.astype(np.float64)) for part in np.split(flat, ends[:-1])])

@@ -1,0 +1,46 @@
+"""Losses of a binary classifier with score f and label y = ±1, and their derivative in f.
+
+    hinge      [1 - y f]_+                 the paper's; 0 is taken as the derivative at the kink
+    logistic   log(1 + exp(-y f))
+    squared    (f - y)² / 2
+"""
+
+import math
+
+from fracsim.kernels.jit import formula
+
+LOSSES = ("hinge", "logistic", "squared")
+"""Names; the position is the code a kernel takes."""
+
+HINGE, LOGISTIC, SQUARED = range(3)
+
+
+@formula
+def loss_and_slope(code, score, label):
+    """Loss and d loss / d score of one sample; the type of ``score`` decides the arithmetic. A NaN score gives NaN."""
+    one = label * label
+    if code == HINGE:
+        margin = one - label * score
+        met = margin <= 0
+        return (one - one if met else margin), (one - one if met else -label)
+    if code == LOGISTIC:
+        z = label * score
+        decay = math.exp(-abs(z))
+        slope = one / (one + decay) if z < 0 else decay / (one + decay)
+        return max(-z, one - one) + math.log1p(decay), -label * slope
+    error = score - label
+    return error * error / (one + one), error
+
+
+@formula
+def batch_loss(loss, batch, count, lanes, w, scores, labels, slope):
+    """(sum of losses, correct predictions) of a batch; writes d (sum of losses / count) / d score into column 0 at ``slope``."""
+    total = 0.0
+    correct = 0
+    for b in range(batch):
+        score, label = w[scores + b * lanes], w[labels + b]
+        value, derivative = loss_and_slope(loss, score, label)
+        w[slope + b * lanes] = derivative / w.dtype.type(count)
+        total += value
+        correct += score * label > 0
+    return total, correct

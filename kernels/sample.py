@@ -1,0 +1,177 @@
+"""The sampler: a point of the fractal distribution as a pure function of (seed, purpose, index).
+
+The walk of the design starts in the base and goes down; at each level it becomes a negative with the curve's
+probability, else moves to one of the r images. Its choices of images are independent of where it stops, so the same
+distribution is drawn inside out, which needs no path to be kept:
+
+    level j                from one uniform and the curve:  Pr[positive] = 1/2,  Pr[negative of level j] = P(j+1) - P(j)
+    u in the unit cell     a positive: uniform on the base shrunk by 1 - γ
+                           a negative: uniform on the gap (by rejection)
+    x = F_{i_1} … F_{i_j} u    with independent, equally likely maps
+
+Every point is checked against level(x) and drawn again (its level kept) where rounding, or a border that cells share,
+put it elsewhere: label and point always agree. Attempt a uses the blocks from a · law.blocks of the counter.
+"""
+
+import numpy as np
+
+from fracsim.kernels.geometry import CENTRE, Geometry, Law
+from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.level import LANES, find_levels, make_work, try_image_lanes
+from fracsim.kernels.philox import random_words, uniform
+
+_PATHS_PER_WORD = 2**16  # so that 32 random bits make every path equally likely to 2^-16
+
+
+def make_law(geometry: Geometry, curve: np.ndarray, gap: int, positive_margin: float, negative_margin: float) -> Law:
+    """The Law of P(0..n) = ``curve`` (n + 1,), with the random words that each attempt needs counted."""
+    r, d = geometry.offsets.shape
+    n = len(curve) - 1
+    choices = 1
+    while choices < n and r ** (choices + 1) <= _PATHS_PER_WORD:
+        choices += 1
+    words = 1 + d + -(-n // choices)
+    curve = np.ascontiguousarray(curve, dtype=np.float64)
+    return Law(curve, n, int(gap), float(positive_margin), float(negative_margin), choices, -(-words // 4))
+
+
+@formula
+def draw_level(curve, u):
+    """Level of the uniform u: n (a positive) below P(0) = 1/2, j (a negative) in [P(j), P(j+1))."""
+    passed = 0
+    for j in range(curve.size):
+        passed += u >= curve[j]
+    return curve.size - 1 if passed == 0 else passed - 1
+
+
+@formula
+def reach(low, law, positive):
+    """Half the side of the cube, about the base's centre, in which a positive or a negative is proposed."""
+    half = 0.5 * (1.0 - low)
+    if positive:
+        return half * (1.0 - law.positive_margin)
+    if law.gap == CENTRE:
+        return half * min(1.0 / 3.0, 1.0 - law.negative_margin)
+    return half * (1.0 - law.negative_margin)
+
+
+@formula
+def fill_words(indices, blocks, purpose, seed, words):
+    """words[:, lane] = the uniforms of the blocks blocks[lane], blocks[lane] + 1, … of sample indices[lane]."""
+    for b in range(words.shape[0] // 4):
+        for lane in range(indices.size):
+            w0, w1, w2, w3 = random_words(indices[lane], purpose, blocks[lane] + b, seed)
+            words[4 * b, lane] = uniform(w0)
+            words[4 * b + 1, lane] = uniform(w1)
+            words[4 * b + 2, lane] = uniform(w2)
+            words[4 * b + 3, lane] = uniform(w3)
+
+
+@formula
+def find_gap(matrix, offset, low, margin, u, w, inside, free):
+    """free (lanes,) = 1.0 where u (d, lanes) lies outside every image enlarged by 1 + margin, else 0.0."""
+    beyond = 0.5 * (1.0 - low) * margin
+    free[:] = 1.0
+    for i in range(offset.shape[0]):
+        try_image_lanes(matrix, offset, i, low - beyond, 1.0 + beyond, u, w, inside)
+        for lane in range(free.size):
+            free[lane] *= 1.0 - inside[lane]
+
+
+@formula
+def descend_lanes(matrix, offset, choices, words, target, chosen, u, v):
+    """u ← F_{i_1} … F_{i_j} u in each lane, j = target[lane]; overwrites u, v (d, LANES), chosen and the words used.
+
+    The maps are the digits, base r, of the uniforms words[1 + d :], each good for ``choices`` of them.
+    """
+    r, d = offset.shape
+    for k in range(target.max()):
+        word = 1 + d + k // choices
+        for lane in range(LANES):
+            digits = words[word, lane] * r
+            chosen[lane] = int(digits)
+            words[word, lane] = digits - np.floor(digits)
+        for p in range(d):
+            for lane in range(LANES):
+                v[p, lane] = offset[chosen[lane], p]
+            for q in range(d):
+                for lane in range(LANES):
+                    v[p, lane] += matrix[chosen[lane], p, q] * u[q, lane]
+        for p in range(d):
+            for lane in range(LANES):
+                old, new = u[p, lane], v[p, lane]
+                u[p, lane] = new if k < target[lane] else old
+
+
+@kernel
+def sample_kernel(geometry, law, seed, purpose, first, x, level):
+    """Samples first … first + N - 1 of the stream (seed, purpose): overwrites x (N, d) and level (N,), n for positives.
+
+    seed and first are uint64. A row of lanes proposes side by side; those refused try again in the next row.
+    """
+    n, d = law.fractal_depth, x.shape[1]
+    # taken out of their tuples once: numba counts references at each access
+    matrix, offset, low, curve = geometry.matrices, geometry.offsets, geometry.low, law.curve
+    inverse_matrix, inverse_offset = geometry.inverse_matrices, geometry.inverse_offsets
+    centre, half_positive, half_negative = 0.5 * (low + 1.0), reach(low, law, True), reach(low, law, False)
+    work = make_work(d, n)
+    words, u, v, free = np.zeros((4 * law.blocks, LANES)), np.zeros((d, LANES)), np.zeros((d, LANES)), np.zeros(LANES)
+    rows, blocks, target = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    chosen, indices = np.zeros(LANES, np.int64), np.zeros(LANES, np.uint64)
+    active, begun = 0, 0
+    while True:
+        while active < LANES and begun < x.shape[0]:
+            rows[active], blocks[active] = begun, 0
+            indices[active] = first + np.uint64(begun)
+            active, begun = active + 1, begun + 1
+        if active == 0:
+            return
+        fill_words(indices, blocks, purpose, seed, words)
+        for lane in range(active):
+            if blocks[lane] == 0:
+                target[lane] = draw_level(curve, words[0, lane])
+            blocks[lane] += law.blocks
+        for q in range(d):
+            for lane in range(LANES):
+                half = half_positive if target[lane] == n else half_negative
+                u[q, lane] = centre + half * (2.0 * words[1 + q, lane] - 1.0)
+        find_gap(inverse_matrix, inverse_offset, low, law.negative_margin, u, v, work.inside, free)
+        descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v)
+        for lane in range(active):
+            for q in range(d):
+                x[rows[lane], q] = u[q, lane]
+            level[rows[lane]] = target[lane]
+        find_levels(inverse_matrix, inverse_offset, low, n, u, active, work)
+        again = 0
+        for lane in range(active):
+            in_place = free[lane] == 1.0 or target[lane] == n
+            if not (in_place and work.level[lane] == target[lane]):
+                rows[again], blocks[again], target[again] = rows[lane], blocks[lane], target[lane]
+                indices[again] = indices[lane]
+                again += 1
+        active = again
+
+
+@kernel
+def free_share(geometry, law, trials):
+    """Share of ``trials`` proposed negatives that lie in the gap: an estimate, always the same for the same law."""
+    d = geometry.offsets.shape[1]
+    half = reach(geometry.low, law, False)
+    indices = np.arange(trials).astype(np.uint64)
+    words, u = np.zeros((4 * ((d + 3) // 4), trials)), np.zeros((d, trials))
+    fill_words(indices, np.zeros(trials, np.int64), 0, np.uint64(0), words)
+    u[:] = 0.5 * (geometry.low + 1.0) + half * (2.0 * words[:d] - 1.0)
+    free = np.zeros(trials)
+    matrix, offset = geometry.inverse_matrices, geometry.inverse_offsets
+    find_gap(matrix, offset, geometry.low, law.negative_margin, u, np.zeros((d, trials)), np.zeros(trials), free)
+    return free.sum() / trials
+
+
+def sample(
+    geometry: Geometry, law: Law, seed: int, purpose: int, first: int, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first + count - 1."""
+    x, level = np.empty((count, geometry.offsets.shape[1])), np.empty(count, dtype=np.int16)
+    sample_kernel(geometry, law, np.uint64(seed), purpose, np.uint64(first), x, level)
+    y = np.where(level == law.fractal_depth, 1, -1).astype(np.int8)
+    return x, y, level

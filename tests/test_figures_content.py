@@ -1,0 +1,189 @@
+"""What is on the axes: the figures of trajectories, read back from matplotlib's objects."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from figure_files import experiment_of, made_up_record, write_file
+
+from fracsim.cli.plot import command
+from fracsim.data.errors import FileError
+from fracsim.errors import UsageError
+from fracsim.figures import curve_accuracy, depth_width, paper, style, training
+from fracsim.figures.collect import load_runs, order, same
+
+SMALL = {"steps": 4000, "record_every": 1000}
+
+
+@pytest.fixture(autouse=True)
+def fracsim_style():
+    with style.styled():
+        yield
+
+
+def all_text(figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text")))
+
+
+def best_of(run) -> float:
+    return max(made_up_record(run, step).test_accuracy for step in run.recorded_steps())
+
+
+def filled(axes) -> list:
+    """Our lines: those with a line and a filled marker."""
+    return [line for line in axes.lines if line.get_linestyle() != "None"]
+
+
+def hollow(axes) -> list:
+    """The paper's points."""
+    return [line for line in axes.lines if line.get_linestyle() == "None"]
+
+
+def test_depth_width_takes_the_rate_with_the_best_mean_over_seeds(tmp_path):
+    experiment = experiment_of({"network_depth": [1, 2], "width": [10, 50], "learning_rate": [0.001, 0.005],
+                                "seed": [0, 1, 2]}, **SMALL)
+    runs = load_runs([write_file(tmp_path / "a.h5", experiment)])
+    axes = depth_width.draw(runs).axes[0]
+    expected = {}
+    for run in experiment.runs:
+        expected.setdefault((run.network_depth, run.width, run.learning_rate), []).append(best_of(run))
+    for depth, line in zip([1, 2], filled(axes), strict=True):
+        assert list(line.get_xdata()) == [10, 50]
+        means = [max(np.mean(expected[depth, width, rate]) for rate in (0.001, 0.005)) for width in (10, 50)]
+        assert line.get_ydata() == pytest.approx(means)
+    spans = axes.collections[1].get_segments()  # the seeds of depth 1
+    assert [span[:, 1].tolist() for span in spans] == [
+        pytest.approx([min(expected[1, width, 0.001]), max(expected[1, width, 0.001])]) for width in (10, 50)
+    ]
+    assert any("depth 1: the best learning rate is 0.001 at width 10, 50" in note for note in runs.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "drawn"),
+    [
+        ({}, True),
+        ({"loss": "logistic"}, True),
+        ({"curve": "4"}, False),
+        ({"fractal_depth": 4}, False),
+        ({"fractal": "vicsek"}, False),
+        ({"gap": "complement"}, False),
+        ({"positive_margin": 0.1}, False),
+    ],
+)
+def test_papers_points_are_drawn_on_the_papers_distribution_only(tmp_path, settings, drawn):
+    experiment = experiment_of({"network_depth": [1, 5], "width": [10, 50]}, **SMALL, **settings)
+    figure = depth_width.draw(load_runs([write_file(tmp_path / "a.h5", experiment)]))
+    lines = hollow(figure.axes[0])
+    assert len(lines) == (2 if drawn else 0)
+    assert ("Malach" in all_text(figure)) == drawn
+    if drawn:
+        table = paper.depth_width_table()
+        assert lines[1].get_xydata().tolist() == [[width, value] for width, value in table[5].items()]
+
+
+def test_fractals_make_panels_and_shards_join(tmp_path):
+    grid = {"network_depth": [1, 2], "width": [10, 20]}
+    files = [write_file(tmp_path / f"{name}.h5", experiment_of(grid, fractal=name, **SMALL))
+             for name in ("cantor", "vicsek")]
+    shard = write_file(tmp_path / "shard.h5", experiment_of({"width": [50]}, network_depth=1, **SMALL))
+    figure = depth_width.draw(load_runs([*files, shard]))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["cantor, $n = 5$, curve #1", "vicsek, $n = 5$, curve #1"]
+    assert list(filled(figure.axes[0])[0].get_xdata()) == [10, 20, 50]
+
+
+def test_a_run_given_twice_counts_once_with_most_records(tmp_path):
+    experiment = experiment_of({"seed": [0, 1]}, **SMALL)
+    running = write_file(tmp_path / "running.h5", experiment, records=2, finish=None)
+    complete = write_file(tmp_path / "complete.h5", experiment)
+    runs = load_runs([running, complete])
+    assert len(runs.entries) == 2
+    assert all(entry.trajectory.status == "complete" for entry in runs.entries)
+    assert "running.h5: running, 4 of 8 records" in runs.caveats
+    assert "running, 4 of 8 records" in all_text(training.draw(runs))
+
+
+def test_training_of_one_setting_shows_levels_and_layers_with_a_band_over_seeds(tmp_path):
+    experiment = experiment_of({"seed": [0, 1, 2]}, network_depth=2, fractal_depth=3, **SMALL)
+    figure = training.draw(load_runs([write_file(tmp_path / "a.h5", experiment)]))
+    loss, accuracy, levels, layers = figure.axes
+    assert [line.get_label() for line in levels.lines] == ["level 0", "level 1", "level 2", "level 3 ($+$)"]
+    assert [line.get_label() for line in layers.lines] == ["layer 1", "layer 2", "layer 3"]
+    expected = np.array([[made_up_record(run, step).test_accuracy for step in run.recorded_steps()]
+                         for run in experiment.runs])
+    assert accuracy.lines[1].get_ydata() == pytest.approx(expected.mean(0))
+    assert list(accuracy.lines[1].get_xdata()) == [1000, 2000, 3000, 4000]
+    band = accuracy.collections[1].get_paths()[0].vertices[:, 1]
+    assert {band.min(), band.max()} == {expected.min(), expected.max()}
+    assert len(loss.lines) == 2
+    assert "3 seeds" in all_text(figure)
+
+
+def test_training_of_many_settings_draws_the_best_and_says_so(tmp_path):
+    experiment = experiment_of({"network_depth": [1, 2, 3, 4], "width": [10, 20]}, **SMALL)
+    runs = load_runs([write_file(tmp_path / "a.h5", experiment)])
+    figure = training.draw(runs)
+    assert "6 of 8 settings are drawn" in runs.notes[0]
+    best = sorted(experiment.runs, key=best_of)[-6:]
+    for run in best:
+        assert f"depth {run.network_depth}, width {run.width}" in all_text(figure)
+    chosen = load_runs([tmp_path / "a.h5"]).where({"network_depth": "1", "width": "20"})
+    assert [entry.settings["width"] for entry in chosen.entries] == [20]
+
+
+def test_files_with_other_steps_share_an_axis(tmp_path):
+    a = write_file(tmp_path / "a.h5", experiment_of({}, seed=0, **SMALL))
+    b = write_file(tmp_path / "b.h5", experiment_of({}, seed=0, steps=6000, record_every=1500))
+    accuracy = training.draw(load_runs([a, b])).axes[1]
+    assert [list(line.get_xdata()) for line in accuracy.lines[1::2]] == [
+        [1000, 2000, 3000, 4000], [1500, 3000, 4500, 6000]]
+
+
+def test_curve_accuracy_has_the_curves_and_the_papers_figure_5(tmp_path):
+    curves = ["1", "2", "3", "4", "5", "6"]
+    experiment = experiment_of({"curve": curves, "width": [10, 100]}, **SMALL)
+    figure = curve_accuracy.draw(load_runs([write_file(tmp_path / "a.h5", experiment)]))
+    axes = figure.axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert [text.get_text() for text in axes.get_xticklabels()] == [f"#{curve}" for curve in curves]
+    # FACTS of the paper, P(3) and P(4) of curves 1..6
+    assert lines["$P(3)$"].get_ydata() == pytest.approx([0.8402, 0.7063, 0.5, 0.5423, 0.5062, 0.5], abs=1e-4)
+    assert lines["$P(4)$"].get_ydata() == pytest.approx([0.9257, 0.87, 0.7929, 0.6842, 0.5838, 0.5], abs=1e-4)
+    assert lines["depth 5"].get_ydata() == pytest.approx(
+        [max(best_of(run) for run in experiment.runs if run.curve == curve) for curve in curves])
+    assert hollow(axes)[0].get_ydata() == pytest.approx([0.9924, 0.9654, 0.9096, 0.9322, 0.7566, 0.7764])
+
+
+def test_the_wrong_figure_names_the_right_one(tmp_path):
+    curves = load_runs([write_file(tmp_path / "c.h5", experiment_of({"curve": ["1", "2"]}, **SMALL))])
+    widths = load_runs([write_file(tmp_path / "w.h5", experiment_of({"width": [10, 20]}, **SMALL))])
+    with pytest.raises(FileError, match="use curve-accuracy"):
+        depth_width.draw(curves)
+    with pytest.raises(FileError, match="use depth-width"):
+        curve_accuracy.draw(widths)
+    with pytest.raises(UsageError, match="did you mean 'width'"):
+        widths.where({"widht": "10"})
+
+
+def test_json_and_quiet(tmp_path):
+    experiment = experiment_of({"learning_rate": [0.001, 0.002]}, **SMALL)
+    file = write_file(tmp_path / "a.h5", experiment)
+    output = tmp_path / "a.svg"
+    arguments = ["depth-width", str(file), "-o", str(output)]
+    result = CliRunner().invoke(command, [*arguments, "--json"])
+    rate = max(experiment.runs, key=best_of).learning_rate
+    note = f"cantor, n = 5, curve #1, depth 5: the best learning rate is {rate} at width 100"
+    assert json.loads(result.stdout) == {"output": str(output), "notes": [note]}
+    result = CliRunner().invoke(command, [*arguments, "--quiet", "--title", "A title", "--size", "5x4"])
+    assert result.output == ""
+    text = output.read_text()
+    assert 'width="360pt" height="288pt"' in text
+
+
+def test_values_are_ordered_as_numbers():
+    assert sorted(["10", "2", "finest:2", "1"], key=order) == ["1", "2", "10", "finest:2"]
+    assert same(0.001, "1e-3")
+    assert same("4", "4")
+    assert not same("finest:2", "2")
+    assert same(None, "None")

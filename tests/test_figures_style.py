@@ -1,0 +1,100 @@
+"""Saving, styles and the paper's tables."""
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from fracsim.errors import UsageError
+from fracsim.figures import paper, style
+
+
+def test_palette_is_told_apart_without_colour():
+    # Series that share a marker and dashes would be the same line in grey print.
+    looks = [(marker, dashes) for marker, dashes in zip(style.MARKERS, style.DASHES, strict=True)]
+    assert len({marker for marker, _ in looks}) == len(style.PALETTE) == len(looks)
+
+
+def deuteranope(colour: str) -> np.ndarray:
+    """What a person without green receptors sees (Viénot, Brettel & Mollon 1999, linear RGB)."""
+    linear = np.array(to_rgb(colour)) ** 2.2
+    matrix = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
+    return np.clip(matrix @ linear, 0, 1) ** (1 / 2.2)
+
+
+def test_palette_is_told_apart_without_green():
+    seen = [deuteranope(colour) for colour in style.PALETTE]
+    gaps = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
+    assert min(gaps) > 0.1
+
+
+def test_positive_and_negative_differ_in_every_vision():
+    assert np.linalg.norm(deuteranope(style.POSITIVE) - deuteranope(style.NEGATIVE)) > 0.5
+
+
+def test_user_matplotlibrc_does_not_leak_in():
+    with matplotlib.rc_context({"lines.linewidth": 17.0, "font.size": 40.0}):
+        with style.styled():
+            assert matplotlib.rcParams["lines.linewidth"] == style.BASE["lines.linewidth"]
+            assert matplotlib.rcParams["font.size"] == style.BASE["font.size"]
+        assert matplotlib.rcParams["lines.linewidth"] == 17.0
+
+
+def test_style_by_name_and_by_file(tmp_path):
+    with style.styled("grayscale"):
+        assert style.colour(0) != style.PALETTE[0]
+        assert style.look(0)["marker"] == style.MARKERS[0]
+    mine = tmp_path / "mine.mplstyle"
+    mine.write_text("lines.linewidth: 3\nsvg.hashsalt: other\n")
+    with style.styled(str(mine)):
+        assert matplotlib.rcParams["lines.linewidth"] == 3
+        assert matplotlib.rcParams["svg.hashsalt"] == "fracsim"
+
+
+def test_every_style_of_matplotlib_works(tmp_path):
+    for name in ["default", *matplotlib.style.available]:
+        with style.styled(name):
+            style.look(7)
+
+
+def test_unknown_style_names_the_nearest():
+    with pytest.raises(UsageError, match=r"--style.*'grayscal'; did you mean 'grayscale'"), style.styled("grayscal"):
+        pass
+
+
+@pytest.mark.parametrize("text", ["lines.linewidth: fat\n", "\x00\x01"])
+def test_bad_style_file(tmp_path, text):
+    path = tmp_path / "bad.mplstyle"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"bad\.mplstyle is not a matplotlib style file"), style.styled(str(path)):
+        pass
+
+
+@pytest.mark.parametrize("name", ["figure.jpg", "figure", "figure.h5"])
+def test_unknown_suffix(name):
+    with pytest.raises(UsageError, match=r"accepted: \.png, \.pdf, \.svg"):
+        style.check_suffix(name)
+
+
+def test_a_failing_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "old.png"
+    path.write_bytes(b"old")
+    with style.styled():
+        figure = style.new_figure((2, 2))
+        figure.text(0.5, 0.5, "$x^$")  # no valid mathematics
+        with pytest.raises(ValueError):
+            style.save(figure, path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_papers_tables():
+    table = paper.depth_width_table()
+    assert sorted(table) == [1, 2, 3, 4, 5]
+    assert list(table[1]) == [10, 20, 50, 100, 200, 400]
+    assert table[5][200] == 0.9924
+    assert table[1][10] == 0.6126
+    assert all(len(row) == 6 for row in table.values())
+    curves = paper.curve_table()
+    assert curves == {"1": 0.9924, "2": 0.9654, "3": 0.9096, "4": 0.9322, "5": 0.7566, "6": 0.7764}
+    assert table[5][200] == curves["1"]
