@@ -132,6 +132,8 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self._only = np.zeros(1, np.int64)
+        self.advance(0)  # no step: it compiles, so that ``seconds`` holds nothing but training
+        self.seconds = 0.0
 
     @property
     def diverged(self) -> bool:

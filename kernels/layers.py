@@ -24,52 +24,51 @@ from fracsim.kernels.network import (
     START,
     STRIDE,
     TRANSPOSED,
+    ZEROS,
 )
-from fracsim.kernels.tiles import BIAS, BIAS_RELU, MASK, PLAIN, SUM_ROWS, tile, transpose_block
+from fracsim.kernels.tiles import MASK, PLAIN, PRODUCT, RELU, ROW_SUM, tile, transpose_block
 
-TILE_ROWS = {4: (8, 6, 4, 2, 2), 8: (8, 6, 4, 2, 2), 16: (10, 10, 5, 5, 5), 2: (8, 6, 4, 2, 2)}
-"""Rows of a tile of 1, 2, 3, … vectors, by lanes: what the registers hold (16 of up to 8 lanes, 32 of 16 lanes)."""
+TILE_ROWS = {2: (8, 6, 4, 2), 4: (8, 6, 4, 2), 8: (8, 6, 4, 2), 16: (10, 10, 5, 5)}
+"""Rows of a tile of 1, 2, 3, 4 vectors, by lanes: what the registers hold (16 of up to 8 lanes, 32 of 16 lanes)."""
 
-WIDEST_TILE = {2: 3, 4: 3, 8: 3, 16: 5}
+WIDEST_TILE = {2: 3, 4: 3, 8: 3, 16: 4}
 """Most vectors in a tile's row."""
 
 
 @functools.cache
-def make_product(lanes, mode):
-    """Kernel C[m, :] = Σ_s A(m, s) row_s over any number of rows and vectors, cut into tiles; see ``tiles.py``.
+def make_product(lanes):
+    """Kernel C[m, :] = first + Σ_s A(m, s) row_s over any number of rows and vectors, cut into tiles; see ``tiles.py``.
 
-    All operands lie in one array ``w``; a0, rows0, extra0, c0 say where.
+    All operands lie in one array ``w``; a0, rows0, first0, mask0, c0 say where. ``first_step`` is 1, or 0 where the sums start
+    from a vector of zeros.
     """
-    rows1, rows2, rows3, rows4, rows5 = TILE_ROWS[lanes]
+    rows1, rows2, rows3, rows4 = TILE_ROWS[lanes]
     widest = WIDEST_TILE[lanes]
 
     @kernel
-    def product(w, n_rows, n_vectors, count, a0, a_row, a_step, rows0, rows_step, extra0, extra_row, c0, c_row):
+    def product(w, n_rows, n_vectors, count, a0, a_row, a_step, rows0, rows_step, first0, first_step, mask0, mask_row,
+                c0, c_row, mode):  # fmt: skip
         v = 0
         while v < n_vectors:
             tiles_left = (n_vectors - v + widest - 1) // widest
             width = (n_vectors - v + tiles_left - 1) // tiles_left  # near-equal widths: 7 vectors are 4 + 3
-            r, e, c = rows0 + v * lanes, extra0 + v * lanes, c0 + v * lanes
+            r, f, k, c = rows0 + v * lanes, first0 + v * lanes * first_step, mask0 + v * lanes, c0 + v * lanes
             if width == 1:
                 for m in range(0, n_rows, rows1):
-                    tile(w, a0 + m * a_row, a_row, a_step, w, r, rows_step, count, w, e + m * extra_row, extra_row,
-                         w, c + m * c_row, c_row, mode, rows1, 1, lanes)  # fmt: skip
+                    tile(w, a0 + m * a_row, a_row, a_step, w, r, 0, rows_step, count, w, f, w, k + m * mask_row, mask_row,
+                         w, c + m * c_row, c_row, mode, PRODUCT, rows1, 1, lanes)  # fmt: skip
             elif width == 2:
                 for m in range(0, n_rows, rows2):
-                    tile(w, a0 + m * a_row, a_row, a_step, w, r, rows_step, count, w, e + m * extra_row, extra_row,
-                         w, c + m * c_row, c_row, mode, rows2, 2, lanes)  # fmt: skip
+                    tile(w, a0 + m * a_row, a_row, a_step, w, r, 0, rows_step, count, w, f, w, k + m * mask_row, mask_row,
+                         w, c + m * c_row, c_row, mode, PRODUCT, rows2, 2, lanes)  # fmt: skip
             elif width == 3:
                 for m in range(0, n_rows, rows3):
-                    tile(w, a0 + m * a_row, a_row, a_step, w, r, rows_step, count, w, e + m * extra_row, extra_row,
-                         w, c + m * c_row, c_row, mode, rows3, 3, lanes)  # fmt: skip
-            elif width == 4:
-                for m in range(0, n_rows, rows4):
-                    tile(w, a0 + m * a_row, a_row, a_step, w, r, rows_step, count, w, e + m * extra_row, extra_row,
-                         w, c + m * c_row, c_row, mode, rows4, 4, lanes)  # fmt: skip
+                    tile(w, a0 + m * a_row, a_row, a_step, w, r, 0, rows_step, count, w, f, w, k + m * mask_row, mask_row,
+                         w, c + m * c_row, c_row, mode, PRODUCT, rows3, 3, lanes)  # fmt: skip
             else:
-                for m in range(0, n_rows, rows5):
-                    tile(w, a0 + m * a_row, a_row, a_step, w, r, rows_step, count, w, e + m * extra_row, extra_row,
-                         w, c + m * c_row, c_row, mode, rows5, 5, lanes)  # fmt: skip
+                for m in range(0, n_rows, rows4):
+                    tile(w, a0 + m * a_row, a_row, a_step, w, r, 0, rows_step, count, w, f, w, k + m * mask_row, mask_row,
+                         w, c + m * c_row, c_row, mode, PRODUCT, rows4, 4, lanes)  # fmt: skip
             v += width
 
     return product
@@ -83,8 +82,8 @@ def make_sum_rows(lanes):
     def sum_rows(w, n_vectors, batch, factor0, factor_step, rows0, stride, total0):
         whole = batch - batch % 4
         for v in range(n_vectors):
-            tile(w, factor0, factor_step, 4 * factor_step, w, rows0 + v * lanes, 4 * stride, whole // 4, w, 0, stride,
-                 w, total0 + v * lanes, 0, SUM_ROWS, 4, 1, lanes)  # fmt: skip
+            tile(w, factor0, factor_step, 4 * factor_step, w, rows0 + v * lanes, stride, 4 * stride, whole // 4, w, 0,
+                 w, 0, 0, w, total0 + v * lanes, 0, PLAIN, ROW_SUM, 4, 1, lanes)  # fmt: skip
         for b in range(whole, batch):
             for o in range(n_vectors * lanes):
                 w[total0 + o] += w[factor0 + b * factor_step] * w[rows0 + b * stride + o]
@@ -98,9 +97,7 @@ def make_layers(lanes):
 
     ``plan``, ``places`` and the work array ``w`` are those of ``network.py``; each pass overwrites what it makes.
     """
-    product_relu, product_bias = make_product(lanes, BIAS_RELU), make_product(lanes, BIAS)
-    product_mask, product_plain = make_product(lanes, MASK), make_product(lanes, PLAIN)
-    sum_rows = make_sum_rows(lanes)
+    product, sum_rows = make_product(lanes), make_sum_rows(lanes)
 
     @kernel
     def forward(plan, places, w, batch):
@@ -109,12 +106,13 @@ def make_layers(lanes):
         source, source_row, target = places[INPUTS], plan[0, N_IN], places[HIDDEN]
         for layer in range(depth):
             n_in, stride, weights = plan[layer, N_IN], plan[layer, STRIDE], places[PARAMS] + plan[layer, START]
-            product_relu(w, batch, stride // lanes, n_in, source, source_row, 1, weights, stride,
-                         weights + n_in * stride, 0, target, stride)  # fmt: skip
+            product(w, batch, stride // lanes, n_in, source, source_row, 1, weights, stride,
+                    weights + n_in * stride, 1, 0, 0, target, stride, RELU)  # fmt: skip
             source, source_row, target = target, stride, target + places[HIDDEN_SIZE]
         column = places[TRANSPOSED] + plan[depth, BACK_START]
         bias = places[PARAMS] + plan[depth, START] + plan[depth, BACK_STRIDE]
-        product_bias(w, batch, 1, plan[depth, N_IN], source, source_row, 1, column, lanes, bias, 0, places[SCORES], lanes)
+        product(w, batch, 1, plan[depth, N_IN], source, source_row, 1, column, lanes, bias, 1, 0, 0,
+                places[SCORES], lanes, PLAIN)  # fmt: skip
 
     @kernel
     def data_gradient(plan, places, w, layer, batch, dout, dinput):
@@ -124,7 +122,8 @@ def make_layers(lanes):
         if layer == plan.shape[0] - 1:  # the readout's weights are a row already
             weights = places[PARAMS] + plan[layer, START]
         hidden = places[HIDDEN] + (layer - 1) * places[HIDDEN_SIZE]
-        product_mask(w, batch, below // lanes, plan[layer, N_OUT], dout, stride, 1, weights, below, hidden, below, dinput, below)
+        product(w, batch, below // lanes, plan[layer, N_OUT], dout, stride, 1, weights, below, places[ZEROS], 0,
+                hidden, below, dinput, below, MASK)  # fmt: skip
 
     @kernel
     def layer_gradient(plan, places, w, layer, batch, dout):
@@ -137,7 +136,8 @@ def make_layers(lanes):
             sum_rows(w, below // lanes, batch, dout, stride, source, source_row, gradient)
             sum_rows(w, 1, batch, places[ONE], 0, dout, stride, gradient + below)
         else:
-            product_plain(w, n_in, stride // lanes, batch, source, 1, source_row, dout, stride, gradient, 0, gradient, stride)
+            product(w, n_in, stride // lanes, batch, source, 1, source_row, dout, stride, places[ZEROS], 0,
+                    0, 0, gradient, stride, PLAIN)  # fmt: skip
             sum_rows(w, stride // lanes, batch, places[ONE], 0, dout, stride, gradient + n_in * stride)
 
     @kernel

@@ -102,8 +102,8 @@ def level_of(matrix, offset, low, n, u, v, others, marks):
 
 
 @inlined
-def _try_image_lanes(matrix, offset, i, low, high, u, w, inside, d):
-    for lane in range(inside.size):
+def _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, d):
+    for lane in range(count):
         fits = 1.0
         for p in range(d):
             total = offset[i, p]
@@ -115,40 +115,48 @@ def _try_image_lanes(matrix, offset, i, low, high, u, w, inside, d):
 
 
 @formula
-def try_image_lanes(matrix, offset, i, low, high, u, w, inside):
-    """w (d, LANES) = F_i^-1(u) and whether all its coordinates lie in [low, high], as 1.0 or 0.0 in inside (LANES,)."""
+def try_image_lanes(matrix, offset, i, low, high, u, w, inside, count):
+    """w (d, LANES) = F_i^-1(u) and whether all its coordinates lie in [low, high], as 1.0 or 0.0 in inside (LANES,).
+
+    Only the first ``count`` lanes.
+    """
     d = offset.shape[1]
     if d == 1:  # a literal d makes vector code of the loop over lanes
-        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, 1)
+        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, 1)
     elif d == 2:
-        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, 2)
+        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, 2)
     elif d == 3:
-        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, 3)
+        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, 3)
     else:
-        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, d)
+        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, d)
 
 
 @formula
-def follow_lanes(matrix, offset, low, n, u, v, w, inside, found, level):
-    """level (LANES,) of the points u (d, LANES) of the base: from 0, or UNDECIDED. Overwrites all but the maps."""
+def follow_lanes(matrix, offset, low, n, u, v, w, inside, found, level, count):
+    """level[:count] of the points u (d, LANES) of the base: from 0, or UNDECIDED. Overwrites all but the maps."""
     r, d = offset.shape
     level[:] = 0.0
     for j in range(n):
         found[:] = 0.0
         v[:] = 0.0
         for i in range(r):
-            try_image_lanes(matrix, offset, i, low, 1.0, u, w, inside)
-            for p in range(d):
-                for lane in range(LANES):
-                    v[p, lane] += inside[lane] * w[p, lane]  # exactly w where one map fits
-            for lane in range(LANES):
+            try_image_lanes(matrix, offset, i, low, 1.0, u, w, inside, count)
+            for lane in range(count):
                 found[lane] += inside[lane]
-        for lane in range(LANES):
+            for p in range(d):
+                for lane in range(count):
+                    v[p, lane] += inside[lane] * w[p, lane]  # exactly w where one map fits
+        for lane in range(count):
             below = UNDECIDED if found[lane] > 1.0 else level[lane] + found[lane]
             level[lane] = below if level[lane] == j else level[lane]  # others stopped before
-        if level.max() <= j:
+        deepest = 0.0
+        for lane in range(count):
+            deepest = level[lane] if level[lane] > deepest else deepest
+        if deepest <= j:
             return
-        u[:] = v
+        for p in range(d):
+            for lane in range(count):
+                u[p, lane] = v[p, lane]
 
 
 @formula
@@ -158,13 +166,13 @@ def find_levels(matrix, offset, low, n, points, count, work):
     level, u = work.level, work.u
     if r <= _MOST_LANE_MAPS:
         for q in range(d):
-            for lane in range(LANES):
+            for lane in range(count):
                 u[q, lane] = min(max(points[q, lane], low), 1.0)
-        follow_lanes(matrix, offset, low, n, u, work.v, work.w, work.inside, work.found, level)
+        follow_lanes(matrix, offset, low, n, u, work.v, work.w, work.inside, work.found, level, count)
     else:
         level[:] = UNDECIDED
     for q in range(d):
-        for lane in range(LANES):
+        for lane in range(count):
             level[lane] = level[lane] if (points[q, lane] >= low) & (points[q, lane] <= 1.0) else -1.0
     for lane in range(count):
         if level[lane] == UNDECIDED:

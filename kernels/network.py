@@ -45,11 +45,11 @@ N_IN, N_OUT, STRIDE, START, FLAT_START, BACK_STRIDE, BACK_START, SIZE = range(8)
 """Columns of a plan, one row per layer: sizes; of the working copy the row stride and first element; first element in the
 flat buffer; row stride and first element of the transposed weights; elements of the working copy, biases included."""
 
-PARAMS, M, V, TRANSPOSED, INPUTS, LABELS, HIDDEN, HIDDEN_SIZE, SCORES, SLOPE, DHIDDEN, GRADIENT, ONE, TOTAL = range(14)
+PARAMS, M, V, TRANSPOSED, INPUTS, LABELS, HIDDEN, HIDDEN_SIZE, SCORES, SLOPE, DHIDDEN, GRADIENT, ONE, ZEROS, TOTAL = range(15)
 """Places in the work array of one run: where each part starts (HIDDEN_SIZE: elements of one layer's activations; TOTAL:
 elements of all). PARAMS, M, V: working copies of parameters and moments. INPUTS (B, d), LABELS ±1 (B,), HIDDEN (T, B, stride)
 activations, SCORES and SLOPE (B, lanes) f and d loss / d f in column 0, DHIDDEN two of (B, stride) that take turns,
-GRADIENT of one layer, ONE a single 1."""
+GRADIENT of one layer, ONE a single 1, ZEROS a tile's row of zeros."""
 
 SLACK_ROWS = 16
 """Rows behind every part's end: tiles work on whole groups of rows, and the surplus must have a place."""
@@ -61,7 +61,7 @@ def round_up(number: int, unit: int) -> int:
 
 
 def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Plan (T+1, 8) and places (14,), both int64, of a network for batches of ``batch`` rows and vectors of ``lanes``."""
+    """Plan (T+1, 8) and places (15,), both int64, of a network for batches of ``batch`` rows and vectors of ``lanes``."""
     plan = np.zeros((shape.depth + 1, 8), np.int64)
     start = flat = back = 0
     for layer, (n_in, n_out) in enumerate(layer_sizes(shape)):
@@ -76,9 +76,9 @@ def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndar
     sizes = {
         PARAMS: start + slack, M: start, V: start, TRANSPOSED: back + slack, INPUTS: rows * (shape.inputs + SLACK_ROWS),
         LABELS: batch, HIDDEN: shape.depth * rows * widest, SCORES: rows * lanes, SLOPE: rows * lanes,
-        DHIDDEN: 2 * rows * widest, GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest, ONE: 1,
+        DHIDDEN: 2 * rows * widest, GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest, ONE: 1, ZEROS: 4 * lanes,
     }  # fmt: skip
-    places = np.zeros(14, np.int64)
+    places = np.zeros(15, np.int64)
     end = 0
     for part, size in sizes.items():
         places[part] = end

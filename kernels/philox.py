@@ -8,7 +8,7 @@ carry along, nothing that depends on threads. fracsim's key is the 64-bit seed; 
 
 import numpy as np
 
-from fracsim.kernels.jit import formula
+from fracsim.kernels.jit import formula, inlined
 
 TRAIN, TEST, SAMPLE, STREAM, INIT, ORDER = 1, 2, 3, 4, 5, 6
 """Purposes: streams of one seed that never meet."""
@@ -19,7 +19,7 @@ _LOW, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)
 _TO_UNIT = 2.0**-32
 
 
-@formula
+@inlined
 def philox(c0, c1, c2, c3, k0, k1):
     """Four random uint32 of the counter (c0, c1, c2, c3) and the key (k0, k1)."""
     # 64-bit words throughout: numba turns uint32 products into uint64 anyway, and `uint64 + 1` into int64
@@ -34,7 +34,7 @@ def philox(c0, c1, c2, c3, k0, k1):
     return np.uint32(a), np.uint32(b), np.uint32(c), np.uint32(d)
 
 
-@formula
+@inlined
 def random_words(index, purpose, block, seed):
     """Four random uint32 of one block of (seed, purpose, index); index and seed are uint64."""
     index, seed = np.uint64(index), np.uint64(seed)

@@ -16,7 +16,7 @@ put it elsewhere: label and point always agree. Attempt a uses the blocks from a
 import numpy as np
 
 from fracsim.kernels.geometry import CENTRE, Geometry, Law
-from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.jit import formula, inlined, kernel
 from fracsim.kernels.level import LANES, find_levels, make_work, try_image_lanes
 from fracsim.kernels.philox import random_words, uniform
 
@@ -56,10 +56,10 @@ def reach(low, law, positive):
 
 
 @formula
-def fill_words(indices, blocks, purpose, seed, words):
+def fill_words(indices, blocks, purpose, seed, words, count):
     """words[:, lane] = the uniforms of the blocks blocks[lane], blocks[lane] + 1, … of sample indices[lane]."""
     for b in range(words.shape[0] // 4):
-        for lane in range(indices.size):
+        for lane in range(count):
             w0, w1, w2, w3 = random_words(indices[lane], purpose, blocks[lane] + b, seed)
             words[4 * b, lane] = uniform(w0)
             words[4 * b + 1, lane] = uniform(w1)
@@ -68,37 +68,61 @@ def fill_words(indices, blocks, purpose, seed, words):
 
 
 @formula
-def find_gap(matrix, offset, low, margin, u, w, inside, free):
+def find_gap(matrix, offset, low, margin, u, w, inside, free, count):
     """free (lanes,) = 1.0 where u (d, lanes) lies outside every image enlarged by 1 + margin, else 0.0."""
     beyond = 0.5 * (1.0 - low) * margin
     free[:] = 1.0
     for i in range(offset.shape[0]):
-        try_image_lanes(matrix, offset, i, low - beyond, 1.0 + beyond, u, w, inside)
-        for lane in range(free.size):
+        try_image_lanes(matrix, offset, i, low - beyond, 1.0 + beyond, u, w, inside, count)
+        for lane in range(count):
             free[lane] *= 1.0 - inside[lane]
 
 
+@inlined
+def _apply_maps(matrix, offset, chosen, u, v, count, d):
+    for lane in range(count):
+        i = chosen[lane]
+        for p in range(d):
+            total = offset[i, p]
+            for q in range(d):
+                total += matrix[i, p, q] * u[q, lane]
+            v[p, lane] = total
+
+
 @formula
-def descend_lanes(matrix, offset, choices, words, target, chosen, u, v):
+def apply_maps(matrix, offset, chosen, u, v, count):
+    """v = F_i(u), i = chosen[lane], in each lane; shapes (d, LANES)."""
+    d = offset.shape[1]
+    if d == 1:  # a literal d unrolls the sums
+        _apply_maps(matrix, offset, chosen, u, v, count, 1)
+    elif d == 2:
+        _apply_maps(matrix, offset, chosen, u, v, count, 2)
+    elif d == 3:
+        _apply_maps(matrix, offset, chosen, u, v, count, 3)
+    else:
+        _apply_maps(matrix, offset, chosen, u, v, count, d)
+
+
+@formula
+def descend_lanes(matrix, offset, choices, words, target, chosen, u, v, count):
     """u ← F_{i_1} … F_{i_j} u in each lane, j = target[lane]; overwrites u, v (d, LANES), chosen and the words used.
 
     The maps are the digits, base r, of the uniforms words[1 + d :], each good for ``choices`` of them.
     """
     r, d = offset.shape
-    for k in range(target.max()):
+    deepest = 0
+    for lane in range(count):
+        deepest = max(deepest, target[lane])
+    for k in range(deepest):
         word = 1 + d + k // choices
-        for lane in range(LANES):
+        for lane in range(count):
             digits = words[word, lane] * r
-            chosen[lane] = int(digits)
-            words[word, lane] = digits - np.floor(digits)
+            whole = np.floor(digits)
+            words[word, lane] = digits - whole
+            chosen[lane] = int(whole)
+        apply_maps(matrix, offset, chosen, u, v, count)
         for p in range(d):
-            for lane in range(LANES):
-                v[p, lane] = offset[chosen[lane], p]
-            for q in range(d):
-                for lane in range(LANES):
-                    v[p, lane] += matrix[chosen[lane], p, q] * u[q, lane]
-        for p in range(d):
-            for lane in range(LANES):
+            for lane in range(count):
                 old, new = u[p, lane], v[p, lane]
                 u[p, lane] = new if k < target[lane] else old
 
@@ -126,17 +150,17 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
             active, begun = active + 1, begun + 1
         if active == 0:
             return
-        fill_words(indices, blocks, purpose, seed, words)
+        fill_words(indices, blocks, purpose, seed, words, active)
         for lane in range(active):
             if blocks[lane] == 0:
                 target[lane] = draw_level(curve, words[0, lane])
             blocks[lane] += law.blocks
         for q in range(d):
-            for lane in range(LANES):
+            for lane in range(active):
                 half = half_positive if target[lane] == n else half_negative
                 u[q, lane] = centre + half * (2.0 * words[1 + q, lane] - 1.0)
-        find_gap(inverse_matrix, inverse_offset, low, law.negative_margin, u, v, work.inside, free)
-        descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v)
+        find_gap(inverse_matrix, inverse_offset, low, law.negative_margin, u, v, work.inside, free, active)
+        descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v, active)
         for lane in range(active):
             for q in range(d):
                 x[rows[lane], q] = u[q, lane]
@@ -159,11 +183,11 @@ def free_share(geometry, law, trials):
     half = reach(geometry.low, law, False)
     indices = np.arange(trials).astype(np.uint64)
     words, u = np.zeros((4 * ((d + 3) // 4), trials)), np.zeros((d, trials))
-    fill_words(indices, np.zeros(trials, np.int64), 0, np.uint64(0), words)
+    fill_words(indices, np.zeros(trials, np.int64), 0, np.uint64(0), words, trials)
     u[:] = 0.5 * (geometry.low + 1.0) + half * (2.0 * words[:d] - 1.0)
     free = np.zeros(trials)
     matrix, offset = geometry.inverse_matrices, geometry.inverse_offsets
-    find_gap(matrix, offset, geometry.low, law.negative_margin, u, np.zeros((d, trials)), np.zeros(trials), free)
+    find_gap(matrix, offset, geometry.low, law.negative_margin, u, np.zeros((d, trials)), np.zeros(trials), free, trials)
     return free.sum() / trials
 
 

@@ -2,11 +2,11 @@
 
 One micro-kernel serves the three products of a layer (B rows of a batch, n_in inputs, n_out outputs)::
 
-    forward          out[b, o] = bias[o] + Σ_i h[b, i] W[i, o]       then ReLU
+    forward          out[b, o] = bias[o] + Σ_i h[b, i] W[i, o]       then the ReLU
     data gradient    dh[b, i]  = Σ_o dout[b, o] Wᵀ[o, i]             then the mask h > 0
     weight gradient  dW[i, o]  = Σ_b h[b, i] dout[b, o]
 
-All have the form  C[m, :] = Σ_s A(m, s) · row_s,  where A(m, s) is a scalar found at ``m * a_row + s * a_step`` and
+All have the form  C[m, :] = first + Σ_s A(m, s) · row_s,  where A(m, s) is a scalar found at ``m * a_row + s * a_step`` and
 row_s a row of vectors. A tile keeps ROWS × VECTORS accumulators in registers over the whole sum. LLVM's own
 vectorisation of the same loop reached half of this speed. The order of a sum is the order of s, always: bits depend
 neither on the tile's position nor on the number of threads.
@@ -19,11 +19,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fracsim.kernels.jit import kernel
+PLAIN, RELU, MASK = range(3)
+"""What a product does to its sum before it is stored: nothing; clip at 0; zero where ``mask`` is not positive."""
 
-PLAIN, BIAS, BIAS_RELU, MASK, SUM_ROWS = range(5)
-"""What happens around the sum: nothing; start from the bias; also clip at 0; zero where ``extra`` is not positive.
-SUM_ROWS has one row of C: its accumulators take the terms s = m, m + ROWS, … and are added in pairs at the end."""
+PRODUCT, ROW_SUM = range(2)
+"""Kinds of a tile. ROW_SUM has one row of C: its accumulators take the terms s = m, m + ROWS, … and are added in pairs."""
 
 
 def _data_pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, offset: Any) -> Any:
@@ -33,95 +33,109 @@ def _data_pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: A
 
 
 @intrinsic(prefer_literal=True)
-def tile(typingctx, a, a0, a_row, a_step, rows, rows0, rows_step, count, extra, extra0, extra_row, c, c0, c_row,
-         mode, n_rows, n_vectors, lanes):  # fmt: skip
+def tile(typingctx, a, a0, a_row, a_step, rows, rows0, rows_row, rows_step, count, first, first0,
+         mask, mask0, mask_row, c, c0, c_row, mode, kind, n_rows, n_vectors, lanes):  # fmt: skip
     """C tile of ``n_rows × (n_vectors · lanes)`` elements at ``c[c0]``; all arrays flat, offsets in elements.
 
-    ``mode``, ``n_rows``, ``n_vectors`` and ``lanes`` are compile-time constants. Overwrites its part of c. ``extra`` is the
-    bias (row stride 0), or what MASK looks at; for SUM_ROWS ``extra_row`` is the distance of neighbouring rows.
+    The sum starts from the row at ``first[first0]``. ``kind``, ``n_rows``, ``n_vectors`` and ``lanes`` are compile-time
+    constants; ``mode`` is not, so that one compiled product serves all. ``rows_row``, for ROW_SUM, is the distance of
+    neighbouring rows. Overwrites its part of c.
     """
-    constants = (mode, n_rows, n_vectors, lanes)
+    constants = (kind, n_rows, n_vectors, lanes)
     if not all(isinstance(constant, types.IntegerLiteral) for constant in constants):
         return None
-    mode_, m_, v_, lanes_ = (constant.literal_value for constant in constants)
-    signature = types.void(a, types.intp, types.intp, types.intp, rows, types.intp, types.intp, types.intp,
-                           extra, types.intp, types.intp, c, types.intp, types.intp, *constants)  # fmt: skip
+    kind_, m_, v_, lanes_ = (constant.literal_value for constant in constants)
+    place = types.intp
+    signature = types.void(a, place, place, place, rows, place, place, place, place, first, place,
+                           mask, place, place, c, place, place, place, *constants)  # fmt: skip
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        a, a0, a_row, a_step, rows, rows0, rows_step, count, extra, extra0, extra_row, c, c0, c_row = arguments[:14]
-        a_type, rows_type, extra_type, c_type = (signature.args[i] for i in (0, 4, 8, 11))
-        scalar = context.get_data_type(c_type.dtype)
-        vector = ir.VectorType(scalar, lanes_)
+        _, _, a_row, a_step, _, _, rows_row, rows_step, count = arguments[:9]
+        mask_row, c_row, mode = arguments[13], arguments[16], arguments[17]
+        pointers = [_data_pointer(context, builder, signature.args[i], arguments[i], arguments[i + 1])
+                    for i in (0, 4, 9, 11, 14)]  # fmt: skip
+        a_pointer, rows_pointer, first_pointer, mask_pointer, c_pointer = pointers
+        scalar = context.get_data_type(signature.args[14].dtype)
+        vector, index = ir.VectorType(scalar, lanes_), ir.IntType(64)
         align = 4 if isinstance(scalar, ir.FloatType) else 8
-        index = ir.IntType(64)
-        a_pointer = _data_pointer(context, builder, a_type, a, a0)
-        rows_pointer = _data_pointer(context, builder, rows_type, rows, rows0)
-        extra_pointer = _data_pointer(context, builder, extra_type, extra, extra0)
-        c_pointer = _data_pointer(context, builder, c_type, c, c0)
         zero = ir.Constant(vector, None)
 
+        def place_of(pointer: Any, offset: Any, v: int) -> Any:
+            here = builder.gep(pointer, [builder.add(offset, index(v * lanes_))])
+            return builder.bitcast(here, vector.as_pointer())
+
         def load(pointer: Any, offset: Any, v: int) -> Any:
-            here = builder.gep(pointer, [builder.add(offset, ir.Constant(index, v * lanes_))])
-            return builder.load(builder.bitcast(here, vector.as_pointer()), align=align)
+            return builder.load(place_of(pointer, offset, v), align=align)
 
         def splat(pointer: Any) -> Any:
             one = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.load(pointer), index(0))
-            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined),
-                                          ir.Constant(ir.VectorType(ir.IntType(32), lanes_), None))  # fmt: skip
+            lane0 = ir.Constant(ir.VectorType(ir.IntType(32), lanes_), None)
+            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), lane0)
 
-        if mode_ in (BIAS, BIAS_RELU):
-            first = [load(extra_pointer, index(0), v) for v in range(v_)] * m_
-        else:
-            first = [zero] * (m_ * v_)
+        start = [load(first_pointer, index(0), v) for v in range(v_)] if kind_ == PRODUCT else [zero] * v_
+        start = start * m_
 
         before = builder.block
-        loop = builder.append_basic_block("tile.sum")
-        after = builder.append_basic_block("tile.store")
+        loop, after = builder.append_basic_block("tile.sum"), builder.append_basic_block("tile.end")
         builder.cbranch(builder.icmp_signed(">", count, index(0)), loop, after)
 
         builder.position_at_end(loop)
-        step = builder.phi(index)
-        sums = [builder.phi(vector) for _ in first]
+        step, sums = builder.phi(index), [builder.phi(vector) for _ in start]
         a_here = builder.gep(a_pointer, [builder.mul(step, a_step)])
         rows_here = builder.mul(step, rows_step)
         vectors = [load(rows_pointer, rows_here, v) for v in range(v_)]
         updated = []
         for m in range(m_):
-            if mode_ == SUM_ROWS and m > 0:
-                own = builder.add(rows_here, builder.mul(extra_row, index(m)))
+            if kind_ == ROW_SUM and m > 0:
+                own = builder.add(rows_here, builder.mul(rows_row, index(m)))
                 vectors = [load(rows_pointer, own, v) for v in range(v_)]
             factor = splat(builder.gep(a_here, [builder.mul(a_row, index(m))]))
             for v in range(v_):
                 product = builder.fmul(factor, vectors[v], flags=("contract",))
                 updated.append(builder.fadd(sums[m * v_ + v], product, flags=("contract",)))
         following = builder.add(step, index(1))
-        for phi, start, new in zip([step, *sums], [index(0), *first], [following, *updated], strict=True):
-            phi.add_incoming(start, before)
+        for phi, begin, new in zip([step, *sums], [index(0), *start], [following, *updated], strict=True):
+            phi.add_incoming(begin, before)
             phi.add_incoming(new, loop)
         builder.cbranch(builder.icmp_signed("<", following, count), loop, after)
 
         builder.position_at_end(after)
-        for m in range(m_):
-            for v in range(v_):
-                total = builder.phi(vector)
-                total.add_incoming(first[m * v_ + v], before)
-                total.add_incoming(updated[m * v_ + v], loop)
-                sums[m * v_ + v] = total
-        while mode_ == SUM_ROWS and len(sums) > v_:
-            half = len(sums) // 2
-            sums = [builder.fadd(a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
-        for m in range(len(sums) // v_):
-            c_here = builder.mul(c_row, index(m))
-            for v in range(v_):
-                total = sums[m * v_ + v]
-                if mode_ == BIAS_RELU:
-                    # ordered <=: a NaN passes, so that a diverged run shows
-                    total = builder.select(builder.fcmp_ordered("<=", total, zero), zero, total)
-                if mode_ == MASK:
-                    active = builder.fcmp_ordered(">", load(extra_pointer, builder.mul(extra_row, index(m)), v), zero)
-                    total = builder.select(active, total, zero)
-                here = builder.gep(c_pointer, [builder.add(c_here, index(v * lanes_))])
-                builder.store(total, builder.bitcast(here, vector.as_pointer()), align=align)
+        totals = [builder.phi(vector) for _ in start]
+        for total, begin, new in zip(totals, start, updated, strict=True):
+            total.add_incoming(begin, before)
+            total.add_incoming(new, loop)
+
+        def store(change: Any) -> None:
+            for m in range(len(totals) // v_):
+                for v in range(v_):
+                    target = place_of(c_pointer, builder.mul(c_row, index(m)), v)
+                    builder.store(change(totals[m * v_ + v], m, v), target, align=align)
+
+        def relu(total: Any, m: int, v: int) -> Any:
+            # ordered <=: a NaN passes, so that a diverged run shows
+            return builder.select(builder.fcmp_ordered("<=", total, zero), zero, total)
+
+        def masked(total: Any, m: int, v: int) -> Any:
+            active = builder.fcmp_ordered(">", load(mask_pointer, builder.mul(mask_row, index(m)), v), zero)
+            return builder.select(active, total, zero)
+
+        def plain(total: Any, m: int, v: int) -> Any:
+            return total
+
+        if kind_ == ROW_SUM:
+            while len(totals) > v_:
+                half = len(totals) // 2
+                totals = [builder.fadd(x, y) for x, y in zip(totals[:half], totals[half:], strict=True)]
+            store(plain)
+        else:
+            with builder.if_else(builder.icmp_signed("==", mode, index(PLAIN))) as (is_plain, is_other):
+                with is_plain:
+                    store(plain)
+                with is_other, builder.if_else(builder.icmp_signed("==", mode, index(RELU))) as (is_relu, is_mask):
+                    with is_relu:
+                        store(relu)
+                    with is_mask:
+                        store(masked)
         return context.get_dummy_value()
 
     return signature, codegen

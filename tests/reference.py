@@ -122,7 +122,7 @@ def optimiser_step(rule, p, m, v, g, t, rate):
 
 
 def dataset_batch(t, count, batch, index_of):
-    """Indices (B,) of step t; ``index_of(position, epoch)`` is an epoch's order, whose last B of N mod B are dropped."""
+    """Indices (B,) of step t; ``index_of(position, epoch)`` is an epoch's order, its last N mod B dropped."""
     epoch, turn = divmod(t - 1, count // batch)
     return np.array([index_of(turn * batch + i, epoch) for i in range(batch)], dtype=np.int64)
 
