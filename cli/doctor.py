@@ -44,7 +44,9 @@ def command(as_json: bool) -> int:
     if not as_json:
         width = max(map(len, facts)) + 2
         click.echo("\n".join(f"{name:{width}}{value}" for name, value in facts.items()))
-        click.echo("\nkernels, compiled first where the cache lacks them, against plain NumPy (largest deviation, accepted)")
+        click.echo(
+            "\nkernels, compiled first where the cache lacks them, against plain NumPy (largest deviation, accepted)"
+        )
     results = []
     for check in checks():
         results.append(check)

@@ -183,7 +183,7 @@ def _describe_click(error: click.ClickException) -> str:
 
 def _one_line(message: object) -> str:
     line = " ".join(str(message).split())
-    return line if not line or line[-1] in ".?!)" else line + "."
+    return line if not line or line[-1] in ".?!" else line + "."
 
 
 def check_output(path: Path, overwrite: bool) -> Path:

@@ -54,7 +54,7 @@ BLOCK = 1 << 18
 @click.option(
     "--negative-margin", metavar="NUMBER", default="0", show_default=True, help="Margin δ, relative to the images."
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Threads [default: all this process may use].")
+@click.option("--threads", type=Count(), help="Threads [default: all this process may use].")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write (HDF5).")
 @click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
 @json_option

@@ -28,7 +28,8 @@ def command() -> None:
     """Which fractal distributions can a deep ReLU network express, and which can it learn?
 
     Every option of every command can also be given as an environment variable: --threads as FRACSIM_THREADS. The
-    command line wins over the environment, the environment over an experiment's TOML.
+    command line wins over the environment, the environment over an experiment's TOML. FRACSIM_DEBUG=1
+    shows where an error comes from.
     """
 
 

@@ -45,26 +45,18 @@ def cache_folder() -> str | None:
 
 
 def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
-    """(name, work) of tiny trainings that together call every kernel with every type: the work compiles them."""
-    yield "points", _points
+    """(name, work): the doctor's checks and tiny trainings that together call every kernel with every type."""
+    from fracsim.cli.doctor import checks
+
+    yield "points and networks", lambda: list(checks())
     for precision, data in product(("float32", "float64"), ("dataset", "stream")):
         yield f"training, {precision}, {data}", partial(_train, precision, data)
 
 
-def _points() -> None:
-    from fracsim.fractals import load_fractal
-    from fracsim.runs import Run
-
-    sample = Run().distribution().sample(4)
-    load_fractal("cantor").level(sample.x, 5)
-
-
 def _train(precision: str, data: str) -> None:
-    import numpy as np
-
     from fracsim.kernels.backend import get_backend
     from fracsim.runs import Run
-    from fracsim.training import make_data, shape_of, train_run
+    from fracsim.training import make_data, train_run
 
     run = Run(
         network_depth=2, width=8, steps=2, record_every=2, train_points=8, test_points=8, batch_size=4,
@@ -72,8 +64,4 @@ def _train(precision: str, data: str) -> None:
     )  # fmt: skip
     backend = get_backend("cpu")
     points = make_data(run, backend)
-    outcome = train_run(
-        run, backend, data=points, on_record=lambda record: None, on_progress=None, should_stop=lambda: False
-    )
-    x = np.zeros((1, 4, 2), outcome.params.dtype)
-    backend.forward(shape_of(run), outcome.params[None], x, np.zeros(1, np.int64))
+    train_run(run, backend, data=points, on_record=lambda record: None, on_progress=None, should_stop=lambda: False)

@@ -7,6 +7,7 @@ walking down, level j turns a point into a negative with probability 1 - 2^(-v_j
     P(j) = 3/2 - 2^(-S_j),   S_j = v_1 + … + v_j.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ class Curve:
         if self.family == "list":
             if len(self.points) != n + 1:
                 raise UsageError(
-                    f"the curve's list has {len(self.points)} values, but fractal depth {n} needs the {n + 1} values P(0), …, P({n})"
+                    f"the curve's list has {len(self.points)} values, "
+                    f"but fractal depth {n} needs the {n + 1} values P(0), …, P({n})"
                 )
             return np.array(self.points)
         total = np.concatenate(([0.0], np.cumsum(self._weights(n))))
@@ -62,7 +64,9 @@ class Curve:
             v = (j / n) ** self.parameter
         else:
             if self.parameter > n:
-                raise UsageError(f"curve {self.name} weights the {self.parameter:g} finest levels, but the fractal depth is only {n}")
+                raise UsageError(
+                    f"curve {self.name} weights the {self.parameter:g} finest levels, but the fractal depth is only {n}"
+                )
             v = (j > n - self.parameter).astype(float)
         return v / v.sum()
 
@@ -116,6 +120,6 @@ def _from_list(given: Sequence[object]) -> Curve:
     if not (abs(points[0] - 0.5) <= _ENDS and abs(points[-1] - 1) <= _ENDS):
         raise UsageError(f"a curve starts at P(0) = 0.5 and ends at P(n) = 1, but the list is {text}")
     points[0], points[-1] = 0.5, 1.0
-    if not all(before <= after for before, after in zip(points, points[1:], strict=False)):
+    if not all(before <= after for before, after in itertools.pairwise(points)):
         raise UsageError(f"a curve never falls, but the list is {text}")
     return Curve(",".join(repr(value) for value in points), "list", points=tuple(points))

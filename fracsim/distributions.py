@@ -8,9 +8,9 @@ import numpy as np
 from fracsim.curves import Curve
 from fracsim.errors import UsageError
 from fracsim.fractals import Fractal, check_gap_name
-from fracsim.kernels.geometry import CENTRE, GAPS, Law
+from fracsim.kernels.geometry import GAPS, Law
 from fracsim.kernels.philox import SAMPLE
-from fracsim.kernels.sample import free_share, make_law, sample
+from fracsim.kernels.sample import make_law, sample
 
 LEAST_SHARE = 1e-3
 """Negatives are drawn by rejection: a smaller accepted share is refused."""
@@ -66,6 +66,8 @@ class Distribution:
         """Samples ``first`` … ``first + count - 1`` of the stream (seed, purpose), each independent of the others."""
         if not 0 <= seed < 2**64:
             raise UsageError(f"seed must be a whole number from 0 to 2^64 - 1, not {seed!r}")
+        if not (count >= 0 and 0 <= first <= 2**64 - count):
+            raise UsageError(f"count and first must be whole numbers, at least 0, not {count!r} and {first!r}")
         return Sample(*sample(self.fractal.geometry(), self.law(), seed, purpose, first, count))
 
     def _check_room(self) -> None:
@@ -73,11 +75,22 @@ class Distribution:
             self.fractal.check_centre()
         elif self.fractal.gap_share < LEAST_SHARE:
             raise UsageError(
-                f"fractal {self.fractal.name}: the images leave only {max(self.fractal.gap_share, 0):.2g} of a cell free "
-                f"for negatives; at least {LEAST_SHARE:g} is needed"
+                f"fractal {self.fractal.name}: the images leave only {max(self.fractal.gap_share, 0):.2g} of a cell "
+                f"free for negatives; at least {LEAST_SHARE:g} is needed"
             )
-        if self.negative_margin > 0 and free_share(self.fractal.geometry(), self.law(), 2**14) < LEAST_SHARE:
+        if self.negative_margin > 0 and self._free_share() < LEAST_SHARE:
             raise UsageError(
-                f"negative_margin {self.negative_margin:g} leaves the negatives of {self.fractal.name} no room in the gap "
-                f"(less than {LEAST_SHARE:g} of it is left)"
+                f"negative_margin {self.negative_margin:g} leaves the negatives of {self.fractal.name} no room "
+                f"(less than {LEAST_SHARE:g} of the gap is left)"
             )
+
+    def _free_share(self) -> float:
+        """Share of proposed negatives that the margin δ leaves: an estimate from points that are always the same."""
+        g = self.fractal.geometry()
+        centre, half = 0.5 * (g.low + 1), 0.5 * (1 - g.low)
+        reach = min(1 / 3 if self.gap == "centre" else 1.0, 1 - self.negative_margin)
+        points = centre + half * reach * np.random.default_rng(0).uniform(-1, 1, (2**14, self.fractal.dimension))
+        free = np.ones(len(points), dtype=bool)
+        for matrix, offset in zip(g.inverse_matrices, g.inverse_offsets, strict=True):
+            free &= np.abs(points @ matrix.T + offset - centre).max(axis=1) > half * (1 + self.negative_margin)
+        return float(free.mean())

@@ -25,7 +25,7 @@ BASES = {"[-1,1]": -1.0, "[0,1]": 0.0}
 """Name of a base cube (in every coordinate) → its lower end."""
 MOST_MAPS, MOST_DEPTH, MOST_CELLS = 4096, 1000, 2**24
 NARROWEST_CELL = 2.0**-42
-"""A cell must be 1024 float64 spacings (2^-52 near 1) wide, so that points in it, and its border, can be told apart."""
+"""A cell must be 1024 float64 spacings (2^-52 near 1) wide: below that, rounding moves points between cells."""
 
 _KEYS = ("name", "description", "base", "gap", "product", "map")
 
@@ -88,8 +88,8 @@ class Fractal:
     @property
     def greatest_depth(self) -> int:
         """Largest n whose cells are still wide enough for float64 (``NARROWEST_CELL``)."""
-        n = int(np.log(NARROWEST_CELL / (1 - self.low)) / np.log(self.narrowing))
-        return min(n, MOST_DEPTH)
+        n = np.log2(NARROWEST_CELL / (1 - self.low)) / np.log2(self.narrowing)
+        return min(int(n + 1e-9), MOST_DEPTH)
 
     def check_depth(self, n: int, least: int = 0) -> None:
         """UsageError unless n is a whole number from ``least`` to ``greatest_depth``."""
@@ -231,7 +231,7 @@ def _product(pairs: list[tuple[np.ndarray, np.ndarray]], d: int, where: str) -> 
     if pairs[0][1].size != 1:
         raise UsageError(f"{where}: the maps of a product act on one coordinate, so their offsets have one entry")
     if d * np.log(len(pairs)) > np.log(MOST_MAPS):
-        raise UsageError(f"{where}: {len(pairs)}^{d} maps in dimension {d} are too many; at most {MOST_MAPS} are accepted")
+        raise UsageError(f"{where}: {len(pairs)}^{d} maps in dimension {d} are too many (at most {MOST_MAPS})")
     combinations = itertools.product(pairs, repeat=d)
     return [(np.diag([a[0, 0] for a, _ in one]), np.array([b[0] for _, b in one])) for one in combinations]
 
@@ -253,7 +253,7 @@ def _check_maps(where: str, matrices: np.ndarray, offsets: np.ndarray, low: floa
         if stretch[i, -1] <= 1e-12:
             raise UsageError(f"{one}: the matrix is singular; a map must be invertible")
         if stretch[i, 0] >= 1:
-            raise UsageError(f"{one}: the matrix has spectral norm {stretch[i, 0]:.6g}; a map must be contractive, below 1")
+            raise UsageError(f"{one}: the matrix has spectral norm {stretch[i, 0]:.6g}; a contractive map is below 1")
         if upper[i].max() > 1 + OVERLAP or lower[i].min() < low - OVERLAP:
             raise UsageError(f"{one}: the image of the base [{low:g},1]^{d} sticks out of the base")
 
@@ -263,5 +263,7 @@ def _check_overlap(where: str, half_axes: np.ndarray, centres: np.ndarray) -> bo
     pairs = penetrations(half_axes, centres)
     for i, k, depth in pairs:
         if depth > OVERLAP:
-            raise UsageError(f"{where}: the images of maps {i + 1} and {k + 1} overlap (by {depth:.3g}); they may only touch")
+            raise UsageError(
+                f"{where}: the images of maps {i + 1} and {k + 1} overlap (by {depth:.3g}); they may only touch"
+            )
     return bool(pairs)

@@ -56,7 +56,7 @@ def penetration(half_axes: np.ndarray, centres: np.ndarray) -> float:
 
 
 def _maximise(objective: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
-    """max objective · z subject to a z ≤ b, z ≥ 0, for b ≥ 0: the simplex method with Bland's rule (it cannot cycle)."""
+    """max objective · z subject to a z ≤ b, z ≥ 0, for b ≥ 0: the simplex method; Bland's rule, so it cannot cycle."""
     rows, columns = a.shape
     table = np.zeros((rows + 1, columns + rows + 1))
     table[:rows, :columns], table[:rows, -1] = a, b

@@ -1,7 +1,7 @@
 """Numbers out of TOML tables, with errors that name the key. A number may be written as a fraction: ``"1/3"``."""
 
+import math
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,13 @@ def number_of(value: object, where: str) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
-        number = float(Fraction(value))
+        above, _, below = value.partition("/") if isinstance(value, str) else (value, "", "")
+        number = float(above) / float(below or 1)
+        if not math.isfinite(number):
+            raise ValueError
+        return number
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise UsageError(f'{where}: {value!r} is not a finite number such as 0.25 or a fraction such as "1/3"') from None
-    return number
+        raise UsageError(f"{where}: {value!r} is not a finite number such as 0.25 or '1/3'") from None
 
 
 def vector_of(value: object, where: str) -> np.ndarray:
@@ -37,6 +40,7 @@ def vector_of(value: object, where: str) -> np.ndarray:
 
 def matrix_of(value: object, d: int, where: str) -> np.ndarray:
     """d rows of d numbers, shape (d, d)."""
-    if not isinstance(value, list) or len(value) != d or not all(isinstance(row, list) and len(row) == d for row in value):
+    rows = value if isinstance(value, list) else []
+    if len(rows) != d or not all(isinstance(row, list) and len(row) == d for row in rows):
         raise UsageError(f"{where} must be {d} rows of {d} numbers, as the offset has {d} entries")
-    return np.array([vector_of(row, where) for row in value])
+    return np.array([vector_of(row, where) for row in rows])

@@ -13,8 +13,8 @@ class BackendError(RuntimeError):
     """The backend asked for cannot work here; the text says what is missing."""
 
 
-def get_backend(name: str = "auto", *, lanes: int | None = None) -> Any:
-    """The backend of that name; ``auto`` is the CPU until CUDA kernels exist. ``lanes``: see ``CpuBackend``.
+def get_backend(name: str = "auto") -> Any:
+    """The backend of that name; ``auto`` is the CPU until CUDA kernels exist.
 
     Raises BackendError for a backend that cannot work here, ValueError for an unknown name.
     """
@@ -24,4 +24,4 @@ def get_backend(name: str = "auto", *, lanes: int | None = None) -> Any:
         raise ValueError(f"unknown backend {name!r}; accepted: {', '.join(BACKENDS)}")
     from fracsim.kernels.cpu import CpuBackend
 
-    return CpuBackend(lanes)
+    return CpuBackend()

@@ -14,11 +14,13 @@ from pathlib import Path
 
 
 def source_hash() -> str:
-    """Hex digest (16 characters) of every kernel source and the versions of numba, llvmlite and Python."""
+    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite and Python, and the vector width."""
     import llvmlite
     import numba
 
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {sys.version}".encode())
+    from fracsim.kernels.vectors import VECTOR_BYTES
+
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {sys.version} {VECTOR_BYTES}".encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:16]

@@ -10,30 +10,17 @@ import numpy as np
 
 from fracsim.kernels import level as level_kernels
 from fracsim.kernels import sample as sample_kernels
-from fracsim.kernels.evaluate import BLOCK, make_forward, make_gradient, summarise
+from fracsim.kernels.evaluate import BLOCK, loss_gradient, scores_of, summarise
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape, make_plan
-from fracsim.kernels.train import Dataset, Rule, State, Stream, make_train
+from fracsim.kernels.train import Dataset, Rule, State, Stream, train_on_dataset, train_on_stream
+from fracsim.kernels.vectors import VECTOR_BYTES
 
 _plan = functools.lru_cache(maxsize=64)(make_plan)
 
 
-def host_features() -> dict[str, bool]:
-    """Instruction sets of this CPU, by LLVM's names."""
-    try:
-        return dict(llvmlite.binding.get_host_cpu_features())
-    except RuntimeError:  # LLVM cannot tell on this platform
-        return {}
-
-
-def host_lanes() -> int:
-    """float32 elements of the widest vectors of this CPU: 16 (AVX-512), 8 (AVX2) or 4."""
-    features = host_features()
-    return 16 if features.get("avx512f") else 8 if features.get("avx2") else 4
-
-
 class CpuBackend:
-    """Numba on the CPU with vectors of ``lanes`` float32 elements (4, 8 or 16; default: what this CPU has).
+    """Numba on the CPU.
 
     Letters: R runs, Q parameters, N points, d inputs, n depth of the fractal. ``x`` is (sets, N, d), ``y`` and ``level`` are
     (sets, N); run i uses set ``set_of_run[i]``. The float type of ``params`` decides the arithmetic.
@@ -41,14 +28,8 @@ class CpuBackend:
 
     name = "cpu"
 
-    def __init__(self, lanes: int | None = None):
-        if lanes not in (None, 4, 8, 16):
-            raise ValueError(f"lanes must be 4, 8 or 16, not {lanes}")
-        self.lanes = lanes or host_lanes()
-        self.device = f"{llvmlite.binding.get_host_cpu_name()}, vectors of {self.lanes} float32"
-
-    def _lanes(self, params: np.ndarray) -> int:
-        return self.lanes if params.dtype == np.float32 else self.lanes // 2
+    def __init__(self) -> None:
+        self.device = f"{llvmlite.binding.get_host_cpu_name()}, vectors of {VECTOR_BYTES // 4} float32"
 
     def level(self, geometry: Geometry, n: int, x: np.ndarray) -> np.ndarray:
         """Levels (N,) int16 of the points x (N, d) float64."""
@@ -62,22 +43,20 @@ class CpuBackend:
 
     def forward(self, shape: Shape, params: np.ndarray, x: np.ndarray, set_of_run: np.ndarray) -> np.ndarray:
         """Scores f (R, N) of params (R, Q)."""
-        lanes = self._lanes(params)
-        plan, places = _plan(shape, BLOCK, lanes)
+        plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         scores = np.empty((len(params), x.shape[1]), params.dtype)
         for run, chosen in enumerate(set_of_run):
-            make_forward(lanes)(plan, places, params[run], x[chosen], scores[run])
+            scores_of(plan, places, params[run], x[chosen], scores[run])
         return scores
 
     def gradient(
         self, shape: Shape, loss: int, params: np.ndarray, x: np.ndarray, y: np.ndarray, set_of_run: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """dparams (R, Q) = gradient of the mean loss over N, and that loss (R,)."""
-        lanes = self._lanes(params)
-        plan, places = _plan(shape, BLOCK, lanes)
+        plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         dparams, losses = np.empty_like(params), np.empty(len(params))
         for run, chosen in enumerate(set_of_run):
-            losses[run] = make_gradient(lanes)(plan, places, loss, params[run], x[chosen], y[chosen], dparams[run])
+            losses[run] = loss_gradient(plan, places, loss, params[run], x[chosen], y[chosen], dparams[run])
         return dparams, losses
 
     def evaluate(
@@ -115,10 +94,13 @@ class CpuBackend:
         stop: int,
     ) -> None:
         """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged runs stand still."""
-        lanes = self._lanes(state.params)
-        plan, places = _plan(shape, rule.batch, lanes)
-        train = make_train(lanes, isinstance(source, Stream))
-        for run in range(len(state.params)):
-            if state.diverged[run] < 0:
-                train(plan, places, rule, float(learning_rate[run]), np.uint64(seed[run]), state, run, source,
-                      int(set_of_run[run]), start, stop)  # fmt: skip
+        plan, places = _plan(shape, rule.batch, VECTOR_BYTES // state.params.itemsize)
+        for run, chosen in enumerate(set_of_run):
+            if state.diverged[run] >= 0:
+                continue
+            rate, key = float(learning_rate[run]), np.uint64(seed[run])
+            if isinstance(source, Stream):
+                train_on_stream(plan, places, rule, rate, key, state, run, source.geometry, source.law, start, stop)
+            else:
+                x, y = source.x[chosen], source.y[chosen]
+                train_on_dataset(plan, places, rule, rate, key, state, run, x, y, start, stop)

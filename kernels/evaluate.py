@@ -3,12 +3,10 @@
 Points pass through in blocks of BLOCK rows; the result does not depend on anything but the points and the parameters.
 """
 
-import functools
-
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.layers import make_layers
+from fracsim.kernels.layers import data_gradient, forward, layer_gradient, part_count
 from fracsim.kernels.losses import batch_loss, loss_and_slope
 from fracsim.kernels.network import (
     DHIDDEN,
@@ -18,9 +16,7 @@ from fracsim.kernels.network import (
     LABELS,
     PARAMS,
     SCORES,
-    SIZE,
     SLOPE,
-    START,
     M,
     Shape,
     layer_sizes,
@@ -28,6 +24,7 @@ from fracsim.kernels.network import (
     pack,
     unpack,
 )
+from fracsim.kernels.vectors import VECTOR_BYTES
 
 BLOCK = 200
 """Rows of a block: enough to keep the tiles busy, few enough to stay in the cache."""
@@ -42,26 +39,18 @@ def load_points(w, inputs, x, first, rows):
             w[inputs + b * d + i] = x[first + b, i]
 
 
-@functools.cache
-def make_forward(lanes):
-    """Kernel of the scores of one network."""
-    layers = make_layers(lanes)
-    pass_forward, transpose = layers.forward, layers.transpose
-
-    @kernel
-    def forward(plan, places, params, x, scores):
-        """scores (N,) = f(x) of the points x (N, d) under flat parameters (Q,); overwrites."""
-        w = make_work(places, params)
-        pack(plan, params, w, places[PARAMS])
-        transpose(plan, places, w, plan.shape[0] - 1)
-        for first in range(0, x.shape[0], BLOCK):
-            rows = min(BLOCK, x.shape[0] - first)
-            load_points(w, places[INPUTS], x, first, rows)
-            pass_forward(plan, places, w, rows)
-            for b in range(rows):
-                scores[first + b] = w[places[SCORES] + b * lanes]
-
-    return forward
+@kernel
+def scores_of(plan, places, params, x, scores):
+    """scores (N,) = f(x) of the points x (N, d) under flat parameters (Q,); overwrites."""
+    lanes = VECTOR_BYTES // params.itemsize
+    w = make_work(places, params)
+    pack(plan, params, w, places[PARAMS])
+    for first in range(0, x.shape[0], BLOCK):
+        rows = min(BLOCK, x.shape[0] - first)
+        load_points(w, places[INPUTS], x, first, rows)
+        forward(plan, places, w, rows)
+        for b in range(rows):
+            scores[first + b] = w[places[SCORES] + b * lanes]
 
 
 @kernel
@@ -74,46 +63,35 @@ def summarise(loss, scores, y, level, loss_by_level, correct_by_level, count_by_
         count_by_level[level[b]] += 1
 
 
-@functools.cache
-def make_gradient(lanes):
-    """Kernel of the gradient of the mean loss of one network."""
-    layers = make_layers(lanes)
-    pass_forward, transpose = layers.forward, layers.transpose
-    data_gradient, layer_gradient = layers.data_gradient, layers.layer_gradient
+@kernel
+def loss_gradient(plan, places, loss, params, x, y, dparams):
+    """Mean loss over the points x (N, d), y (N,); ``dparams`` (Q,) = its gradient; overwrites.
 
-    @kernel
-    def gradient(plan, places, loss, params, x, y, dparams):
-        """Mean loss over the points x (N, d), y (N,); ``dparams`` (Q,) = its gradient; overwrites.
-
-        The sum over the blocks is gathered where training keeps the first moments.
-        """
-        w = make_work(places, params)
-        pack(plan, params, w, places[PARAMS])
-        for layer in range(plan.shape[0]):
-            transpose(plan, places, w, layer)
-        total = 0.0
-        for first in range(0, x.shape[0], BLOCK):
-            rows = min(BLOCK, x.shape[0] - first)
-            load_points(w, places[INPUTS], x, first, rows)
-            for b in range(rows):
-                w[places[LABELS] + b] = y[first + b]
-            pass_forward(plan, places, w, rows)
-            part, _ = batch_loss(loss, rows, x.shape[0], lanes, w, places[SCORES], places[LABELS], places[SLOPE])
-            total += part
-            dout, dinput = places[SLOPE], places[DHIDDEN]
-            other = dinput + places[HIDDEN_SIZE]
-            for layer in range(plan.shape[0] - 1, -1, -1):
-                if layer > 0:
-                    data_gradient(plan, places, w, layer, rows, dout, dinput)
-                layer_gradient(plan, places, w, layer, rows, dout)
-                start, g = places[M] + plan[layer, START], places[GRADIENT]
-                for q in range(plan[layer, SIZE]):
-                    w[start + q] += w[g + q]
-                dout, dinput, other = dinput, other, dinput
-        unpack(plan, w, places[M], dparams)
-        return total / x.shape[0]
-
-    return gradient
+    The sum over the blocks is gathered where training keeps the first moments.
+    """
+    w = make_work(places, params)
+    pack(plan, params, w, places[PARAMS])
+    total = 0.0
+    for first in range(0, x.shape[0], BLOCK):
+        rows = min(BLOCK, x.shape[0] - first)
+        load_points(w, places[INPUTS], x, first, rows)
+        for b in range(rows):
+            w[places[LABELS] + b] = y[first + b]
+        forward(plan, places, w, rows)
+        loss_sum, _ = batch_loss(loss, rows, x.shape[0], w, places[SCORES], places[LABELS], places[SLOPE])
+        total += loss_sum
+        dout, dinput = places[SLOPE], places[DHIDDEN]
+        other = dinput + places[HIDDEN_SIZE]
+        for layer in range(plan.shape[0] - 1, -1, -1):
+            if layer > 0:
+                data_gradient(plan, places, w, layer, rows, dout, dinput)
+            for part in range(part_count(plan, layer)):
+                start, size = layer_gradient(plan, places, w, layer, part, rows, dout)
+                for q in range(size):
+                    w[places[M] + start + q] += w[places[GRADIENT] + q]
+            dout, dinput, other = dinput, other, dinput
+    unpack(plan, w, places[M], dparams)
+    return total / x.shape[0]
 
 
 def layer_norms(shape: Shape, flat: np.ndarray) -> np.ndarray:

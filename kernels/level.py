@@ -52,8 +52,8 @@ def make_work(d, n):
     """Work arrays for points in d dimensions and fractal depth n."""
     rows = (d, LANES)
     return Work(
-        np.zeros(rows), np.zeros(rows), np.zeros(rows), np.zeros(LANES), np.zeros(LANES), np.full(LANES, UNDECIDED),
-        np.zeros(d), np.zeros(d), np.zeros((n, d)), np.zeros((n, 2), dtype=np.int64),
+        np.empty(rows), np.empty(rows), np.empty(rows), np.empty(LANES), np.empty(LANES), np.empty(LANES),
+        np.empty(d), np.empty(d), np.empty((n, d)), np.empty((n, 2), np.int64),
     )  # fmt: skip
 
 
@@ -135,10 +135,13 @@ def try_image_lanes(matrix, offset, i, low, high, u, w, inside, count):
 def follow_lanes(matrix, offset, low, n, u, v, w, inside, found, level, count):
     """level[:count] of the points u (d, LANES) of the base: from 0, or UNDECIDED. Overwrites all but the maps."""
     r, d = offset.shape
-    level[:] = 0.0
+    for lane in range(count):
+        level[lane] = 0.0
     for j in range(n):
-        found[:] = 0.0
-        v[:] = 0.0
+        for lane in range(count):
+            found[lane] = 0.0
+            for p in range(d):
+                v[p, lane] = 0.0
         for i in range(r):
             try_image_lanes(matrix, offset, i, low, 1.0, u, w, inside, count)
             for lane in range(count):
@@ -167,10 +170,11 @@ def find_levels(matrix, offset, low, n, points, count, work):
     if r <= _MOST_LANE_MAPS:
         for q in range(d):
             for lane in range(count):
-                u[q, lane] = min(max(points[q, lane], low), 1.0)
+                u[q, lane] = points[q, lane]
         follow_lanes(matrix, offset, low, n, u, work.v, work.w, work.inside, work.found, level, count)
     else:
-        level[:] = UNDECIDED
+        for lane in range(count):
+            level[lane] = UNDECIDED
     for q in range(d):
         for lane in range(count):
             level[lane] = level[lane] if (points[q, lane] >= low) & (points[q, lane] <= 1.0) else -1.0

@@ -8,6 +8,7 @@
 import math
 
 from fracsim.kernels.jit import formula
+from fracsim.kernels.vectors import VECTOR_BYTES
 
 LOSSES = ("hinge", "logistic", "squared")
 """Names; the position is the code a kernel takes."""
@@ -33,8 +34,9 @@ def loss_and_slope(code, score, label):
 
 
 @formula
-def batch_loss(loss, batch, count, lanes, w, scores, labels, slope):
+def batch_loss(loss, batch, count, w, scores, labels, slope):
     """(sum of losses, correct predictions) of a batch; writes d (sum of losses / count) / d score into column 0 at ``slope``."""
+    lanes = VECTOR_BYTES // w.itemsize
     total = 0.0
     correct = 0
     for b in range(batch):

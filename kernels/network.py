@@ -6,9 +6,6 @@ the weights (n_in, n_out) row-major, then the biases (n_out); the readout last.
 The working copy pads every row to whole vectors (``lanes`` elements), with the bias row after the weight rows. The readout,
 a single column, is kept as one row of its k weights, then the bias. Padding is zero and stays zero: its activations are
 0, hence its gradients are 0, hence no optimiser moves it.
-
-The products need each weight matrix both ways round, so a second buffer holds the weights transposed: Wᵀ (n_out, n_in) of
-the hidden layers, and for the readout the column, spread over rows of ``lanes`` elements.
 """
 
 from typing import NamedTuple
@@ -41,13 +38,14 @@ def parameter_count(shape: Shape) -> int:
     return sum((n_in + 1) * n_out for n_in, n_out in layer_sizes(shape))
 
 
-N_IN, N_OUT, STRIDE, START, FLAT_START, BACK_STRIDE, BACK_START, SIZE = range(8)
+N_IN, N_OUT, STRIDE, START, FLAT_START, BACK_STRIDE = range(6)
 """Columns of a plan, one row per layer: sizes; of the working copy the row stride and first element; first element in the
-flat buffer; row stride and first element of the transposed weights; elements of the working copy, biases included."""
+flat buffer; row stride of the transposed weights."""
 
-PARAMS, M, V, TRANSPOSED, INPUTS, LABELS, HIDDEN, HIDDEN_SIZE, SCORES, SLOPE, DHIDDEN, GRADIENT, ONE, ZEROS, TOTAL = range(15)
+PARAMS, M, V, TURNED, INPUTS, LABELS, HIDDEN, HIDDEN_SIZE, SCORES, SLOPE, DHIDDEN, GRADIENT, ONE, ZEROS, TOTAL = range(15)
 """Places in the work array of one run: where each part starts (HIDDEN_SIZE: elements of one layer's activations; TOTAL:
-elements of all). PARAMS, M, V: working copies of parameters and moments. INPUTS (B, d), LABELS ±1 (B,), HIDDEN (T, B, stride)
+elements of all). PARAMS, M, V: working copies of parameters and moments,
+TURNED: one layer's weights, transposed. INPUTS (B, d), LABELS ±1 (B,), HIDDEN (T, B, stride)
 activations, SCORES and SLOPE (B, lanes) f and d loss / d f in column 0, DHIDDEN two of (B, stride) that take turns,
 GRADIENT of one layer, ONE a single 1, ZEROS a tile's row of zeros."""
 
@@ -61,20 +59,18 @@ def round_up(number: int, unit: int) -> int:
 
 
 def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Plan (T+1, 8) and places (15,), both int64, of a network for batches of ``batch`` rows and vectors of ``lanes``."""
-    plan = np.zeros((shape.depth + 1, 8), np.int64)
-    start = flat = back = 0
+    """Plan (T+1, 6) and places (15,), both int64, of a network for batches of ``batch`` rows and vectors of ``lanes``."""
+    plan = np.zeros((shape.depth + 1, 6), np.int64)
+    start = flat = 0
     for layer, (n_in, n_out) in enumerate(layer_sizes(shape)):
         stride, back_stride = round_up(n_out, lanes), round_up(n_in, lanes)
-        size = back_stride + lanes if layer == shape.depth else (n_in + 1) * stride
-        plan[layer] = n_in, n_out, stride, start, flat, back_stride, back, size
-        start += size
+        plan[layer] = n_in, n_out, stride, start, flat, back_stride
+        start += back_stride + lanes if layer == shape.depth else (n_in + 1) * stride
         flat += (n_in + 1) * n_out
-        back += stride * back_stride
     rows, widest = batch + SLACK_ROWS, round_up(max(shape.width, shape.inputs), lanes)
     slack = SLACK_ROWS * widest
     sizes = {
-        PARAMS: start + slack, M: start, V: start, TRANSPOSED: back + slack, INPUTS: rows * (shape.inputs + SLACK_ROWS),
+        PARAMS: start + slack, M: start, V: start, TURNED: widest * widest, INPUTS: rows * (shape.inputs + SLACK_ROWS),
         LABELS: batch, HIDDEN: shape.depth * rows * widest, SCORES: rows * lanes, SLOPE: rows * lanes,
         DHIDDEN: 2 * rows * widest, GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest, ONE: 1, ZEROS: 4 * lanes,
     }  # fmt: skip

@@ -71,7 +71,8 @@ def fill_words(indices, blocks, purpose, seed, words, count):
 def find_gap(matrix, offset, low, margin, u, w, inside, free, count):
     """free (lanes,) = 1.0 where u (d, lanes) lies outside every image enlarged by 1 + margin, else 0.0."""
     beyond = 0.5 * (1.0 - low) * margin
-    free[:] = 1.0
+    for lane in range(count):
+        free[lane] = 1.0
     for i in range(offset.shape[0]):
         try_image_lanes(matrix, offset, i, low - beyond, 1.0 + beyond, u, w, inside, count)
         for lane in range(count):
@@ -139,9 +140,9 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
     inverse_matrix, inverse_offset = geometry.inverse_matrices, geometry.inverse_offsets
     centre, half_positive, half_negative = 0.5 * (low + 1.0), reach(low, law, True), reach(low, law, False)
     work = make_work(d, n)
-    words, u, v, free = np.zeros((4 * law.blocks, LANES)), np.zeros((d, LANES)), np.zeros((d, LANES)), np.zeros(LANES)
-    rows, blocks, target = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
-    chosen, indices = np.zeros(LANES, np.int64), np.zeros(LANES, np.uint64)
+    words, u, v, free = np.empty((4 * law.blocks, LANES)), np.empty((d, LANES)), np.empty((d, LANES)), np.empty(LANES)
+    rows, blocks, target = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+    chosen, indices = np.empty(LANES, np.int64), np.empty(LANES, np.uint64)
     active, begun = 0, 0
     while True:
         while active < LANES and begun < x.shape[0]:
@@ -174,21 +175,6 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
                 indices[again] = indices[lane]
                 again += 1
         active = again
-
-
-@kernel
-def free_share(geometry, law, trials):
-    """Share of ``trials`` proposed negatives that lie in the gap: an estimate, always the same for the same law."""
-    d = geometry.offsets.shape[1]
-    half = reach(geometry.low, law, False)
-    indices = np.arange(trials).astype(np.uint64)
-    words, u = np.zeros((4 * ((d + 3) // 4), trials)), np.zeros((d, trials))
-    fill_words(indices, np.zeros(trials, np.int64), 0, np.uint64(0), words, trials)
-    u[:] = 0.5 * (geometry.low + 1.0) + half * (2.0 * words[:d] - 1.0)
-    free = np.zeros(trials)
-    matrix, offset = geometry.inverse_matrices, geometry.inverse_offsets
-    find_gap(matrix, offset, geometry.low, law.negative_margin, u, np.zeros((d, trials)), np.zeros(trials), free, trials)
-    return free.sum() / trials
 
 
 def sample(

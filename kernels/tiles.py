@@ -16,14 +16,20 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
+
+from fracsim.kernels.vectors import VECTOR_BYTES
 
 PLAIN, RELU, MASK = range(3)
 """What a product does to its sum before it is stored: nothing; clip at 0; zero where ``mask`` is not positive."""
 
 PRODUCT, ROW_SUM = range(2)
 """Kinds of a tile. ROW_SUM has one row of C: its accumulators take the terms s = m, m + ROWS, … and are added in pairs."""
+
+
+def lanes_of(array: Any) -> int:
+    """Elements of a vector of the array's (numba) float type."""
+    return VECTOR_BYTES * 8 // array.dtype.bitwidth
 
 
 def _data_pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: Any, offset: Any) -> Any:
@@ -33,35 +39,36 @@ def _data_pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: A
 
 
 @intrinsic(prefer_literal=True)
-def tile(typingctx, a, a0, a_row, a_step, rows, rows0, rows_row, rows_step, count, first, first0,
-         mask, mask0, mask_row, c, c0, c_row, mode, kind, n_rows, n_vectors, lanes):  # fmt: skip
+def tile(typingctx, a, a0, a_row, a_step, rows, rows0, rows_row, rows_step, count, resume, first, first0,
+         mask, mask0, mask_row, c, c0, c_row, mode, kind, n_rows, n_vectors):  # fmt: skip
     """C tile of ``n_rows × (n_vectors · lanes)`` elements at ``c[c0]``; all arrays flat, offsets in elements.
 
-    The sum starts from the row at ``first[first0]``. ``kind``, ``n_rows``, ``n_vectors`` and ``lanes`` are compile-time
+    The sum starts from the row at ``first[first0]`` or, where ``resume`` is not 0, from C itself. ``kind``, ``n_rows`` and ``n_vectors`` are compile-time
     constants; ``mode`` is not, so that one compiled product serves all. ``rows_row``, for ROW_SUM, is the distance of
     neighbouring rows. Overwrites its part of c.
     """
-    constants = (kind, n_rows, n_vectors, lanes)
+    constants = (kind, n_rows, n_vectors)
     if not all(isinstance(constant, types.IntegerLiteral) for constant in constants):
         return None
-    kind_, m_, v_, lanes_ = (constant.literal_value for constant in constants)
+    kind_, m_, v_ = (constant.literal_value for constant in constants)
+    lanes = lanes_of(c)
     place = types.intp
-    signature = types.void(a, place, place, place, rows, place, place, place, place, first, place,
+    signature = types.void(a, place, place, place, rows, place, place, place, place, place, first, place,
                            mask, place, place, c, place, place, place, *constants)  # fmt: skip
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
         _, _, a_row, a_step, _, _, rows_row, rows_step, count = arguments[:9]
-        mask_row, c_row, mode = arguments[13], arguments[16], arguments[17]
+        resume, mask_row, c_row, mode = arguments[9], arguments[14], arguments[17], arguments[18]
         pointers = [_data_pointer(context, builder, signature.args[i], arguments[i], arguments[i + 1])
-                    for i in (0, 4, 9, 11, 14)]  # fmt: skip
+                    for i in (0, 4, 10, 12, 15)]  # fmt: skip
         a_pointer, rows_pointer, first_pointer, mask_pointer, c_pointer = pointers
-        scalar = context.get_data_type(signature.args[14].dtype)
-        vector, index = ir.VectorType(scalar, lanes_), ir.IntType(64)
+        scalar = context.get_data_type(signature.args[15].dtype)
+        vector, index = ir.VectorType(scalar, lanes), ir.IntType(64)
         align = 4 if isinstance(scalar, ir.FloatType) else 8
         zero = ir.Constant(vector, None)
 
         def place_of(pointer: Any, offset: Any, v: int) -> Any:
-            here = builder.gep(pointer, [builder.add(offset, index(v * lanes_))])
+            here = builder.gep(pointer, [builder.add(offset, index(v * lanes))])
             return builder.bitcast(here, vector.as_pointer())
 
         def load(pointer: Any, offset: Any, v: int) -> Any:
@@ -69,11 +76,22 @@ def tile(typingctx, a, a0, a_row, a_step, rows, rows0, rows_row, rows_step, coun
 
         def splat(pointer: Any) -> Any:
             one = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.load(pointer), index(0))
-            lane0 = ir.Constant(ir.VectorType(ir.IntType(32), lanes_), None)
+            lane0 = ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)
             return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), lane0)
 
-        start = [load(first_pointer, index(0), v) for v in range(v_)] if kind_ == PRODUCT else [zero] * v_
-        start = start * m_
+        start = [zero] * (m_ * v_)
+        if kind_ == PRODUCT:
+            with builder.if_else(builder.icmp_signed("!=", resume, index(0))) as (is_resumed, is_new):
+                with is_resumed:
+                    resumed_from = builder.block
+                    old = [load(c_pointer, builder.mul(c_row, index(m)), v) for m in range(m_) for v in range(v_)]
+                with is_new:
+                    new_from = builder.block
+                    fresh = [load(first_pointer, index(0), v) for v in range(v_)] * m_
+            start = [builder.phi(vector) for _ in old]
+            for begin, resumed, new in zip(start, old, fresh, strict=True):
+                begin.add_incoming(resumed, resumed_from)
+                begin.add_incoming(new, new_from)
 
         before = builder.block
         loop, after = builder.append_basic_block("tile.sum"), builder.append_basic_block("tile.end")
@@ -148,19 +166,17 @@ def _interleave(lanes: int, high: bool) -> ir.Constant:
     return ir.Constant(ir.VectorType(ir.IntType(32), lanes), order)
 
 
-@intrinsic(prefer_literal=True)
-def transpose_block(typingctx, source, source0, source_row, target, target0, target_row, lanes):
+@intrinsic
+def transpose_block(typingctx, source, source0, source_row, target, target0, target_row):
     """target block = (source block)ᵀ for ``lanes × lanes`` elements; flat arrays, offsets in elements.
 
     log2(lanes) rounds of interleaving row i with row i + lanes/2 transpose a square block.
     """
-    if not isinstance(lanes, types.IntegerLiteral):
-        return None
-    n = lanes.literal_value
-    signature = types.void(source, types.intp, types.intp, target, types.intp, types.intp, lanes)
+    n = lanes_of(target)
+    signature = types.void(source, types.intp, types.intp, target, types.intp, types.intp)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        source, source0, source_row, target, target0, target_row = arguments[:6]
+        source, source0, source_row, target, target0, target_row = arguments
         scalar = context.get_data_type(signature.args[0].dtype)
         vector, index = ir.VectorType(scalar, n), ir.IntType(64)
         align = 4 if isinstance(scalar, ir.FloatType) else 8

@@ -1,11 +1,9 @@
 """Training one network on the CPU: a bounded chunk of steps in one call, no allocation inside the loop.
 
 One step: fill the batch, forward, loss, then per layer from the readout down: gradient of the inputs (with the old
-weights), gradient of the weights, optimiser, refreshed transpose. The gradient of a layer is consumed by the optimiser
-while it is still in the cache. Nothing depends on how steps are cut into chunks.
+weights), gradient of the weights, optimiser. A gradient is consumed by the optimiser while it is still in the cache. Nothing depends on how steps are cut into chunks.
 """
 
-import functools
 import math
 from typing import NamedTuple
 
@@ -14,7 +12,7 @@ import numpy as np
 from fracsim.kernels.feistel import epoch_key, halves, permute_bits
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.layers import make_layers
+from fracsim.kernels.layers import data_gradient, forward, layer_gradient, part_count
 from fracsim.kernels.losses import batch_loss
 from fracsim.kernels.network import (
     DHIDDEN,
@@ -25,9 +23,7 @@ from fracsim.kernels.network import (
     N_IN,
     PARAMS,
     SCORES,
-    SIZE,
     SLOPE,
-    START,
     M,
     V,
     make_work,
@@ -131,110 +127,119 @@ def update(rule, rate, scale, size, w, p0, m0, v0, g0):
             p[q] -= rate * g[q]
 
 
-class Aid(NamedTuple):
-    """What filling a batch needs: the order of its samples (B,) uint32, or their points (B, d) float64 and levels (B,)."""
-
-    order: np.ndarray
-    points: np.ndarray
-    levels: np.ndarray
-
-
 @formula
-def gather(source, chosen, step, batch, seed, aid, w, inputs, labels):
-    """Copy the batch of ``step`` (counted from 1) out of data set ``chosen`` in its epoch's order to inputs and labels."""
-    x, y = source.x[chosen], source.y[chosen]
+def gather(x, y, step, batch, seed, order, outside, w, inputs, labels):
+    """Copy the batch of ``step`` = 1, 2, … out of a data set x (N, d), y (N,), in its epoch's order, to inputs and labels.
+
+    A batch that would cross the end of an epoch is dropped. order and outside (B,) uint32 are work arrays.
+    """
     count, d = x.shape
     per_epoch = count // batch
     epoch = (step - 1) // per_epoch
     first = ((step - 1) - epoch * per_epoch) * batch
     key = epoch_key(seed, epoch)
     low_bits, high_mask, low_mask = halves(count)
-    order = aid.order
-    for b in range(batch):  # branch-free, so that LLVM vectorises it; the few outside 0..N-1 walk on below
+    left = 0
+    for b in range(batch):  # free of branches, so that LLVM vectorises it
         order[b] = permute_bits(np.uint32(first + b), low_bits, high_mask, low_mask, key)
     for b in range(batch):
+        outside[left] = b
+        left += order[b] >= count
+    while left > 0:  # cycle walking, as in ``feistel.shuffled``, of all that are still outside 0..N-1
+        still = 0
+        for i in range(left):
+            b = outside[i]
+            order[b] = permute_bits(order[b], low_bits, high_mask, low_mask, key)
+            outside[still] = b
+            still += order[b] >= count
+        left = still
+    for b in range(batch):
         index = order[b]
-        while index >= count:
-            index = permute_bits(index, low_bits, high_mask, low_mask, key)
         w[labels + b] = y[index]
         for i in range(d):
             w[inputs + b * d + i] = x[index, i]
 
 
-@formula
-def draw(source, chosen, step, batch, seed, aid, w, inputs, labels):
-    """Draw samples (step - 1) · batch … of the seed's STREAM to inputs and labels."""
-    sample_kernel(source.geometry, source.law, seed, STREAM, np.uint64((step - 1) * batch), aid.points, aid.levels)
-    d = aid.points.shape[1]
-    for b in range(batch):
-        w[labels + b] = 1 if aid.levels[b] == source.law.fractal_depth else -1
-        for i in range(d):
-            w[inputs + b * d + i] = aid.points[b, i]
+@kernel
+def descend(plan, places, w, rule, learning_rate, step):
+    """One step on the batch in the work array: (sum of losses, correct) under the old parameters; updates PARAMS, M, V.
 
-
-@functools.cache
-def make_descend(lanes):
-    """Kernel of one training step on the batch in the work array."""
-    layers = make_layers(lanes)
-    forward, layer_gradient = layers.forward, layers.layer_gradient
-    data_gradient, transpose = layers.data_gradient, layers.transpose
-
-    @kernel
-    def descend(plan, places, w, rule, rate, scale):
-        """(sum of losses, correct) of the batch under the old parameters; updates PARAMS, M, V and TRANSPOSED.
-
-        Stops before the update where the loss is not finite.
-        """
-        batch = rule.batch
-        forward(plan, places, w, batch)
-        total, correct = batch_loss(rule.loss, batch, batch, lanes, w, places[SCORES], places[LABELS], places[SLOPE])
-        if not math.isfinite(total):
-            return total, correct
-        dout, dinput = places[SLOPE], places[DHIDDEN]
-        other = dinput + places[HIDDEN_SIZE]
-        for layer in range(plan.shape[0] - 1, -1, -1):
-            if layer > 0:
-                data_gradient(plan, places, w, layer, batch, dout, dinput)
-            layer_gradient(plan, places, w, layer, batch, dout)
-            update(rule, rate, scale, plan[layer, SIZE], w, places[PARAMS] + plan[layer, START],
-                   places[M] + plan[layer, START], places[V] + plan[layer, START], places[GRADIENT])  # fmt: skip
-            transpose(plan, places, w, layer)
-            dout, dinput, other = dinput, other, dinput
+    Stops before the update where the loss is not finite.
+    """
+    batch = rule.batch
+    forward(plan, places, w, batch)
+    total, correct = batch_loss(rule.loss, batch, batch, w, places[SCORES], places[LABELS], places[SLOPE])
+    if not math.isfinite(total):
         return total, correct
+    rate, scale = step_factors(rule, learning_rate, step)
+    dout, dinput = places[SLOPE], places[DHIDDEN]
+    other = dinput + places[HIDDEN_SIZE]
+    for layer in range(plan.shape[0] - 1, -1, -1):
+        if layer > 0:
+            data_gradient(plan, places, w, layer, batch, dout, dinput)
+        for part in range(part_count(plan, layer)):
+            start, size = layer_gradient(plan, places, w, layer, part, batch, dout)
+            update(rule, rate, scale, size, w, places[PARAMS] + start, places[M] + start, places[V] + start,
+                   places[GRADIENT])  # fmt: skip
+        dout, dinput, other = dinput, other, dinput
+    return total, correct
 
-    return descend
+
+@formula
+def begin(plan, places, state, run):
+    """Work array of a run, from its state."""
+    w = make_work(places, state.params)
+    pack(plan, state.params[run], w, places[PARAMS])
+    pack(plan, state.m[run], w, places[M])
+    pack(plan, state.v[run], w, places[V])
+    return w
 
 
-@functools.cache
-def make_train(lanes, stream):
-    """Kernel that trains one run through steps start+1..stop on a Dataset, or (``stream``) on a Stream."""
-    transpose, descend = make_layers(lanes).transpose, make_descend(lanes)
-    fill = draw if stream else gather
+@formula
+def keep_count(state, run, step, batch, total, correct):
+    """Add a step's sums to the state; False where its loss was not finite, and the run has diverged."""
+    state.loss_sum[run] += total
+    state.correct[run] += correct
+    state.counted[run] += batch
+    if math.isfinite(total):
+        return True
+    state.diverged[run] = step
+    return False
 
-    @kernel
-    def train(plan, places, rule, learning_rate, seed, state, run, source, chosen, start, stop):
-        w = make_work(places, state.params)
-        pack(plan, state.params[run], w, places[PARAMS])
-        pack(plan, state.m[run], w, places[M])
-        pack(plan, state.v[run], w, places[V])
-        for layer in range(plan.shape[0]):
-            transpose(plan, places, w, layer)
-        batch = rule.batch
-        aid = Aid(np.zeros(batch, np.uint32), np.zeros((batch, plan[0, N_IN])), np.zeros(batch, np.int16))
-        loss_sum, correct, counted = state.loss_sum[run], state.correct[run], state.counted[run]
-        for step in range(start + 1, stop + 1):
-            fill(source, chosen, step, batch, seed, aid, w, places[INPUTS], places[LABELS])
-            rate, scale = step_factors(rule, learning_rate, step)
-            total, right = descend(plan, places, w, rule, rate, scale)
-            loss_sum += total
-            correct += right
-            counted += batch
-            if not math.isfinite(total):
-                state.diverged[run] = step
-                break
-        state.loss_sum[run], state.correct[run], state.counted[run] = loss_sum, correct, counted
-        unpack(plan, w, places[PARAMS], state.params[run])
-        unpack(plan, w, places[M], state.m[run])
-        unpack(plan, w, places[V], state.v[run])
 
-    return train
+@formula
+def finish(plan, places, w, state, run):
+    """Copy the parameters and moments of a run back into its state."""
+    unpack(plan, w, places[PARAMS], state.params[run])
+    unpack(plan, w, places[M], state.m[run])
+    unpack(plan, w, places[V], state.v[run])
+
+
+@kernel
+def train_on_dataset(plan, places, rule, learning_rate, seed, state, run, x, y, start, stop):
+    """Steps start+1 … stop of one run on a data set x (N, d), y (N,); modifies ``state`` in place."""
+    w = begin(plan, places, state, run)
+    order, outside = np.zeros(rule.batch, np.uint32), np.zeros(rule.batch, np.uint32)
+    for step in range(start + 1, stop + 1):
+        gather(x, y, step, rule.batch, seed, order, outside, w, places[INPUTS], places[LABELS])
+        total, correct = descend(plan, places, w, rule, learning_rate, step)
+        if not keep_count(state, run, step, rule.batch, total, correct):
+            break
+    finish(plan, places, w, state, run)
+
+
+@kernel
+def train_on_stream(plan, places, rule, learning_rate, seed, state, run, geometry, law, start, stop):
+    """Steps start+1 … stop of one run on fresh samples: number (step - 1) · B … of the seed's STREAM."""
+    w = begin(plan, places, state, run)
+    points, levels = np.zeros((rule.batch, plan[0, N_IN])), np.zeros(rule.batch, np.int16)
+    for step in range(start + 1, stop + 1):
+        sample_kernel(geometry, law, seed, STREAM, np.uint64((step - 1) * rule.batch), points, levels)
+        for b in range(rule.batch):
+            w[places[LABELS] + b] = 1 if levels[b] == law.fractal_depth else -1
+            for i in range(points.shape[1]):
+                w[places[INPUTS] + b * points.shape[1] + i] = points[b, i]
+        total, correct = descend(plan, places, w, rule, learning_rate, step)
+        if not keep_count(state, run, step, rule.batch, total, correct):
+            break
+    finish(plan, places, w, state, run)

@@ -1,4 +1,4 @@
-"""Fixtures that many tests share. Kernels compile once for each type and number of lanes: share the backends."""
+"""Fixtures that many tests share. Kernels compile once for each float type: share the backend."""
 
 import numpy as np
 import pytest
@@ -10,14 +10,6 @@ def backend():
     from fracsim.kernels.backend import get_backend
 
     return get_backend("cpu")
-
-
-@pytest.fixture(scope="session", params=[4, 8, 16], ids=lambda lanes: f"lanes{lanes}")
-def lanes_backend(request):
-    """The CPU backend with tiles of 4, 8 and 16 float32 lanes, whatever this machine's own width is."""
-    from fracsim.kernels.backend import get_backend
-
-    return get_backend("cpu", lanes=request.param)
 
 
 @pytest.fixture

@@ -6,6 +6,81 @@ import numpy as np
 
 # --- fractals, levels, distributions ---------------------------------------------------------------------------------
 
+# A geometry has the fields of Geometry (matrices, offsets, inverse_matrices, inverse_offsets, low), a law those of Law.
+
+
+def philox(counter, key):
+    """Philox4x32-10 with Python's integers: four words of the counter (4) and the key (2)."""
+    c, k = list(counter), list(key)
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(q >> 32) ^ c[1] ^ k[0], q % 2**32, (p >> 32) ^ c[3] ^ k[1], p % 2**32]
+        k = [(k[0] + 0x9E3779B9) % 2**32, (k[1] + 0xBB67AE85) % 2**32]
+    return c
+
+
+def affine(matrix, offset, x):
+    """offset + Σ_q matrix_q x_q, one float64 operation after the other."""
+    result = []
+    for row, start in zip(matrix, offset, strict=True):
+        total = float(start)
+        for a, value in zip(row, x, strict=True):
+            total += float(a) * float(value)
+        result.append(total)
+    return result
+
+
+def inside(x, low, high):
+    return all(low <= value <= high for value in x)
+
+
+def level(geometry, n, x):
+    """Largest j ≤ n such that some address of length j keeps x in the base: all r^j addresses are tried."""
+    reached = [list(x)] if inside(x, geometry.low, 1.0) else []
+    if not reached:
+        return -1
+    for j in range(n):
+        images = [
+            affine(matrix, offset, u)
+            for u in reached
+            for matrix, offset in zip(geometry.inverse_matrices, geometry.inverse_offsets, strict=True)
+        ]
+        reached = [u for u in images if inside(u, geometry.low, 1.0)]
+        if not reached:
+            return j
+    return n
+
+
+def sample(geometry, law, seed, purpose, index):
+    """(x, level) of one sample, one attempt after the other."""
+    n, d, r = law.fractal_depth, geometry.offsets.shape[1], len(geometry.offsets)
+    low, half = geometry.low, 0.5 * (1.0 - geometry.low)
+    beyond = half * law.negative_margin
+    drawn = None
+    for attempt in itertools.count():
+        words = []
+        for block in range(attempt * law.blocks, (attempt + 1) * law.blocks):
+            counter = (index % 2**32, index >> 32, purpose, block)
+            words += [(word + 0.5) * 2.0**-32 for word in philox(counter, (seed % 2**32, seed >> 32))]
+        if drawn is None:
+            drawn = n if words[0] < law.curve[0] else max(j for j in range(n) if law.curve[j] <= words[0])
+        if drawn == n:
+            reach = half * (1.0 - law.positive_margin)
+        else:
+            reach = half * min(1.0 / 3.0 if law.gap == 1 else 1.0, 1.0 - law.negative_margin)
+        u = [0.5 * (low + 1.0) + reach * (2.0 * word - 1.0) for word in words[1 : 1 + d]]
+        inverses = zip(geometry.inverse_matrices, geometry.inverse_offsets, strict=True)
+        if drawn < n and any(inside(affine(a, b, u), low - beyond, 1.0 + beyond) for a, b in inverses):
+            continue
+        for k in range(drawn):
+            word = 1 + d + k // law.choices
+            i = int(words[word] * r)
+            words[word] = words[word] * r - i
+            u = affine(geometry.matrices[i], geometry.offsets[i], u)
+        if level(geometry, n, u) == drawn:
+            return u, drawn
+
+
 # --- networks, losses, optimisers ------------------------------------------------------------------------------------
 
 # A network is (d, T, k) and one flat buffer: per layer the weights (n_in, n_out) row-major, then the biases; the

@@ -59,14 +59,14 @@ def test_gradient_matches_backpropagation_for_any_number_of_points(backend, gene
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("shape", [Shape(3, 0, 1), Shape(1, 1, 1), Shape(3, 2, 17), Shape(2, 4, 70)], ids=str)
-def test_all_lanes_give_the_reference(lanes_backend, generator, shape, dtype):
+def test_every_width_gives_the_reference(backend, generator, shape, dtype):
     params = random_parameters(generator, shape)[0]
     x, y = away_from_kinks(generator, shape, params, 37)
     tolerance = {"rtol": 1e-10, "atol": 1e-13} if dtype == np.float64 else {"rtol": 1e-3, "atol": 1e-5}
-    f = lanes_backend.forward(shape, params[None].astype(dtype), x[None].astype(dtype), np.zeros(1, np.int64))
+    f = backend.forward(shape, params[None].astype(dtype), x[None].astype(dtype), np.zeros(1, np.int64))
     np.testing.assert_allclose(f[0], reference.forward(shape, params, x), **tolerance)
     for loss in LOSSES:
-        dparams, _ = gradient_of(lanes_backend, shape, loss, params.astype(dtype), x, y)
+        dparams, _ = gradient_of(backend, shape, loss, params.astype(dtype), x, y)
         np.testing.assert_allclose(dparams, reference.gradient(shape, loss, params, x, y)[0], **tolerance)
 
 

@@ -94,11 +94,11 @@ def test_hundred_steps_match_the_reference(backend, generator, loss, optimizer, 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("shape", [Shape(1, 0, 1), Shape(3, 1, 1), Shape(2, 2, 33), Shape(2, 4, 90)], ids=str)
-def test_all_lanes_match_the_reference(lanes_backend, generator, shape, dtype):
+def test_every_width_matches_the_reference(backend, generator, shape, dtype):
     source = dataset_of(generator, shape.inputs, 200, dtype=dtype)
     params = random_parameters(generator, shape, dtype=dtype)
     rule, steps = rule_of(batch=25), 40
-    state = train(lanes_backend, shape, rule, [0.003], [1], params, source, chunks=(0, steps))
+    state = train(backend, shape, rule, [0.003], [1], params, source, chunks=(0, steps))
     truth = reference.train(shape, rule, 0.003, params[0], batches_of(source, 0, 25, 1), steps)
     check(state, 0, truth, steps, 25, CLOSE[dtype])
 

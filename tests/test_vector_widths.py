@@ -1,0 +1,35 @@
+"""The tile kernels with 4, 8 and 16 float32 lanes: the width is fixed when kernels are imported, so each has its process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fracsim.kernels.vectors import VARIABLE, VECTOR_BYTES
+
+TESTS = Path(__file__).parent
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+def test_other_widths_pass_the_same_tests(width):
+    if width == VECTOR_BYTES:
+        pytest.skip(f"{width} bytes is this machine's own width: the tests ran with it already")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "every_width"]
+    files = [str(TESTS / "test_gradient.py"), str(TESTS / "test_training_kernels.py")]
+    result = subprocess.run(
+        [*command, *files], env={**os.environ, VARIABLE: str(width)}, cwd=TESTS.parent, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout
+    assert "passed" in result.stdout
+    assert "failed" not in result.stdout
+
+
+def test_an_impossible_width_is_refused():
+    result = subprocess.run(
+        [sys.executable, "-c", "import fracsim.kernels"], env={**os.environ, VARIABLE: "24"}, cwd=TESTS.parent,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode != 0
+    assert "accepted is 16, 32 or 64" in result.stderr
