@@ -33,9 +33,8 @@ def initial_parameters(
     Raises UsageError for an unknown scheme, and for ``uniform`` without a bias.
     """
     if scheme not in INITIALISATIONS:
-        raise UsageError(
-            f"unknown initialisation {scheme!r}{nearest(scheme, INITIALISATIONS)}; accepted: {', '.join(INITIALISATIONS)}"
-        )
+        accepted = ", ".join(INITIALISATIONS)
+        raise UsageError(f"unknown initialisation {scheme!r}{nearest(scheme, INITIALISATIONS)}; accepted: {accepted}")
     if bias is None:
         if scheme == "uniform":
             raise UsageError("initialisation 'uniform' (Theorem 5) needs a bias, for example --bias 0.5")

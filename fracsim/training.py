@@ -33,8 +33,8 @@ class Record:
     """What is measured every ``record_every`` steps; n fractal depth, T network depth.
 
     Training loss and accuracy are means over the batches since the last record, each batch before its own update; all
-    else is measured on the test points at this step. ``gradient_norm``: per layer, weights and biases together, the readout
-    last, of the gradient of the mean test loss.
+    else is measured on the test points at this step. ``gradient_norm``: per layer, weights and biases together, the
+    readout last, of the gradient of the mean test loss.
     """
 
     step: int
@@ -58,7 +58,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended: ``status`` complete, diverged (a loss was not finite) or interrupted; ``seconds`` in kernels."""
+    """How a training ended: ``status`` complete, diverged (a loss was not finite) or interrupted; ``seconds`` in
+    kernels."""
 
     status: str
     params: np.ndarray
@@ -196,4 +197,5 @@ def train_run(
             on_progress(trainer.step)
         pace = (trainer.seconds - seconds) / max(trainer.step - before, 1)
         chunk = max(1, min(int(CHUNK_SECONDS / max(pace, 1e-9)), 4 * chunk))
-    return Outcome("diverged" if trainer.diverged else "complete", trainer.state.params[0], trainer.step, trainer.seconds)
+    return Outcome("diverged" if trainer.diverged else "complete", trainer.state.params[0], trainer.step,
+    trainer.seconds)

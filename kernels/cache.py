@@ -14,7 +14,8 @@ from pathlib import Path
 
 
 def source_hash() -> str:
-    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite and Python, and the vector width."""
+    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite and Python, and the vector
+    width."""
     import llvmlite
     import numba
 
@@ -44,21 +45,22 @@ def _writable(folder: Path) -> bool:
         return False
 
 
-def use_versioned_cache() -> None:
-    """Point numba at ``<user cache>/fracsim/<hash>``; a user's own NUMBA_CACHE_DIR is respected.
+def use_versioned_cache() -> bool:
+    """Point numba at ``<user cache>/fracsim/<hash>``, unless the user chose NUMBA_CACHE_DIR; whether kernels are kept.
 
     An unwritable folder means uncached kernels, with one warning: never a shared fixed folder in /tmp.
     """
     import numba
 
     if os.environ.get("NUMBA_CACHE_DIR"):
-        return
+        return True
     folder = user_cache_folder() / "fracsim" / source_hash()
     if _writable(folder):
-        numba.config.CACHE_DIR = str(folder)
-    else:
-        warnings.warn(
-            f"fracsim: {folder} is not writable, so kernels are compiled anew in every process "
-            "(set NUMBA_CACHE_DIR to a folder of your own to keep them)",
-            stacklevel=2,
-        )
+        setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010  (numba makes the attribute at run time)
+        return True
+    warnings.warn(
+        f"fracsim: {folder} is not writable, so kernels are compiled anew in every process "
+        "(set NUMBA_CACHE_DIR to a folder of your own to keep them)",
+        stacklevel=2,
+    )
+    return False

@@ -22,8 +22,8 @@ _plan = functools.lru_cache(maxsize=64)(make_plan)
 class CpuBackend:
     """Numba on the CPU.
 
-    Letters: R runs, Q parameters, N points, d inputs, n depth of the fractal. ``x`` is (sets, N, d), ``y`` and ``level`` are
-    (sets, N); run i uses set ``set_of_run[i]``. The float type of ``params`` decides the arithmetic.
+    Letters: R runs, Q parameters, N points, d inputs, n depth of the fractal. ``x`` is (sets, N, d), ``y`` and
+    ``level`` are (sets, N); run i uses set ``set_of_run[i]``. The float type of ``params`` decides the arithmetic.
     """
 
     name = "cpu"

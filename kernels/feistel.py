@@ -44,7 +44,8 @@ def permute_bits(value, low_bits, high_mask, low_mask, key):
     for _ in range(ROUNDS // 2):
         high = np.uint32(high ^ (_mix(low, np.uint32(even & _MASK) ^ key[1]) & high_mask))
         low = np.uint32(low ^ (_mix(high, np.uint32(odd & _MASK) ^ key[3]) & low_mask))
-        even += _MULTIPLIER  # keys of different rounds must be far apart: with neighbours the orders were visibly uneven
+        # keys of different rounds must lie far apart: with neighbours the orders were visibly uneven
+        even += _MULTIPLIER
         odd += _MIXER
     return np.uint32((high << low_bits) | low)
 

@@ -1,8 +1,8 @@
 """Forward and backward through one network, on the CPU, built from register tiles.
 
-Letters: B rows of a batch, n_in and n_out of a layer, T hidden layers. Everything a run touches lies in one flat work array;
-``network.py`` says where. (One array, because numba passes an array as seven values: with ten of them a call cost more than
-a small layer.)
+Letters: B rows of a batch, n_in and n_out of a layer, T hidden layers. Everything a run touches lies in one flat work
+array; ``network.py`` says where. (One array, because numba passes an array as seven values: with ten of them a call
+cost more than a small layer.)
 """
 
 from fracsim.kernels.jit import formula, kernel
@@ -33,10 +33,12 @@ WIDEST_TILE = 4 if REGISTERS == 32 else 3
 """Most vectors in a tile's row."""
 
 LONGEST_SUM = 128
-"""Terms of a sum in one go: so many rows of a tile's width (32 KiB) stay in the first cache while they serve all rows of C."""
+"""Terms of a sum in one go: so many rows of a tile's width (32 KiB) stay in the first cache while they serve all rows
+of C."""
 
 PART_ROWS = 100
-"""Rows of a layer's weights whose gradient is made, and used up, at a time: in a large layer it would leave the cache."""
+"""Rows of a layer's weights whose gradient is made, and used up, at a time: in a large layer it would leave the
+cache."""
 
 
 @formula
@@ -52,8 +54,8 @@ def product(w, n_rows, n_vectors, total_count, a0, a_row, a_step, rows0, rows_st
             c0, c_row, mode):  # fmt: skip
     """C[m, :] = first + Σ_s A(m, s) row_s over any number of rows and vectors, cut into tiles; see ``tiles.py``.
 
-    All operands lie in ``w``; a0, rows0, first0, mask0, c0 say where. ``first_step`` is 1, or 0 where the sums start from
-    one vector of zeros.
+    All operands lie in ``w``; a0, rows0, first0, mask0, c0 say where. ``first_step`` is 1, or 0 where the sums start
+    from one vector of zeros.
     """
     lanes = VECTOR_BYTES // w.itemsize
     blocks = max(1, (total_count + LONGEST_SUM - 1) // LONGEST_SUM)

@@ -140,7 +140,8 @@ def follow_lanes(matrix, offset, low, n, u, v, w, inside, found, level, count):
     for j in range(n):
         for lane in range(count):
             found[lane] = 0.0
-            for p in range(d):
+        for p in range(d):
+            for lane in range(count):
                 v[p, lane] = 0.0
         for i in range(r):
             try_image_lanes(matrix, offset, i, low, 1.0, u, w, inside, count)

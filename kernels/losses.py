@@ -35,7 +35,8 @@ def loss_and_slope(code, score, label):
 
 @formula
 def batch_loss(loss, batch, count, w, scores, labels, slope):
-    """(sum of losses, correct predictions) of a batch; writes d (sum of losses / count) / d score into column 0 at ``slope``."""
+    """(sum of losses, correct predictions) of a batch; writes d (sum of losses / count) / d score into column 0 at
+    ``slope``."""
     lanes = VECTOR_BYTES // w.itemsize
     total = 0.0
     correct = 0

@@ -3,17 +3,17 @@
 A ReLU network of depth T and width k on d inputs has T hidden layers and one linear output. Flat layout (Q,): per layer
 the weights (n_in, n_out) row-major, then the biases (n_out); the readout last.
 
-The working copy pads every row to whole vectors (``lanes`` elements), with the bias row after the weight rows. The readout,
-a single column, is kept as one row of its k weights, then the bias. Padding is zero and stays zero: its activations are
-0, hence its gradients are 0, hence no optimiser moves it.
+The working copy pads every row to whole vectors (``lanes`` elements), with the bias row after the weight rows. The
+readout, a single column, is kept as one row of its k weights, then the bias. Padding is zero and stays zero: its
+activations are 0, hence its gradients are 0, hence no optimiser moves it.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 
 from fracsim.kernels.jit import kernel
-
 
 CACHE_LINE = 64
 """Bytes; also the unit, in elements, in which parts of a work array are placed."""
@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 def layer_sizes(shape: Shape) -> list[tuple[int, int]]:
     """(n_in, n_out) of the T hidden layers and the readout, in this order."""
     sizes = [shape.inputs, *[shape.width] * shape.depth, 1]
-    return list(zip(sizes[:-1], sizes[1:], strict=True))
+    return list(itertools.pairwise(sizes))
 
 
 def parameter_count(shape: Shape) -> int:
@@ -39,15 +39,18 @@ def parameter_count(shape: Shape) -> int:
 
 
 N_IN, N_OUT, STRIDE, START, FLAT_START, BACK_STRIDE = range(6)
-"""Columns of a plan, one row per layer: sizes; of the working copy the row stride and first element; first element in the
-flat buffer; row stride of the transposed weights."""
+"""Columns of a plan, one row per layer: sizes; of the working copy the row stride and first element; first element in
+the flat buffer; row stride of the transposed weights."""
 
-PARAMS, M, V, TURNED, INPUTS, LABELS, HIDDEN, HIDDEN_SIZE, SCORES, SLOPE, DHIDDEN, GRADIENT, ONE, ZEROS, TOTAL = range(15)
-"""Places in the work array of one run: where each part starts (HIDDEN_SIZE: elements of one layer's activations; TOTAL:
-elements of all). PARAMS, M, V: working copies of parameters and moments,
-TURNED: one layer's weights, transposed. INPUTS (B, d), LABELS ±1 (B,), HIDDEN (T, B, stride)
-activations, SCORES and SLOPE (B, lanes) f and d loss / d f in column 0, DHIDDEN two of (B, stride) that take turns,
-GRADIENT of one layer, ONE a single 1, ZEROS a tile's row of zeros."""
+(PARAMS, M, V, TURNED, INPUTS, LABELS, HIDDEN, HIDDEN_SIZE,
+ SCORES, SLOPE, DHIDDEN, GRADIENT, ONE, ZEROS, TOTAL) = range(15)  # fmt: skip
+"""Places in the work array of one run: where each part starts.
+
+PARAMS, M, V: working copies of parameters and moments. TURNED: one layer's weights, transposed. INPUTS (B, d), LABELS
+±1 (B,). HIDDEN (T, B, stride): activations; HIDDEN_SIZE: elements of one layer's. SCORES and SLOPE (B, lanes): f and
+d loss / d f in column 0. DHIDDEN: two of (B, stride) that take turns. GRADIENT: of one layer. ONE: a single 1. ZEROS: a
+tile's row of zeros. TOTAL: elements of all.
+"""
 
 SLACK_ROWS = 16
 """Rows behind every part's end: tiles work on whole groups of rows, and the surplus must have a place."""
@@ -59,7 +62,8 @@ def round_up(number: int, unit: int) -> int:
 
 
 def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Plan (T+1, 6) and places (15,), both int64, of a network for batches of ``batch`` rows and vectors of ``lanes``."""
+    """Plan (T+1, 6) and places (15,), both int64, of a network for batches of ``batch`` rows and vectors of
+    ``lanes``."""
     plan = np.zeros((shape.depth + 1, 6), np.int64)
     start = flat = 0
     for layer, (n_in, n_out) in enumerate(layer_sizes(shape)):
@@ -72,7 +76,8 @@ def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndar
     sizes = {
         PARAMS: start + slack, M: start, V: start, TURNED: widest * widest, INPUTS: rows * (shape.inputs + SLACK_ROWS),
         LABELS: batch, HIDDEN: shape.depth * rows * widest, SCORES: rows * lanes, SLOPE: rows * lanes,
-        DHIDDEN: 2 * rows * widest, GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest, ONE: 1, ZEROS: 4 * lanes,
+        DHIDDEN: 2 * rows * widest, GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest, ONE: 1, ZEROS:
+        4 * lanes,
     }  # fmt: skip
     places = np.zeros(15, np.int64)
     end = 0

@@ -6,16 +6,17 @@ One micro-kernel serves the three products of a layer (B rows of a batch, n_in i
     data gradient    dh[b, i]  = Σ_o dout[b, o] Wᵀ[o, i]             then the mask h > 0
     weight gradient  dW[i, o]  = Σ_b h[b, i] dout[b, o]
 
-All have the form  C[m, :] = first + Σ_s A(m, s) · row_s,  where A(m, s) is a scalar found at ``m * a_row + s * a_step`` and
-row_s a row of vectors. A tile keeps ROWS × VECTORS accumulators in registers over the whole sum. LLVM's own
+All have the form  C[m, :] = first + Σ_s A(m, s) · row_s,  where A(m, s) is a scalar found at ``m * a_row + s * a_step``
+and row_s a row of vectors. A tile keeps ROWS × VECTORS accumulators in registers over the whole sum. LLVM's own
 vectorisation of the same loop reached half of this speed. The order of a sum is the order of s, always: bits depend
 neither on the tile's position nor on the number of threads.
 """
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.extending import intrinsic
 
 from fracsim.kernels.vectors import VECTOR_BYTES
@@ -24,7 +25,45 @@ PLAIN, RELU, MASK = range(3)
 """What a product does to its sum before it is stored: nothing; clip at 0; zero where ``mask`` is not positive."""
 
 PRODUCT, ROW_SUM = range(2)
-"""Kinds of a tile. ROW_SUM has one row of C: its accumulators take the terms s = m, m + ROWS, … and are added in pairs."""
+"""Kinds of a tile. ROW_SUM has one row of C: its accumulators take the terms s = m, m + ROWS, … and are added in
+pairs."""
+
+
+def plain_tile(a, a0, a_row, a_step, rows, rows0, rows_row, rows_step, count, resume, first, first0,
+               mask, mask0, mask_row, c, c0, c_row, mode, kind, n_rows, n_vectors):  # fmt: skip
+    """What ``tile`` does, in NumPy: its reference, and what runs when the JIT is off.
+
+    C tile of ``n_rows × n_vectors`` vectors at ``c[c0]``; all arrays flat, offsets in elements. The sum starts from the
+    row at ``first[first0]`` or, where ``resume`` is not 0, from C itself. ``rows_row``, for ROW_SUM, is the distance of
+    neighbouring rows. Overwrites its part of c.
+    """
+    width = n_vectors * (VECTOR_BYTES // c.itemsize)
+    if kind == ROW_SUM:
+        total = np.zeros(width, c.dtype)
+        for s in range(count):
+            for m in range(n_rows):
+                row = rows0 + s * rows_step + m * rows_row
+                total += a[a0 + s * a_step + m * a_row] * rows[row : row + width]
+        c[c0 : c0 + width] = total
+        return
+    for m in range(n_rows):
+        target = c[c0 + m * c_row : c0 + m * c_row + width]
+        total = target.copy() if resume else first[first0 : first0 + width].copy()
+        for s in range(count):
+            total += a[a0 + m * a_row + s * a_step] * rows[rows0 + s * rows_step : rows0 + s * rows_step + width]
+        if mode == RELU:
+            total[total <= 0] = 0
+        elif mode == MASK:
+            total[~(mask[mask0 + m * mask_row : mask0 + m * mask_row + width] > 0)] = 0
+        target[:] = total
+
+
+def plain_transpose_block(source, source0, source_row, target, target0, target_row):
+    """What ``transpose_block`` does: target block = (source block)ᵀ, one vector wide and high."""
+    lanes = VECTOR_BYTES // target.itemsize
+    for i in range(lanes):
+        for j in range(lanes):
+            target[target0 + j * target_row + i] = source[source0 + i * source_row + j]
 
 
 def lanes_of(array: Any) -> int:
@@ -39,14 +78,10 @@ def _data_pointer(context: Any, builder: ir.IRBuilder, array_type: Any, array: A
 
 
 @intrinsic(prefer_literal=True)
-def tile(typingctx, a, a0, a_row, a_step, rows, rows0, rows_row, rows_step, count, resume, first, first0,
+def _tile(typingctx, a, a0, a_row, a_step, rows, rows0, rows_row, rows_step, count, resume, first, first0,
          mask, mask0, mask_row, c, c0, c_row, mode, kind, n_rows, n_vectors):  # fmt: skip
-    """C tile of ``n_rows × (n_vectors · lanes)`` elements at ``c[c0]``; all arrays flat, offsets in elements.
-
-    The sum starts from the row at ``first[first0]`` or, where ``resume`` is not 0, from C itself. ``kind``, ``n_rows`` and ``n_vectors`` are compile-time
-    constants; ``mode`` is not, so that one compiled product serves all. ``rows_row``, for ROW_SUM, is the distance of
-    neighbouring rows. Overwrites its part of c.
-    """
+    """``plain_tile`` as vectors. ``kind``, ``n_rows`` and ``n_vectors`` are compile-time constants; ``mode`` is not, so
+    that one compiled product serves all."""
     constants = (kind, n_rows, n_vectors)
     if not all(isinstance(constant, types.IntegerLiteral) for constant in constants):
         return None
@@ -167,11 +202,8 @@ def _interleave(lanes: int, high: bool) -> ir.Constant:
 
 
 @intrinsic
-def transpose_block(typingctx, source, source0, source_row, target, target0, target_row):
-    """target block = (source block)ᵀ for ``lanes × lanes`` elements; flat arrays, offsets in elements.
-
-    log2(lanes) rounds of interleaving row i with row i + lanes/2 transpose a square block.
-    """
+def _transpose_block(typingctx, source, source0, source_row, target, target0, target_row):
+    """``plain_transpose_block`` in registers: log2(lanes) rounds of interleaving row i with row i + lanes/2."""
     n = lanes_of(target)
     signature = types.void(source, types.intp, types.intp, target, types.intp, types.intp)
 
@@ -197,3 +229,7 @@ def transpose_block(typingctx, source, source0, source_row, target, target0, tar
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+tile: Any = plain_tile if config.DISABLE_JIT else _tile
+transpose_block: Any = plain_transpose_block if config.DISABLE_JIT else _transpose_block

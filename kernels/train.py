@@ -1,7 +1,8 @@
 """Training one network on the CPU: a bounded chunk of steps in one call, no allocation inside the loop.
 
 One step: fill the batch, forward, loss, then per layer from the readout down: gradient of the inputs (with the old
-weights), gradient of the weights, optimiser. A gradient is consumed by the optimiser while it is still in the cache. Nothing depends on how steps are cut into chunks.
+weights), gradient of the weights, optimiser. A gradient is consumed by the optimiser while it is still in the cache.
+Nothing depends on how steps are cut into chunks.
 """
 
 import math
@@ -129,7 +130,8 @@ def update(rule, rate, scale, size, w, p0, m0, v0, g0):
 
 @formula
 def gather(x, y, step, batch, seed, order, outside, w, inputs, labels):
-    """Copy the batch of ``step`` = 1, 2, … out of a data set x (N, d), y (N,), in its epoch's order, to inputs and labels.
+    """Copy the batch of ``step`` = 1, 2, … out of a data set x (N, d), y (N,), in its epoch's order, to inputs and
+    labels.
 
     A batch that would cross the end of an epoch is dropped. order and outside (B,) uint32 are work arrays.
     """

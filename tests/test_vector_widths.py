@@ -1,4 +1,5 @@
-"""The tile kernels with 4, 8 and 16 float32 lanes: the width is fixed when kernels are imported, so each has its process."""
+"""The tile kernels with 4, 8 and 16 float32 lanes: the width is fixed when kernels are imported, so each has its
+process."""
 
 import os
 import subprocess
