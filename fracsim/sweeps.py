@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fracsim.errors import RunError, UsageError, nearest
-from fracsim.experiments import Experiment
+from fracsim.experiments import Experiment, make_experiment
+from fracsim.grids import Grid
 from fracsim.outputs import Product, check_output
 from fracsim.planning import check_room, cost, parameters_of, plan
 from fracsim.stopping import Stop
@@ -125,6 +126,18 @@ def run_sweep(
     }
     with Stop() as stop, Product(experiment, path, attributes) as product:
         return _Sweep(experiment, product, chosen, threads, stop, progress).go(path)
+
+
+def train(output: str | Path, *, weights: str = "final", overwrite: bool = False, **settings: Any) -> Summary:
+    """Train one network, a sweep of one, and write the product ``output``; ``settings`` are fields of ``Run``.
+
+    Raises what ``run_sweep`` raises.
+    """
+    grid = Grid()
+    for key, value in settings.items():
+        grid.fix(key, value)
+    experiment = make_experiment(grid, name="train", weights=weights)
+    return run_sweep(experiment, output, overwrite=overwrite, command="fracsim.train")
 
 
 class _Sweep:

@@ -16,8 +16,8 @@ import numpy as np
 from fracsim.kernels.geometry import Geometry, affine_row
 from fracsim.kernels.jit import formula, inlined, kernel
 
-LANES = 64
-"""Points side by side: enough for long vector loops, little enough to stay in the first-level cache."""
+LANES = 256
+"""Points side by side: enough to make up for starting a vector loop, few enough for the first-level cache."""
 UNDECIDED = -2.0
 _MOST_LANE_MAPS = 16  # with more maps the early exit of the search beats trying every map on every lane
 

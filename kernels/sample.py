@@ -9,8 +9,9 @@ distribution is drawn inside out, which needs no path to be kept:
                            a negative: uniform on the gap (by rejection)
     x = F_{i_1} … F_{i_j} u    with independent, equally likely maps
 
-Every point is checked against level(x) and drawn again (its level kept) where rounding, or a border that cells share,
-put it elsewhere: label and point always agree. Attempt a uses the blocks from a · law.blocks of the counter.
+Every point is checked against level(x) and drawn again, its level kept, where it lies elsewhere: a negative proposed in
+an image, or one that rounding moved over a border. So label and point always agree. Attempt a uses the blocks from
+a · law.blocks of the counter.
 """
 
 import numpy as np
@@ -160,7 +161,8 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
             for lane in range(active):
                 half = half_positive if target[lane] == n else half_negative
                 u[q, lane] = centre + half * (2.0 * words[1 + q, lane] - 1.0)
-        find_gap(inverse_matrix, inverse_offset, low, law.negative_margin, u, v, work.inside, free, active)
+        if law.negative_margin > 0.0:  # without a margin the check of the level finds those in an image
+            find_gap(inverse_matrix, inverse_offset, low, law.negative_margin, u, v, work.inside, free, active)
         descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v, active)
         for lane in range(active):
             for q in range(d):
@@ -169,8 +171,8 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
         find_levels(inverse_matrix, inverse_offset, low, n, u, active, work)
         again = 0
         for lane in range(active):
-            in_place = free[lane] == 1.0 or target[lane] == n
-            if not (in_place and work.level[lane] == target[lane]):
+            in_image = law.negative_margin > 0.0 and free[lane] == 0.0 and target[lane] < n
+            if in_image or work.level[lane] != target[lane]:
                 rows[again], blocks[again], target[again] = rows[lane], blocks[lane], target[lane]
                 indices[again] = indices[lane]
                 again += 1

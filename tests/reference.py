@@ -70,7 +70,8 @@ def sample(geometry, law, seed, purpose, index):
             reach = half * min(1.0 / 3.0 if law.gap == 1 else 1.0, 1.0 - law.negative_margin)
         u = [0.5 * (low + 1.0) + reach * (2.0 * word - 1.0) for word in words[1 : 1 + d]]
         inverses = zip(geometry.inverse_matrices, geometry.inverse_offsets, strict=True)
-        if drawn < n and any(inside(affine(a, b, u), low - beyond, 1.0 + beyond) for a, b in inverses):
+        near = any(inside(affine(a, b, u), low - beyond, 1.0 + beyond) for a, b in inverses)
+        if drawn < n and beyond > 0 and near:
             continue
         for k in range(drawn):
             word = 1 + d + k // law.choices
