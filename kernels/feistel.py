@@ -10,7 +10,7 @@ import numpy as np
 from fracsim.kernels.jit import formula
 from fracsim.kernels.philox import ORDER, philox
 
-ROUNDS = 6
+ROUNDS = 4
 _MULTIPLIER = np.uint64(0x9E3779B1)  # odd, close to 2^32 / golden ratio
 _MIXER = np.uint64(0x85EBCA6B)
 _MASK = np.uint64(0xFFFFFFFF)

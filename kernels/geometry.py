@@ -55,8 +55,9 @@ class Law(NamedTuple):
 
 def make_geometry(matrices: np.ndarray, offsets: np.ndarray, low: float, touching: bool) -> Geometry:
     """Geometry of the maps x → matrices[i] x + offsets[i]; shapes (r, d, d) and (r, d)."""
-    matrices = np.ascontiguousarray(matrices, dtype=np.float64)
-    offsets = np.ascontiguousarray(offsets, dtype=np.float64)
+    # copies: a read-only array is another type to numba, which would compile every kernel again
+    matrices = np.array(matrices, dtype=np.float64, order="C")
+    offsets = np.array(offsets, dtype=np.float64, order="C")
     inverse = np.linalg.inv(matrices)
     inverse_offsets = -np.einsum("ipq,iq->ip", inverse, offsets)
     return Geometry(matrices, offsets, inverse, inverse_offsets, float(low), bool(touching))

@@ -17,12 +17,13 @@ from fracsim.kernels.network import (
     ONE,
     PARAMS,
     SCORES,
+    SLOPE,
     START,
     STRIDE,
     TURNED,
     ZEROS,
 )
-from fracsim.kernels.tiles import MASK, PLAIN, PRODUCT, RELU, ROW_SUM, tile, transpose_block
+from fracsim.kernels.tiles import MASK, PLAIN, PRODUCT, RELU, ROW_SUM, move_vector, tile, transpose_block
 from fracsim.kernels.vectors import VECTOR_BYTES
 
 REGISTERS = 32 if VECTOR_BYTES == 64 else 16
@@ -39,6 +40,9 @@ of C."""
 PART_ROWS = 100
 """Rows of a layer's weights whose gradient is made, and used up, at a time: in a large layer it would leave the
 cache."""
+
+WORTH_MOVING = 0.75
+"""Share of rows with a slope up to which the others are dropped before backward."""
 
 
 @formula
@@ -117,6 +121,34 @@ def forward(plan, places, w, batch):
         w[column + i * lanes] = w[weights + i]
     product(w, batch, 1, plan[depth, N_IN], source, source_row, 1, column, lanes, weights + plan[depth, BACK_STRIDE], 1,
             0, 0, places[SCORES], lanes, PLAIN)  # fmt: skip
+
+
+@kernel
+def drop_inactive(plan, places, w, batch, rows):
+    """Move the rows whose slope is not 0 to the front, in INPUTS, HIDDEN and SLOPE; returns how many rows are left.
+
+    Where the hinge loss of a sample is 0, so is all that the sample adds to a gradient: once a network is right about
+    most of its batch, backward costs little. Few such rows are not worth the moves. Overwrites rows (B,), int64.
+    """
+    lanes = VECTOR_BYTES // w.itemsize
+    inputs, hidden, slope, d = places[INPUTS], places[HIDDEN], places[SLOPE], plan[0, N_IN]
+    kept = 0
+    for b in range(batch):
+        rows[kept] = b
+        kept += w[slope + b * lanes] != 0
+    if kept > WORTH_MOVING * batch:
+        return batch
+    for i in range(kept):
+        w[slope + i * lanes] = w[slope + rows[i] * lanes]
+        for q in range(d):
+            w[inputs + i * d + q] = w[inputs + rows[i] * d + q]
+    for layer in range(plan.shape[0] - 1):
+        stride = plan[layer, STRIDE]
+        for i in range(kept):
+            for v in range(0, stride, lanes):
+                move_vector(w, hidden + rows[i] * stride + v, hidden + i * stride + v)
+        hidden += places[HIDDEN_SIZE]
+    return kept
 
 
 @kernel

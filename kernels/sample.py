@@ -70,7 +70,7 @@ def fill_words(indices, blocks, purpose, seed, words, count):
 
 @formula
 def find_gap(matrix, offset, low, margin, u, w, inside, free, count):
-    """free (lanes,) = 1.0 where u (d, lanes) lies outside every image enlarged by 1 + margin, else 0.0."""
+    """free (LANES,) = 1.0 where u (d, LANES) lies outside every image enlarged by 1 + margin, else 0.0."""
     beyond = 0.5 * (1.0 - low) * margin
     for lane in range(count):
         free[lane] = 1.0
@@ -171,8 +171,8 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
         find_levels(inverse_matrix, inverse_offset, low, n, u, active, work)
         again = 0
         for lane in range(active):
-            in_image = law.negative_margin > 0.0 and free[lane] == 0.0 and target[lane] < n
-            if in_image or work.level[lane] != target[lane]:
+            too_near = law.negative_margin > 0.0 and free[lane] == 0.0 and target[lane] < n
+            if too_near or work.level[lane] != target[lane]:
                 rows[again], blocks[again], target[again] = rows[lane], blocks[lane], target[lane]
                 indices[again] = indices[lane]
                 again += 1
@@ -185,5 +185,5 @@ def sample(
     """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first + count - 1."""
     x, level = np.empty((count, geometry.offsets.shape[1])), np.empty(count, dtype=np.int16)
     sample_kernel(geometry, law, np.uint64(seed), purpose, np.uint64(first), x, level)
-    y = np.where(level == law.fractal_depth, 1, -1).astype(np.int8)
+    y = np.where(level == law.fractal_depth, np.int8(1), np.int8(-1))
     return x, y, level

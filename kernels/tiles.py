@@ -66,6 +66,12 @@ def plain_transpose_block(source, source0, source_row, target, target0, target_r
             target[target0 + j * target_row + i] = source[source0 + i * source_row + j]
 
 
+def plain_move_vector(w, source, target):
+    """w[target : target + lanes] = w[source : source + lanes]."""
+    lanes = VECTOR_BYTES // w.itemsize
+    w[target : target + lanes] = w[source : source + lanes].copy()
+
+
 def lanes_of(array: Any) -> int:
     """Elements of a vector of the array's (numba) float type."""
     return VECTOR_BYTES * 8 // array.dtype.bitwidth
@@ -231,5 +237,25 @@ def _transpose_block(typingctx, source, source0, source_row, target, target0, ta
     return signature, codegen
 
 
+@intrinsic
+def _move_vector(typingctx, w, source, target):
+    """``plain_move_vector`` as one load and one store."""
+    signature = types.void(w, types.intp, types.intp)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        scalar = context.get_data_type(w.dtype)
+        vector = ir.VectorType(scalar, lanes_of(w)).as_pointer()
+        align = 4 if isinstance(scalar, ir.FloatType) else 8
+        source, target = (
+            builder.bitcast(_data_pointer(context, builder, signature.args[0], arguments[0], place), vector)
+            for place in arguments[1:]
+        )
+        builder.store(builder.load(source, align=align), target, align=align)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 tile: Any = plain_tile if config.DISABLE_JIT else _tile
 transpose_block: Any = plain_transpose_block if config.DISABLE_JIT else _transpose_block
+move_vector: Any = plain_move_vector if config.DISABLE_JIT else _move_vector

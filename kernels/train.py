@@ -13,7 +13,7 @@ import numpy as np
 from fracsim.kernels.feistel import epoch_key, halves, permute_bits
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.layers import data_gradient, forward, layer_gradient, part_count
+from fracsim.kernels.layers import data_gradient, drop_inactive, forward, layer_gradient, part_count
 from fracsim.kernels.losses import batch_loss
 from fracsim.kernels.network import (
     DHIDDEN,
@@ -163,24 +163,25 @@ def gather(x, y, step, batch, seed, order, outside, w, inputs, labels):
 
 
 @kernel
-def descend(plan, places, w, rule, learning_rate, step):
+def descend(plan, places, w, rule, learning_rate, step, rows):
     """One step on the batch in the work array: (sum of losses, correct) under the old parameters; updates PARAMS, M, V.
 
-    Stops before the update where the loss is not finite.
+    Overwrites rows (B,), int64. Stops before the update where the loss is not finite.
     """
     batch = rule.batch
     forward(plan, places, w, batch)
     total, correct = batch_loss(rule.loss, batch, batch, w, places[SCORES], places[LABELS], places[SLOPE])
     if not math.isfinite(total):
         return total, correct
+    active = drop_inactive(plan, places, w, batch, rows)
     rate, scale = step_factors(rule, learning_rate, step)
     dout, dinput = places[SLOPE], places[DHIDDEN]
     other = dinput + places[HIDDEN_SIZE]
     for layer in range(plan.shape[0] - 1, -1, -1):
         if layer > 0:
-            data_gradient(plan, places, w, layer, batch, dout, dinput)
+            data_gradient(plan, places, w, layer, active, dout, dinput)
         for part in range(part_count(plan, layer)):
-            start, size = layer_gradient(plan, places, w, layer, part, batch, dout)
+            start, size = layer_gradient(plan, places, w, layer, part, active, dout)
             update(rule, rate, scale, size, w, places[PARAMS] + start, places[M] + start, places[V] + start,
                    places[GRADIENT])  # fmt: skip
         dout, dinput, other = dinput, other, dinput
@@ -222,9 +223,10 @@ def train_on_dataset(plan, places, rule, learning_rate, seed, state, run, x, y, 
     """Steps start+1 … stop of one run on a data set x (N, d), y (N,); modifies ``state`` in place."""
     w = begin(plan, places, state, run)
     order, outside = np.zeros(rule.batch, np.uint32), np.zeros(rule.batch, np.uint32)
+    rows = np.zeros(rule.batch, np.int64)
     for step in range(start + 1, stop + 1):
         gather(x, y, step, rule.batch, seed, order, outside, w, places[INPUTS], places[LABELS])
-        total, correct = descend(plan, places, w, rule, learning_rate, step)
+        total, correct = descend(plan, places, w, rule, learning_rate, step, rows)
         if not keep_count(state, run, step, rule.batch, total, correct):
             break
     finish(plan, places, w, state, run)
@@ -235,13 +237,14 @@ def train_on_stream(plan, places, rule, learning_rate, seed, state, run, geometr
     """Steps start+1 … stop of one run on fresh samples: number (step - 1) · B … of the seed's STREAM."""
     w = begin(plan, places, state, run)
     points, levels = np.zeros((rule.batch, plan[0, N_IN])), np.zeros(rule.batch, np.int16)
+    rows = np.zeros(rule.batch, np.int64)
     for step in range(start + 1, stop + 1):
         sample_kernel(geometry, law, seed, STREAM, np.uint64((step - 1) * rule.batch), points, levels)
         for b in range(rule.batch):
             w[places[LABELS] + b] = 1 if levels[b] == law.fractal_depth else -1
             for i in range(points.shape[1]):
                 w[places[INPUTS] + b * points.shape[1] + i] = points[b, i]
-        total, correct = descend(plan, places, w, rule, learning_rate, step)
+        total, correct = descend(plan, places, w, rule, learning_rate, step, rows)
         if not keep_count(state, run, step, rule.batch, total, correct):
             break
     finish(plan, places, w, state, run)

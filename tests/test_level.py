@@ -9,6 +9,7 @@ from ifs import dead_end, many, twisted, zoo
 
 from fracsim.errors import UsageError
 from fracsim.fractals import load_fractal
+from fracsim.kernels.level import LANES
 
 ZOO = zoo()
 
@@ -78,9 +79,9 @@ def test_outside_and_not_a_number(fractal):
 def test_every_row_count_and_depth_zero():
     """Rows of lanes are filled up by other points; none may leak."""
     fractal = load_fractal("vicsek")
-    x = np.random.default_rng(2).uniform(-1, 1, (200, 2))
+    x = np.random.default_rng(2).uniform(-1, 1, (2 * LANES + 3, 2))
     whole = fractal.level(x, 5)
-    for count in (0, 1, 63, 64, 65, 129):
+    for count in (0, 1, LANES - 1, LANES, LANES + 1, 2 * LANES):
         assert fractal.level(x[:count], 5).tolist() == whole[:count].tolist()
     assert set(fractal.level(x, 0).tolist()) == {0}
 
