@@ -14,7 +14,9 @@ contenders take turns, so that a machine that slows down slows all of them. ``be
 
 GFLOP/s counts the matrix products of the weights only, 6 B W - 2 B d k a step with W = d k + (T-1) k² + k weights:
 forward, weight gradient, and input gradient of every layer but the first; no biases, no activations, no Adam. It stands
-beside NumPy's float32 1024³ product on one thread of the same core.
+beside NumPy's float32 1024³ product on one thread of the same core. The count is nominal: fracsim leaves samples whose
+hinge loss is 0 out of the backward pass, which changes no sum and saves the more the further a training has come; the
+turns cover only its beginning.
 """
 
 import argparse
