@@ -43,6 +43,10 @@ def command(
     """
     from fracsim.data.careful import replacing
     from fracsim.data.reader import sniff
+    from fracsim.errors import UsageError
+
+    if output is not None and output.exists() and file.exists() and output.samefile(file):
+        raise UsageError(f"the output {output} is the file to export; give another --output")
 
     read = sample_table if sniff(file) == "samples" else trajectory_table
     table = read(file, None if variables is None else variables.split(","))

@@ -161,6 +161,8 @@ def describe(error: BaseException) -> tuple[str, int]:
 
     if isinstance(error, (UsageError, RunError, FileError)):
         return _one_line(error), 2 if isinstance(error, UsageError) else 1
+    if isinstance(error, ValueError) and str(error).startswith(f"{ENVIRONMENT}_"):  # as kernels say of a variable
+        return _one_line(error), 2
     if isinstance(error, MemoryError):
         return _one_line(f"not enough memory: {error}" if str(error) else "not enough memory"), 1
     if isinstance(error, OSError):
@@ -199,17 +201,21 @@ def check_output(path: Path, overwrite: bool) -> Path:
 
 
 class Count(click.ParamType):
-    """A whole number of at least 1; ``1e6`` and ``100_000`` are understood too."""
+    """A whole number from 1 to ``most``; ``1e6`` and ``100_000`` are understood too."""
 
     name = "count"
+
+    def __init__(self, most: int = 10**18) -> None:
+        self.most = most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
             count = value if isinstance(value, int) else int(value)
         except ValueError:
             count = _whole(value)
-        if count < 1:
-            self.fail(f"{value!r} is not a whole number of at least 1 (as in 100000 or 1e5).", param, ctx)
+        if not 1 <= count <= self.most:
+            shown = str(value) if len(str(value)) <= 60 else f"{str(value)[:57]}..."
+            self.fail(f"'{shown}' is not a whole number from 1 to {self.most:g} (as in 100 or 1e2).", param, ctx)
         return count
 
 
@@ -244,6 +250,8 @@ class Progress:
         ``share`` (0 to 1) of the work decides bar and time left where the parts are of unequal cost.
         """
         now = time.monotonic()
+        if done == 0:  # what comes before the first part, compiling kernels above all, says nothing about the pace
+            self.started = now
         if self.quiet or now - self.shown < self.every:
             return
         self.shown = now

@@ -20,6 +20,7 @@ from fracsim.cli.frame import (
     size,
 )
 from fracsim.errors import RunError
+from fracsim.threads import MOST_THREADS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ BLOCK = 1 << 18
 @click.option(
     "--negative-margin", metavar="NUMBER", default="0", show_default=True, help="Margin δ, relative to the images."
 )
-@click.option("--threads", type=Count(), help="Threads [default: all this process may use].")
+@click.option("--threads", type=Count(MOST_THREADS), help="Threads [default: all this process may use].")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write (HDF5).")
 @click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
 @json_option
@@ -70,9 +71,9 @@ def command(
     from fracsim.data.samples import write_samples
     from fracsim.runs import make_run
 
-    check_output(output, overwrite)
     run = make_run(settings)
     distribution = run.distribution()
+    check_output(output, overwrite)
     check_room(output.parent, count, distribution.fractal.dimension)
     if threads is None:
         from fracsim.threads import available_threads

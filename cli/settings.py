@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ import click
 from fracsim.cli.frame import ENVIRONMENT, Count, Progress
 from fracsim.errors import UsageError
 from fracsim.runs import SETTINGS, Run, option_name
+from fracsim.threads import MOST_THREADS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,7 +46,9 @@ def output_options(function: F) -> F:
     for option in (
         click.option("-o", "--output", metavar="FILE", help="The product file; needed except with --dry-run."),
         click.option("--overwrite", is_flag=True, help="Start afresh, whatever the output holds."),
-        click.option("--threads", type=Count(), help="Threads; a run takes one. [default: what the machine grants]"),
+        click.option(
+            "--threads", type=Count(MOST_THREADS), help="Threads; a run takes one. [default: what the machine grants]"
+        ),
         click.option("--backend", metavar="TEXT", default="cpu", show_default=True, help="cpu, or auto."),
         click.option("--dry-run", is_flag=True, help="Show the plan with sizes and times; train nothing."),
     ):
@@ -67,12 +69,15 @@ def parse_set(assignments: tuple[str, ...]) -> dict[str, Any]:
 
 def toml_value(text: str, where: str) -> Any:
     """The TOML value that ``text`` writes, else the text itself. Raises UsageError for a broken list or table."""
+    from fracsim.tables import parse_toml
+
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError as error:
+        table = parse_toml(f"value = {text}", where)
+    except UsageError:
         if text[0] in "[{\"'":
-            raise UsageError(f"{where} is not a TOML value: {error}") from error
+            raise
         return text
+    return table["value"] if len(table) == 1 else text
 
 
 def environment_settings() -> dict[str, Any]:
@@ -112,6 +117,8 @@ class SweepProgress:
         if self.bar is None:
             self.bar = Progress(self.label, progress.total_steps, unit="steps", quiet=self.quiet)
         note = f"{progress.runs} of {progress.total_runs} runs done" if progress.total_runs > 1 else ""
+        if progress.steps == 0:
+            note = "starting; the first time on a machine, kernels are compiled for half a minute"
         self.bar.update(progress.steps, note, share=progress.share)
 
     def __exit__(self, *_: object) -> None:

@@ -146,7 +146,7 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
         echo_json(report(summary, results))
     elif not quiet:
         if len(results) == 1:
-            click.echo(_one_line_result(results[0]))
+            click.echo(_one_line_result(results[0], summary.status))
         else:
             click.echo(sweep_table(experiment.varied, results))
     if quiet:
@@ -165,12 +165,13 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
         click.echo(f"{summary.output} is complete, in {duration(summary.seconds)}.", err=True)
 
 
-def _one_line_result(result: dict[str, Any]) -> str:
-    final = result["final"]
+def _one_line_result(result: dict[str, Any], status: str) -> str:
+    """A single run in a line; ``status`` is the sweep's, which holds where the run has not ended."""
+    final, status = result["final"], "diverged" if result["status"] == "diverged" else status
     if final is None or result["best_test_accuracy"] is None:
-        return f"{result['status']}, no record"
+        return f"{status}, no record"
     return (
-        f"{result['status']} after {final['step']:,} steps: best test accuracy {result['best_test_accuracy']:.4f}, "
+        f"{status} after {final['step']:,} steps: best test accuracy {result['best_test_accuracy']:.4f}, "
         f"last {final['test_accuracy']:.4f} (training {final['train_accuracy']:.4f})"
     )
 

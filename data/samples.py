@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import h5py
@@ -21,6 +22,10 @@ class Samples(NamedTuple):
     y: np.ndarray
     level: np.ndarray
     attributes: dict[str, str | int | float]
+
+
+def _slice(values: np.ndarray, first: int, end: int) -> np.ndarray:
+    return values[first:end]
 
 
 def write_samples(
@@ -53,9 +58,8 @@ def write_samples(
                 if variable.name == "x" or count == 0:  # random digits: gzip would cost seconds and gain little
                     dataset = root.create_dataset(variable.name, data=values)
                 else:
-                    dataset = layout.compressed(
-                        root, variable.name, values.shape, values.dtype, lambda a, b, values=values: values[a:b]
-                    )
+                    rows = partial(_slice, values)
+                    dataset = layout.compressed(root, variable.name, values.shape, values.dtype, rows)
                 layout.describe(dataset, variable, scales)
         file.check()
         trailer.append(file.fd)

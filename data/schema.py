@@ -73,7 +73,7 @@ COLUMNS = {
     "curve": "approximation curve",
     "gap": "where negatives of a cell are drawn",
     "positive_margin": "margin of the positives, relative to the innermost cell",
-    "negative_margin": "margin of the negatives, relative to the innermost cell",
+    "negative_margin": "margin of the negatives, relative to their own cell and its images",
     "network_depth": "hidden layers T",
     "width": "width k of each hidden layer",
     "initialisation": "scheme of the initial parameters",

@@ -104,7 +104,7 @@ def _power(text: str) -> float:
 
 
 def _count(text: str) -> float:
-    if not (text.isdecimal() and int(text) >= 1):
+    if not (text.isdecimal() and len(text) < 10 and int(text) >= 1):
         raise UsageError(f"curve finest:M needs a whole number M of levels, at least 1, not '{text}'")
     return float(text)
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +19,15 @@ from typing import Any
 from fracsim.errors import UsageError, nearest
 from fracsim.grids import Grid
 from fracsim.runs import SETTINGS, Run, make_run
+from fracsim.tables import parse_toml
 
 __all__ = ["WEIGHTS", "Experiment", "Run", "experiment_names", "load_experiment", "make_experiment", "make_run"]
 
 WEIGHTS = ("none", "final", "records")
 """Which weights a product keeps: none, those after the last step, or those of every record."""
 
-_FILE_KEYS = ("description", "weights", "grid", "zip", "quick")
+_GRID_KEYS = ("grid", "zip")
+_FILE_KEYS = ("description", "weights", *_GRID_KEYS, "quick")
 _LONGEST_JSON = 60_000  # bytes; an HDF5 attribute holds 64 kB
 _SHARED_KEYS = ("steps", "record_every")  # the product file has one axis of steps
 
@@ -210,16 +211,13 @@ def load_experiment(
     out of range.
     """
     name, text = _read(str(name_or_path))
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name_or_path} is not valid TOML: {error}") from error
+    table = parse_toml(text, str(name_or_path))
     grid = Grid()
-    _apply(grid, table, f"experiment '{name}'")
+    _apply(grid, table, f"experiment '{name}'", _FILE_KEYS)
     if quick:
         if "quick" not in table:
             raise UsageError(f"experiment '{name}' has no [quick] table")
-        _apply(grid, table["quick"], f"[quick] of experiment '{name}'")
+        _apply(grid, table["quick"], f"[quick] of experiment '{name}'", _GRID_KEYS)
     for key, value in (overrides or {}).items():
         grid.override(key, value)
     return make_experiment(
@@ -245,20 +243,23 @@ def _read(name_or_path: str) -> tuple[str, str]:
         )
     try:
         return path.stem, path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no file name at all
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"cannot read the experiment {name_or_path}: {reason}") from error
 
 
-def _apply(grid: Grid, table: Mapping[str, Any], where: str) -> None:
-    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what was there."""
+def _apply(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[str]) -> None:
+    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what was there.
+
+    ``others`` are the keys that may stand beside settings.
+    """
     if not isinstance(table, Mapping):
         raise UsageError(f"quick must be a table: {where}")
     for key, value in table.items():
-        if key in _FILE_KEYS:
+        if key in others:
             continue
         if key not in SETTINGS:
-            raise UsageError(f"unknown key '{key}' in {where}{_nearest_key(key)}")
+            raise UsageError(f"unknown key '{key}' in {where}{nearest(key, [*SETTINGS, *others])}")
         grid.fix(key, value, where)
     crossed, zipped = table.get("grid", {}), table.get("zip", [])
     if not isinstance(crossed, Mapping):
@@ -269,10 +270,6 @@ def _apply(grid: Grid, table: Mapping[str, Any], where: str) -> None:
         grid.cross(key, axis, f"[grid] of {where}")
     for part in zipped:
         grid.zip(part, f"[[zip]] of {where}")
-
-
-def _nearest_key(key: str) -> str:
-    return nearest(key, [*SETTINGS, *_FILE_KEYS])
 
 
 def _checked_weights(weights: Any) -> str:

@@ -5,7 +5,6 @@ images F_i(K_0) lie in the base and do not overlap; they may touch. docs/fractal
 """
 
 import itertools
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +18,11 @@ from fracsim.errors import UsageError, nearest
 from fracsim.kernels.geometry import GAPS, Geometry, make_geometry
 from fracsim.kernels.level import level
 from fracsim.overlap import OVERLAP, penetrations
-from fracsim.tables import matrix_of, read_keys, vector_of
+from fracsim.tables import matrix_of, parse_toml, read_keys, vector_of
 
 BASES = {"[-1,1]": -1.0, "[0,1]": 0.0}
 """Name of a base cube (in every coordinate) → its lower end."""
-MOST_MAPS, MOST_DEPTH, MOST_CELLS = 4096, 1000, 2**24
+MOST_MAPS, MOST_DEPTH, MOST_CELLS, LONGEST_NAME = 4096, 1000, 2**24, 100
 NARROWEST_CELL = 2.0**-42
 """A cell must be 1024 float64 spacings (2^-52 near 1) wide: below that, rounding moves points between cells."""
 
@@ -149,7 +148,10 @@ class Fractal:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], name: str = "", dimension: int | None = None) -> "Fractal":
         """The fractal of a TOML table (docs/fractals.md); ``dimension`` is for products only."""
-        name = str(table.get("name", name)) or "without a name"
+        name = table.get("name", name or "without a name")
+        if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= LONGEST_NAME:
+            shown = repr(name)[:LONGEST_NAME]
+            raise UsageError(f"a fractal's name is a text of 1 to {LONGEST_NAME} printable characters, not {shown}")
         where = f"fractal {name}"
         read_keys(table, _KEYS, where)
         maps = table.get("map")
@@ -187,23 +189,24 @@ def load_fractal(given: str | Path, dimension: int | None = None) -> Fractal:
     UsageError where the name is unknown, the file cannot be read, or the maps are refused.
     """
     text, colon, tail = str(given).rpartition(":")
-    if colon and tail.isdecimal() and dimension is None:
+    if colon and tail.isdecimal() and len(tail) < 10 and dimension is None:
         dimension = int(tail)
     else:
         text = str(given)
     if text in fractal_names():
-        return Fractal.from_dict(tomllib.loads(preset_text("fractals", text)), text, dimension)
+        return Fractal.from_dict(parse_toml(preset_text("fractals", text), text), text, dimension)
     path = Path(text)
     if path.suffix != ".toml":
         known = ", ".join(fractal_names())
         raise UsageError(f"unknown fractal '{text}'{nearest(text, fractal_names())} (known: {known}, or a .toml file)")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UsageError(f"there is no fractal file '{path}'") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"fractal file '{path}' cannot be read: {error}") from None
-    return Fractal.from_dict(table, path.stem, dimension)
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no file name at all
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"fractal file '{path}' cannot be read: {reason}") from None
+    return Fractal.from_dict(parse_toml(content, f"fractal file '{path}'"), path.stem, dimension)
 
 
 def check_gap_name(gap: str, where: str) -> None:
@@ -230,7 +233,7 @@ def _product(pairs: list[tuple[np.ndarray, np.ndarray]], d: int, where: str) -> 
         raise UsageError(f"{where}: the dimension must be a whole number, at least 1, not {d!r}")
     if pairs[0][1].size != 1:
         raise UsageError(f"{where}: the maps of a product act on one coordinate, so their offsets have one entry")
-    if d * np.log(len(pairs)) > np.log(MOST_MAPS):
+    if d > MOST_MAPS or d * np.log(len(pairs)) > np.log(MOST_MAPS):
         raise UsageError(f"{where}: {len(pairs)}^{d} maps in dimension {d} are too many (at most {MOST_MAPS})")
     combinations = itertools.product(pairs, repeat=d)
     return [(np.diag([a[0, 0] for a, _ in one]), np.array([b[0] for _, b in one])) for one in combinations]
@@ -246,8 +249,9 @@ def _check_maps(where: str, matrices: np.ndarray, offsets: np.ndarray, low: floa
     if not (np.isfinite(matrices).all() and np.isfinite(offsets).all()):
         raise UsageError(f"{where}: matrices and offsets must be finite numbers")
     stretch = np.linalg.svd(matrices, compute_uv=False)
-    upper = offsets + np.maximum(matrices, low * matrices).sum(axis=2)
-    lower = offsets + np.minimum(matrices, low * matrices).sum(axis=2)
+    with np.errstate(over="ignore"):  # of maps so large that they are refused
+        upper = offsets + np.maximum(matrices, low * matrices).sum(axis=2)
+        lower = offsets + np.minimum(matrices, low * matrices).sum(axis=2)
     for i in range(r):
         one = f"{where}, map {i + 1}"
         if stretch[i, -1] <= 1e-12:

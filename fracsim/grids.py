@@ -18,6 +18,9 @@ from fracsim.runs import SETTINGS, check_key, coerce, label
 MOST_RUNS = 100_000
 """More runs than this in one experiment are taken for a mistake."""
 
+MOST_NUMBER = 1e300
+"""A range ends below it, so that its arithmetic stays finite."""
+
 _RANGE_KEYS = ("start", "stop", "step", "num", "log")
 
 
@@ -128,26 +131,32 @@ def _range_values(key: str, spec: Mapping[str, Any]) -> list[float]:
     if "num" in spec:
         if "step" in spec:
             raise UsageError(f"the range of {label(key)} has both 'num' and 'step'; accepted is one of them")
-        return _spaced(key, start, stop, int(_number(key, spec, "num")), bool(spec.get("log", False)))
+        log = spec.get("log", False)
+        if not isinstance(log, bool):
+            raise UsageError(f"'log' of the range of {label(key)} is {log}; accepted is true or false")
+        return _spaced(key, start, stop, _number(key, spec, "num"), log)
     if "log" in spec:
         raise UsageError(f"the range of {label(key)} has 'log' without 'num', the number of values")
     step = _number(key, spec, "step") if "step" in spec else 1.0
     if step <= 0 or stop < start:
         raise UsageError(f"the range of {label(key)} must rise: start <= stop and step > 0 are accepted")
-    count = math.floor((stop - start) / step * (1 + 1e-12)) + 1
-    if count > MOST_RUNS:
-        raise UsageError(f"the range of {label(key)} has {count} values; accepted are at most {MOST_RUNS}")
-    return [_tidy(start + i * step) for i in range(count)]
+    last = (stop - start) / step * (1 + 1e-12)
+    if not last < MOST_RUNS:
+        raise UsageError(f"the range of {label(key)} has about {last:.6g} values; accepted are at most {MOST_RUNS}")
+    return [_tidy(start + i * step) for i in range(math.floor(last) + 1)]
 
 
-def _spaced(key: str, start: float, stop: float, num: int, log: bool) -> list[float]:
-    if not 2 <= num <= MOST_RUNS:
-        raise UsageError(f"num of the range of {label(key)} is {num}; accepted is a whole number from 2 to {MOST_RUNS}")
+def _spaced(key: str, start: float, stop: float, given: float, log: bool) -> list[float]:
+    num = int(given)
+    if num != given or not 2 <= num <= MOST_RUNS:
+        raise UsageError(
+            f"'num' of the range of {label(key)} is {given:g}; accepted is a whole number from 2 to {MOST_RUNS}"
+        )
     if log and min(start, stop) <= 0:
         raise UsageError(f"the range of {label(key)} with log = true needs start and stop above 0")
     shares = [i / (num - 1) for i in range(num)]
     if log:
-        values = [start * (stop / start) ** share for share in shares]
+        values = [start ** (1 - share) * stop**share for share in shares]
     else:
         values = [start + (stop - start) * share for share in shares]
     if SETTINGS[key].kind is int:
@@ -156,9 +165,12 @@ def _spaced(key: str, start: float, stop: float, num: int, log: bool) -> list[fl
 
 
 def _number(key: str, spec: Mapping[str, Any], name: str) -> float:
-    value = spec.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UsageError(f"'{name}' of the range of {label(key)} is {value}; accepted is a number")
+    if name not in spec:
+        raise UsageError(f"the range of {label(key)} has no '{name}'; accepted is {{start, stop, step}} or with num")
+    value = spec[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MOST_NUMBER:
+        shown = f"{value!r}"[:60]
+        raise UsageError(f"'{name}' of the range of {label(key)} is {shown}; accepted is a number")
     return value
 
 

@@ -27,6 +27,8 @@ def check_folder(path: Path) -> None:
         raise RunError(f"the folder of the output does not exist: {folder} (make it first, or give another --output)")
     if path.is_dir():
         raise RunError(f"the output {path} is a folder; accepted is the name of a file")
+    if path.exists() and not path.is_file():
+        raise RunError(f"the output {path} is a device; accepted is the name of a file")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RunError(f"the folder of the output is not writable: {folder}")
 

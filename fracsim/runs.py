@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fracsim.fractals import Fractal
 
 _WORDS = {int: "a whole number", float: "a number"}
+_LEAST_FLOAT = 1e-30  # what is smaller may be 0 in float32: no training, or 0/0
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,11 @@ class Run:
     )
     loss: str = _key("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
     optimizer: str = _key("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
-    learning_rate: float = _key(0.005, "learning rate", float, above=0, high=1000)
+    learning_rate: float = _key(0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000)
     momentum: float = _key(0.9, "factor μ of `momentum`", float, low=0, below=1)
     beta1: float = _key(0.9, "decay β₁ of `adam`", float, low=0, below=1)
     beta2: float = _key(0.999, "decay β₂ of `adam`", float, low=0, below=1)
-    epsilon: float = _key(1e-8, "ε of `adam`", float, above=0, high=1)
+    epsilon: float = _key(1e-8, "ε of `adam`", float, low=_LEAST_FLOAT, high=1)
     schedule: str = _key("constant", "course of the learning rate", str, choices=("constant", "step", "cosine"))
     schedule_period: int | None = _key(
         None,

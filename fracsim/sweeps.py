@@ -23,6 +23,7 @@ from fracsim.grids import Grid
 from fracsim.outputs import Product, check_output
 from fracsim.planning import check_room, cost, parameters_of, plan
 from fracsim.stopping import Stop
+from fracsim.threads import MOST_THREADS, available_threads
 from fracsim.workers import DataShelf, Event, train_one
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 _COMMIT_EVERY = 1.0  # seconds: a kill loses at most this much, Ctrl-C nothing
 _TICK = 0.2  # seconds between two looks at the stop flag
-MOST_THREADS = 4096
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,6 @@ class Summary:
 
 def choose_threads(requested: int | None, runs: int) -> tuple[int, str]:
     """Number of threads for a sweep and the reason, as a phrase. Raises UsageError for an absurd request."""
-    from fracsim.threads import available_threads
-
     if requested is not None and not 1 <= requested <= MOST_THREADS:
         raise UsageError(f"--threads is {requested}; accepted is a whole number from 1 to {MOST_THREADS}")
     if runs == 1:
@@ -81,7 +79,7 @@ def choose_backend(name: str) -> Any:
     from fracsim.kernels.backend import BACKENDS, BackendError, get_backend
 
     if name not in BACKENDS:
-        raise UsageError(f"--backend is '{name}'{nearest(name, BACKENDS)}; accepted is one of {', '.join(BACKENDS)}")
+        raise UsageError(f"--backend is '{name}'{nearest(name, BACKENDS)} (accepted: one of {', '.join(BACKENDS)})")
     try:
         return get_backend(name)
     except BackendError as error:
@@ -121,6 +119,7 @@ def run_sweep(
         "command": command,
         "backend": chosen.name,
         "device": chosen.device,
+        "instruction_sets": chosen.instruction_sets,
         "threads": threads,
         "threads_reason": reason,
     }

@@ -1,12 +1,25 @@
-"""Numbers out of TOML tables, with errors that name the key. A number may be written as a fraction: ``"1/3"``."""
+"""TOML and the numbers in it, with errors that name the key. A number may be written as a fraction: ``"1/3"``."""
 
 import math
+import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from fracsim.errors import UsageError, nearest
+
+
+def parse_toml(text: str, what: str) -> dict[str, Any]:
+    """The table that a TOML text writes; UsageError, beginning with ``what``, where it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{what} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{what} is not valid TOML: its lists or tables are nested too deeply") from None
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        raise UsageError(f"{what} is not valid TOML: a number in it has too many digits") from None
 
 
 def read_keys(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:

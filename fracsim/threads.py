@@ -4,6 +4,9 @@ import math
 import os
 from pathlib import Path
 
+MOST_THREADS = 4096
+"""More than any machine has; a larger request is taken for a mistake."""
+
 
 def cgroup_quota() -> float | None:
     """CPUs of the cgroup's quota (version 2, then 1), or None where there is no limit."""

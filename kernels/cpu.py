@@ -14,7 +14,7 @@ from fracsim.kernels.evaluate import BLOCK, loss_gradient, scores_of, summarise
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape, make_plan
 from fracsim.kernels.train import Dataset, Rule, State, Stream, train_on_dataset, train_on_stream
-from fracsim.kernels.vectors import VECTOR_BYTES
+from fracsim.kernels.vectors import VECTOR_BYTES, host_features
 
 _plan = functools.lru_cache(maxsize=64)(make_plan)
 
@@ -29,6 +29,7 @@ class CpuBackend:
     name = "cpu"
 
     def __init__(self) -> None:
+        self.instruction_sets = ",".join(sorted(host_features()))
         self.device = f"{llvmlite.binding.get_host_cpu_name()}, vectors of {VECTOR_BYTES // 4} float32"
 
     def level(self, geometry: Geometry, n: int, x: np.ndarray) -> np.ndarray:

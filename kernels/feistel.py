@@ -1,8 +1,9 @@
 """The order of an epoch: a keyed bijection of 0..N-1 with random access, instead of a shuffled array.
 
-A Feistel network permutes the numbers below 2^bits, the least power of two that holds N; values outside 0..N-1 are sent
-through again until they fall inside (cycle walking), which keeps it a bijection. Black and Rogaway, "Ciphers with
-arbitrary finite domains" (2002), DOI 10.1007/3-540-45760-7_9. The round function is a multiply-xorshift hash.
+A Feistel network permutes the numbers below 2^bits, the least power of two (from 4 on) that holds N; values outside
+0..N-1 are sent through again until they fall inside (cycle walking), which keeps it a bijection. Black and Rogaway,
+"Ciphers with arbitrary finite domains" (2002), DOI 10.1007/3-540-45760-7_9. The round function is a multiply-xorshift
+hash.
 """
 
 import numpy as np
@@ -52,7 +53,7 @@ def permute_bits(value, low_bits, high_mask, low_mask, key):
 
 @formula
 def halves(count):
-    """(low_bits, high_mask, low_mask) of the network for 0..count-1, count < 2^31."""
+    """(low_bits, high_mask, low_mask) of the network for 0..count-1, count ≤ 2^32."""
     bits = 2
     while (1 << bits) < count:
         bits += 1

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
+from numba.core import config
 from numba.extending import intrinsic
 
 from fracsim.kernels.vectors import VECTOR_BYTES

@@ -6,7 +6,8 @@ import os
 import llvmlite.binding
 
 VARIABLE = "FRACSIM_VECTOR_BYTES"
-"""Environment variable that sets the width by hand, to reproduce on a wide machine the bits of a narrow one."""
+"""Environment variable that sets the width by hand, for tests and measurements: sums keep their order at every
+width."""
 
 
 @functools.cache

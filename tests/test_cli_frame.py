@@ -82,6 +82,7 @@ def test_without_arguments_the_help_is_shown():
         (["sample", "vicsek"], ["--output", "fracsim sample --help"]),
         (["sample"], ["FRACTAL"]),
         (["sample", "vicsek", "-o", "x.h5", "--threads", "0"], ["--threads", "0"]),
+        (["sample", "vicsek", "-o", "x.h5", "--threads", "1e30"], ["--threads", "'1e30'", "from 1 to 4096"]),
     ],
 )
 def test_usage_errors_are_one_sentence_that_helps(arguments, parts):
@@ -116,6 +117,7 @@ def failing():
         (FileError("not ours"), 1, "Error: not ours."),
         (OSError(errno.ENOSPC, "No space left on device", "/a/b"), 1, "Error: /a/b: No space left on device."),
         (OSError("odd"), 1, "Error: odd."),
+        (ValueError("FRACSIM_X is '24'; accepted is 16"), 2, "Error: FRACSIM_X is '24'; accepted is 16."),
         (MemoryError("Unable to allocate 7 PiB"), 1, "Error: not enough memory: Unable to allocate 7 PiB."),
         (KeyboardInterrupt(), 130, "Error: interrupted."),
         (ZeroDivisionError("what"), 1, "Error: unexpected ZeroDivisionError: what (a bug in fracsim; FRACSIM_DEBUG=1"),
@@ -172,11 +174,11 @@ def test_counts_are_read_as_people_write_them(text, count):
     assert frame.Count().convert(text, None, None) == count
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "nan", "inf", "1.5", "many", "", "1e999"])
+@pytest.mark.parametrize("text", ["0", "-3", "nan", "inf", "1.5", "many", "", "1e999", "1e300", "1000000000000000001"])
 def test_other_counts_are_refused(failing, text):
     result = run_group(failing, "tool", "fail", f"--count={text}")
     assert result.code == 2
-    assert f"'{text}' is not a whole number of at least 1" in result.sentence
+    assert f"'{text}' is not a whole number from 1 to 1e+18" in result.sentence
     assert "--count" in result.sentence
 
 

@@ -145,6 +145,9 @@ def test_export_to_a_file(finished, tmp_path):
     again = fracsim("export", finished, "-o", path)
     assert again.code == 1
     assert "--overwrite" in again.sentence
+    itself = fracsim("export", finished, "-o", finished, "--overwrite")
+    assert itself.code == 2
+    assert "is the file to export" in itself.sentence
     assert fracsim("export", finished, "-o", path, "--overwrite", "-q") == (0, "", "")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import fracsim
 
+from fracsim.cli.sweep import _one_line_result
 from fracsim.data.reader import open_trajectory
 from fracsim.runs import SETTINGS, Run, option_name
 
@@ -66,6 +67,14 @@ def test_the_result_is_told_in_a_line(tmp_path):
     assert (code, out, err) == (0, "", "")
 
 
+def test_a_run_that_was_interrupted_is_not_called_running():
+    final = {"step": 9, "test_accuracy": 0.0, "train_accuracy": 0.0}
+    result = {"status": "running", "best_test_accuracy": 0.5, "final": final}
+    assert _one_line_result(result, "interrupted").startswith("interrupted after 9 steps")
+    assert _one_line_result({**result, "status": "diverged"}, "complete").startswith("diverged after 9 steps")
+    assert _one_line_result({**result, "final": None}, "interrupted") == "interrupted, no record"
+
+
 def test_again_does_nothing_and_another_setting_is_refused(tmp_path):
     path = tmp_path / "run.h5"
     first = json.loads(fracsim("train", *TINY, "-o", path, "--json")[1])
@@ -111,8 +120,9 @@ def test_nan_is_null(tmp_path):
         (["--width", "1.5"], "'1.5'"),
         (["--depth", "x"], "network_depth (--depth) is 'x'"),
         (["--learning-rate", "nan"], "learning_rate (--learning-rate) is nan"),
-        (["--learning-rate", "0"], "above 0"),
-        (["--learning-rate", "-1"], "above 0"),
+        (["--learning-rate", "0"], "from 1e-30"),
+        (["--learning-rate", "-1"], "from 1e-30"),
+        (["--epsilon", "1e-46"], "from 1e-30"),
         (["--learning-rate", "inf"], "inf"),
         (["--steps", "0"], "steps (--steps) is 0"),
         (["--steps", "1e300"], "steps"),
@@ -120,8 +130,10 @@ def test_nan_is_null(tmp_path):
         (["--batch-size", "201"], "more than the training set"),
         (["--gap", "hole"], "complement, centre"),
         (["--threads", "0"], "threads"),
+        (["--threads", "1e30"], "from 1 to 4096"),
         (["--weights", "none"], "final, records"),
-        (["--backend", "abacus"], "abacus"),
+        (["--backend", "abacus"], "accepted: one of auto, cpu, cuda"),
+        (["--backend", "gpu"], "did you mean 'cpu'? (accepted"),
         (["--initialisation", "uniform"], "needs a bias"),
     ],
 )
@@ -143,6 +155,11 @@ def test_bad_outputs_are_one_sentence_and_exit_code_1(tmp_path):
         assert err.startswith("Error: ")
         assert err.count("\n") == 1
     assert (tmp_path / "text.h5").read_text() == "my thesis"
+    code, _, err = fracsim("train", *TINY, "-o", "/dev/null", "--overwrite")
+    assert (code, err) == (1, "Error: the output /dev/null is a device; accepted is the name of a file.\n")
+    code, _, err = fracsim("train", *TINY, "--backend", "cuda", "-o", tmp_path / "run.h5")
+    assert code == 1
+    assert err.startswith("Error: backend 'cuda': this version of fracsim has no CUDA kernels yet")
     code, _, err = fracsim("train", *TINY)
     assert code == 2
     assert "give -o FILE" in err

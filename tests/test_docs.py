@@ -76,6 +76,14 @@ def test_the_table_of_keys_is_that_of_the_code():
         assert said[key] == (shown, setting.accepted, setting.about), key
 
 
+def test_the_table_of_curves_is_that_of_the_code():
+    text = (TOP / "docs" / "curves.md").read_text(encoding="utf-8")
+    for name in "123456":
+        (row,) = re.findall(rf"^\| {name} \| (.*) \|$", text, re.MULTILINE)
+        said = [float(cell) for cell in row.split("|")]
+        assert said == fracsim.parse_curve(name).values(len(said) - 1).round(4).tolist()
+
+
 def test_the_table_of_shipped_experiments_counts_their_runs():
     text = (TOP / "docs" / "experiments.md").read_text(encoding="utf-8")
     for name in experiment_names():
@@ -93,7 +101,7 @@ def test_the_table_of_shipped_experiments_counts_their_runs():
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The fracsim commands in the blocks of a page, as lists of words: a $ in front, variables and pipes are allowed."""
+    """The fracsim commands in the blocks of a page, each as a list of words; without variables and pipes."""
     found = []
     for block in blocks(page):
         for line in block.replace("\\\n", " ").splitlines():

@@ -69,10 +69,8 @@ def test_choices_are_those_of_the_kernels():
         ({"initialisation": "uniform"}, "needs a bias"),
         ({"schedule": "step"}, "needs a schedule_period"),
         ({"loss": "hing"}, "loss .* is 'hing'; accepted is one of hinge, logistic, squared"),
-        (
-            {"learning_rate": 0},
-            "learning_rate .--learning-rate. is 0.0; accepted is a number above 0 and at most 1,000",
-        ),
+        ({"learning_rate": 0}, "learning_rate .--learning-rate. is 0.0; accepted is a number from 1e-30 to 1,000"),
+        ({"epsilon": 1e-46}, "epsilon .* is 1e-46; accepted is a number from 1e-30 to 1"),
         ({"network_depth": -1}, "network_depth .--depth. is -1; accepted is a whole number from 0"),
     ],
 )
@@ -178,11 +176,14 @@ def test_overrides_win_over_quick_and_quick_over_the_file(tmp_path):
         ("fractal_depth = 500\nfractal = 'cantor'", "500"),
         ("[grid]\nsteps = [10000, 20000]", "steps cannot vary"),
         ("[grid]\nseed = [0, -1]", "seed"),
+        ("[quick]\nweights = 'final'", "unknown key 'weights' in .quick. of experiment 'mine'"),
+        ("a = " + "[" * 5000, "mine.toml is not valid TOML: .* nested too deeply"),
+        ("width = " + "9" * 5000, "mine.toml is not valid TOML: a number in it has too many digits"),
     ],
 )
 def test_a_bad_file_is_told_in_one_sentence(tmp_path, text, says):
     with pytest.raises(UsageError, match=says) as caught:
-        load_experiment(written(tmp_path, text))
+        load_experiment(written(tmp_path, text), quick="[quick]" in text)
     assert "\n" not in str(caught.value)
 
 
@@ -192,7 +193,7 @@ def test_names_and_paths_that_are_not_there(tmp_path):
     ):
         load_experiment("cantor5-depth-widht")
     with pytest.raises(UsageError, match="cannot read the experiment"):
-        load_experiment(tmp_path / "none.toml")
+        load_experiment(tmp_path / "nul\0.toml")
     with pytest.raises(UsageError, match="cannot read"):
         load_experiment(tmp_path)
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")

@@ -1,10 +1,13 @@
 """Saving, styles and the paper's tables."""
 
+import errno
+
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
+from fracsim.data.errors import FileError
 from fracsim.errors import UsageError
 from fracsim.figures import paper, style
 
@@ -86,6 +89,18 @@ def test_a_failing_save_leaves_the_old_file(tmp_path):
             style.save(figure, path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_names_the_figure(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with style.styled():
+        figure = style.new_figure((2, 2))
+        monkeypatch.setattr(figure, "savefig", full)
+        with pytest.raises(FileError, match=r"cannot write '.*new.png': the disk is full"):
+            style.save(figure, tmp_path / "new.png")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_papers_tables():

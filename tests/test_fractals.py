@@ -45,7 +45,7 @@ def test_shipped(name):
 
 
 def test_maps_of_the_paper():
-    """Section 3 of the facts: offsets of the authors' samplers, and the orientation-reversing map of section 4."""
+    """Offsets of the authors' samplers, and the orientation-reversing map of the paper's section 4."""
     third = 1 / 3
     cantor1d = load_fractal("cantor1d")
     assert cantor1d.matrices.ravel().tolist() == [-third, third]
@@ -123,6 +123,8 @@ def test_round_trip_through_json(name):
         ("vicsek:3", "cannot be made 3-dimensional"),
         ("cantor:0", "at least 1, not 0"),
         ("cantor:20", "at most 4096"),
+        ("cantor:" + "9" * 5000, "unknown fractal"),
+        ("nul\0.toml", "cannot be read"),
     ],
 )
 def test_unknown_names(name, sentence):
@@ -147,7 +149,14 @@ def test_unknown_names(name, sentence):
         ('description = "two maps"', 'gap = "middle"', "gap 'middle' is not one of"),
         ('description = "two maps"', "product = 2", "offsets have one entry"),
         ("[[map]]", "[[maps]]", "unknown key 'maps'; did you mean 'map'"),
-        ("offset =", "offset", "cannot be read"),
+        ("offset =", "offset", "fractal file .* is not valid TOML"),
+        ("0.125", "[" * 5000, "not valid TOML: .* nested too deeply"),
+        ("0.125", "9" * 5000, "not valid TOML: a number in it has too many digits"),
+        ('description = "two maps"', "name = 3", "a fractal's name is a text of .* not 3"),
+        ('description = "two maps"', 'name = ""', "1 to 100 printable characters, not ''"),
+        ('description = "two maps"', 'name = "a\\u0000"', "a fractal's name is a text"),
+        ('description = "two maps"', f'name = "{"x" * 101}"', "a fractal's name is a text"),
+        ('description = "two maps"', "product = " + "9" * 400, "one coordinate"),
         ('[0, "1/2"]', "0.5", "map 1: offset must be a list of numbers"),
     ],
 )
@@ -178,6 +187,7 @@ def test_a_file_without_maps(tmp_path):
         ([[-1.5]], [0], "contractive"),
         ([[0.5, 0], [0, 0.5]], [0.6, 0], "sticks out of the base"),
         (0.9 * rotation(45), [0, 0], "sticks out of the base"),
+        ([[1e308, 1e308], [0, 1]], [1e308, 0], "contractive"),
         ([[np.nan]], [0], "finite"),
         ([[0.5]], [np.inf], "finite"),
         ([[0.5, 0.1]], [0, 0], r"need matrices \(r, d, d\)"),

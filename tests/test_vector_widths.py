@@ -29,8 +29,8 @@ def test_other_widths_pass_the_same_tests(width):
 
 def test_an_impossible_width_is_refused():
     result = subprocess.run(
-        [sys.executable, "-c", "import fracsim.kernels"], env={**os.environ, VARIABLE: "24"}, cwd=TESTS.parent,
-        capture_output=True, text=True,
+        [sys.executable, "-m", "fracsim.cli.simulate", "show", "fractal", "cantor"], env={**os.environ, VARIABLE: "24"},
+        cwd=TESTS.parent, capture_output=True, text=True,
     )  # fmt: skip
-    assert result.returncode != 0
-    assert "accepted is 16, 32 or 64" in result.stderr
+    assert result.returncode == 2
+    assert result.stderr == f"Error: {VARIABLE} is '24'; accepted is 16, 32 or 64.\n"

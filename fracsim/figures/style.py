@@ -24,6 +24,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from fracsim.data.errors import cannot_write
 from fracsim.errors import UsageError, nearest
 
 rc: Any = matplotlib.rcParams  # its type stubs know every key by name, which ours need not
@@ -226,18 +227,21 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None)
 
     Raises:
         UsageError: another suffix.
-        OSError: the folder is missing or cannot be written.
+        FileError: the folder is missing or cannot be written, or the disk is full.
     """
     output, suffix = Path(path), check_suffix(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{output.name}.", suffix=suffix, dir=output.parent)
-    os.close(descriptor)
+    options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
     try:
-        options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
-        figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, output)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{output.name}.", suffix=suffix, dir=output.parent)
+        os.close(descriptor)
+        try:
+            figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, output)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _umask() -> int:
