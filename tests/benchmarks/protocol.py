@@ -1,13 +1,14 @@
 """The paper's experiment beside the paper's numbers: the table of the README, from the files of your own run.
 
     fracsim sweep cantor5-depth-width --set 'width=[10,20,50,100]' --set 'seed=[0,1,2]' -o protocol.h5
-    python tests/benchmarks/protocol.py protocol.h5            # several files too: shards, seeds
+    python tests/benchmarks/protocol.py protocol.h5                 # several files too: shards, seeds
+    python tests/benchmarks/protocol.py protocol.h5 --rate 0.001    # this learning rate only
 
 Each cell: the best learning rate's mean over seeds of the best test accuracy, its least and greatest seed, the rate,
-and the paper's number. A cell is marked where it departs from the paper: at width 50 and above by more than 0.03 of the
-mean; below, where single runs scatter, where the paper's number lies outside [least - 0.02, greatest + 0.02] of all
-runs, all rates included. The exit code is 1 where a cell is marked, or where accuracy does not grow with depth at width
-50 or above.
+and the paper's number in brackets; only runs that are complete count. A cell is marked (!) where it departs from the
+paper: at width 50 and above by more than 0.03 of the mean; below, where single runs scatter, where the paper's number
+lies outside [least - 0.02, greatest + 0.02] of all runs, all rates included. The exit code is 1 where a cell is marked,
+or where accuracy does not grow with depth at width 50 or above.
 """
 
 import argparse
@@ -31,14 +32,15 @@ def cell(entries, theirs):
     else:
         departs = not min(values) - SCATTER <= theirs <= max(values) + SCATTER
     span = f" [{best.least:.3f}, {best.greatest:.3f}]" if best.least < best.greatest else ""
-    text = f"**{best.mean:.3f}**{span} at {best.chosen[0]:g}, paper {theirs:.3f}, {len(entries)} runs"
-    return text + (" (!)" if departs else ""), departs
+    return f"**{best.mean:.3f}**{span} at {best.chosen[0]:g} ({theirs:.3f})" + (" !" if departs else ""), departs
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+")
-    runs = load_runs(parser.parse_args().files)
+    parser.add_argument("--rate", help="only runs with this learning rate")
+    options = parser.parse_args()
+    runs = load_runs(options.files).where({"learning_rate": options.rate} if options.rate else {})
     for caveat in runs.caveats:
         print(f"note: {caveat}", file=sys.stderr)
     theirs = depth_width_table()
