@@ -257,6 +257,7 @@ def _move_vector(typingctx, w, source, target):
     return signature, codegen
 
 
-tile: Any = plain_tile if config.DISABLE_JIT else _tile
-transpose_block: Any = plain_transpose_block if config.DISABLE_JIT else _transpose_block
-move_vector: Any = plain_move_vector if config.DISABLE_JIT else _move_vector
+_OFF = getattr(config, "DISABLE_JIT", 0)
+tile: Any = plain_tile if _OFF else _tile
+transpose_block: Any = plain_transpose_block if _OFF else _transpose_block
+move_vector: Any = plain_move_vector if _OFF else _move_vector
