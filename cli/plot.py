@@ -148,7 +148,8 @@ def command() -> None:
     """
 
 
-@command.command(epilog=example("fracsim-plot fractal sierpinski --fractal-depth 4 --curve 2 -o sierpinski.svg"))
+@command.command(short_help="The sets K_0 … K_n of a fractal and a labelled sample.",
+                 epilog=example("fracsim-plot fractal sierpinski --fractal-depth 4 --curve 2 -o sierpinski.svg"))
 @click.argument("fractal")
 @click.option("--fractal-depth", default="5", show_default=True, help="Depth n of the fractal.")
 @click.option("--curve", default="1", show_default=True, help="1 to 6, polynomial:P, finest:M, or P(0),P(1),…,P(n).")
@@ -165,7 +166,8 @@ def fractal(look: Look, count: int, **settings: Any) -> "tuple[Figure, list[str]
     return draw(run.distribution(), count, run.seed, **look), []
 
 
-@command.command(epilog=example("fracsim-plot curves -o curves.pdf", "fracsim-plot curves 1 4 finest:2 -o some.pdf"))
+@command.command(short_help="The approximation curves P(j).",
+                 epilog=example("fracsim-plot curves -o curves.pdf", "fracsim-plot curves 1 4 finest:2 -o some.pdf"))
 @click.argument("curves", nargs=-1, metavar="[CURVE]...")
 @click.option("--fractal-depth", type=click.IntRange(1, 1000), default=5, show_default=True,
               help="Depth n of the fractal.")
@@ -177,7 +179,8 @@ def curves(look: Look, curves: tuple[str, ...], fractal_depth: int) -> "tuple[Fi
     return draw(curves or PAPERS, fractal_depth, **look), []
 
 
-@command.command(epilog=example("fracsim-plot training run.h5 -o run.pdf",
+@command.command(short_help="Loss, accuracies and gradient norms against the step.",
+                 epilog=example("fracsim-plot training run.h5 -o run.pdf",
                                 "fracsim-plot training a.h5 b.h5 --where width=100 -o both.png"))
 @files_options
 @figure_options
@@ -189,7 +192,8 @@ def training(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, l
     return with_notes(draw(runs, **look), runs)
 
 
-@command.command("depth-width", epilog=example("fracsim-plot depth-width quick.h5 -o quick.png"))
+@command.command("depth-width", short_help="Best test accuracy against width, a line per depth.",
+                 epilog=example("fracsim-plot depth-width quick.h5 -o quick.png"))
 @files_options
 @figure_options
 def depth_width(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, list[str]]":
@@ -200,7 +204,8 @@ def depth_width(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure
     return with_notes(draw(runs, **look), runs)
 
 
-@command.command("curve-accuracy", epilog=example("fracsim-plot curve-accuracy curves.h5 -o figure5.pdf"))
+@command.command("curve-accuracy", short_help="Best test accuracy on each approximation curve.",
+                 epilog=example("fracsim-plot curve-accuracy curves.h5 -o figure5.pdf"))
 @files_options
 @figure_options
 def curve_accuracy(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, list[str]]":
@@ -211,7 +216,8 @@ def curve_accuracy(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Fig
     return with_notes(draw(runs, **look), runs)
 
 
-@command.command(epilog=example("fracsim-plot decision run.h5 -o decision.png"))
+@command.command(short_help="The decision function of a stored network.",
+                 epilog=example("fracsim-plot decision run.h5 -o decision.png"))
 @click.argument("file")
 @click.option("--run", type=click.IntRange(min=0), help="Number of the run in the file [default: the best one].")
 @figure_options

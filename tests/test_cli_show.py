@@ -133,7 +133,7 @@ def test_wrong_names_and_values_are_said_in_one_sentence(arguments, parts):
         ("[[map]]\nscale = 0.5\noffset = [2, 0]\n", ["base"]),
         (OVERLAP, ["overlap", "1", "2"]),
         ("[[map]]\nscal = 0.5\noffset = [0, 0]\n", ["'scal'", "did you mean 'scale'?"]),
-        ("[[map]\n", ["cannot be read", "line 1"]),
+        ("[[map]\n", ["is not valid TOML", "line 1"]),
         ("", ["map"]),
     ],
     ids=["singular", "expanding", "outside", "overlap", "key", "syntax", "empty"],
