@@ -51,6 +51,8 @@ class Law(NamedTuple):
     """How many choices of a map one random word serves."""
     blocks: int
     """Philox blocks of one attempt."""
+    certain: bool
+    """Whether a point's level can only be the one it was drawn with, so that nothing needs checking."""
 
 
 def make_geometry(matrices: np.ndarray, offsets: np.ndarray, low: float, touching: bool) -> Geometry:

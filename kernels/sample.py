@@ -9,9 +9,9 @@ distribution is drawn inside out, which needs no path to be kept:
                            a negative: uniform on the gap (by rejection)
     x = F_{i_1} … F_{i_j} u    with independent, equally likely maps
 
-Every point is checked against level(x) and drawn again, its level kept, where it lies elsewhere: a negative proposed in
-an image, or one that rounding moved over a border. So label and point always agree. Attempt a uses the blocks from
-a · law.blocks of the counter.
+Where rounding or an image could interfere, every point is checked against level(x) and drawn again, its level kept,
+where it lies elsewhere: a negative proposed in an image, or one that rounding moved over a border. So label and point
+always agree. Attempt a uses the blocks from a · law.blocks of the counter.
 """
 
 import numpy as np
@@ -22,6 +22,7 @@ from fracsim.kernels.level import LANES, find_levels, make_work, try_image_lanes
 from fracsim.kernels.philox import random_words, uniform
 
 _PATHS_PER_WORD = 2**16  # so that 32 random bits make every path equally likely to 2^-16
+_COARSE = 2.0**-12  # in cells this wide rounding is some 2^-40, and no uniform comes closer to a border than 2^-32
 
 
 def make_law(geometry: Geometry, curve: np.ndarray, gap: int, positive_margin: float, negative_margin: float) -> Law:
@@ -32,8 +33,10 @@ def make_law(geometry: Geometry, curve: np.ndarray, gap: int, positive_margin: f
     while choices < n and r ** (choices + 1) <= _PATHS_PER_WORD:
         choices += 1
     words = 1 + d + -(-n // choices)
+    narrowest = float(np.linalg.svd(geometry.matrices, compute_uv=False).min()) ** n
+    certain = gap == CENTRE and negative_margin == 0 and narrowest >= _COARSE  # the centre meets no image
     curve = np.ascontiguousarray(curve, dtype=np.float64)
-    return Law(curve, n, int(gap), float(positive_margin), float(negative_margin), choices, -(-words // 4))
+    return Law(curve, n, int(gap), float(positive_margin), float(negative_margin), choices, -(-words // 4), certain)
 
 
 @formula
@@ -168,6 +171,9 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
             for q in range(d):
                 x[rows[lane], q] = u[q, lane]
             level[rows[lane]] = target[lane]
+        if law.certain:
+            active = 0
+            continue
         find_levels(inverse_matrix, inverse_offset, low, n, u, active, work)
         again = 0
         for lane in range(active):

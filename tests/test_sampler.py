@@ -183,3 +183,17 @@ def test_refused(fractal, options, sentence):
 def test_refused_seed(seed):
     with pytest.raises(UsageError, match="seed"):
         Distribution(twisted(), 3, parse_curve("1")).sample(1, seed=seed)
+
+
+@pytest.mark.parametrize(("name", "n", "gap", "margin", "certain"), [
+    ("cantor", 5, None, 0.0, True),
+    ("cantor", 20, None, 0.0, False),  # rounding may move a point over a border
+    ("cantor", 5, "complement", 0.0, False),  # a proposal may lie in an image
+    ("cantor", 5, None, 0.1, False),
+    ("sierpinski", 5, None, 0.0, False),
+])  # fmt: skip
+def test_the_check_is_left_out_only_where_nothing_can_go_wrong(name, n, gap, margin, certain):
+    distribution = Distribution(load_fractal(name), n, parse_curve("1"), gap=gap, negative_margin=margin)
+    assert distribution.law().certain == certain
+    sample = distribution.sample(20_000, seed=5)
+    np.testing.assert_array_equal(load_fractal(name).level(sample.x, n), sample.level)
