@@ -66,7 +66,7 @@ def main():
         if width >= SOLID and means.get((depth + 1, width), 1.0) <= mean
     ]
     for sentence in unordered:
-        print(sentence)
+        print(sentence, file=sys.stderr)
     print(f"\n{wrong} of {len(means)} cells depart from the paper", file=sys.stderr)
     return 1 if wrong or unordered else 0
 
