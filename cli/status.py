@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("--runs", "with_runs", is_flag=True, help="One line for each run of a trajectory.")
 @json_option
 def command(files: tuple[Path, ...], with_runs: bool, as_json: bool) -> int:
-    """Say what FILES hold: an experiment and how far its runs are, or sampled points.
+    """Say what FILES hold: an experiment and how far its runs are, sampled points, or a study.
 
     A file that is being written is read as far as it is. Exit code 0 where all files can be read, also unfinished
     ones; 1 where one cannot.
@@ -37,9 +37,16 @@ def report(path: Path) -> dict[str, Any]:
     from fracsim.data.errors import FileError
     from fracsim.data.reader import open_trajectory, sniff
     from fracsim.data.samples import read_samples
+    from fracsim.data.studies import read_study
 
     try:
-        if sniff(path) == "samples":
+        kind = sniff(path)
+        if kind == "study":
+            study = read_study(path)
+            sizes = {name: list(values.shape) for name, values in study.arrays.items()}
+            facts = {"study": study.kind, "created": study.attributes.get("created"), "variables": sizes}
+            return {"file": str(path), "kind": "study", "status": "complete", **facts}
+        if kind == "samples":
             samples = read_samples(path)
             facts = {key: samples.attributes.get(key) for key in ("fractal", "fractal_depth", "curve", "seed")}
             return {"file": str(path), "kind": "samples", "status": "complete", "points": len(samples.y), **facts}
@@ -83,6 +90,8 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
     if facts["kind"] == "samples":
         what = ", ".join(f"{key} {facts[key]}" for key in ("fractal_depth", "curve", "seed"))
         return [f"{path}: {facts['points']:,} points of {facts['fractal']} ({what.replace('_', ' ')})"]
+    if facts["kind"] == "study":
+        return [f"{path}: a study of kind {facts['study']}, made {facts['created'] or 'at an unknown time'}"]
     states = ", ".join(f"{count} {state}" for state, count in facts["run_status"].items())
     lines = [
         f"{path}: {facts['experiment']}, {facts['note'] or facts['status']}; {len(facts['runs'])} run(s) "

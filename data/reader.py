@@ -97,12 +97,12 @@ def open_trajectory(path: str | os.PathLike[str]) -> Trajectory:
     with opened(path) as file:
         kind = kind_of(file)
         if kind != "trajectory":
-            raise FileError(f"'{file.name}' holds {kind}, not a trajectory")
+            raise FileError(f"'{file.name}' holds {'a study' if kind == 'study' else kind}, not a trajectory")
         return _load(file)
 
 
 def sniff(path: str | os.PathLike[str]) -> str:
-    """Kind of a file, "trajectory" or "samples". Raises FileError for any file that is neither or not sound."""
+    """Kind of a file: "trajectory", "samples" or "study". Raises FileError for any other file and where not sound."""
     with opened(path) as file:
         return kind_of(file)
 
@@ -115,10 +115,11 @@ def inspect(fd: int, name: str) -> None:
 
 
 def kind_of(file: Opened) -> str:
-    """Kind of a file, "trajectory" or "samples", once format, version, status and seal agree."""
+    """Kind of a file, "trajectory", "samples" or "study", once format, version, status and seal agree."""
     inspector = Inspector(file)
     attributes = inspector.attributes(file.root)
-    kind = {schema.FORMAT: "trajectory", schema.SAMPLES_FORMAT: "samples"}.get(str(attributes.get("format")))
+    kinds = {schema.FORMAT: "trajectory", schema.SAMPLES_FORMAT: "samples", schema.STUDY_FORMAT: "study"}
+    kind = kinds.get(str(attributes.get("format")))
     version = attributes.get("format_version")
     if kind is None or not isinstance(version, int):
         raise FileError(f"'{file.name}' is an HDF5 file, but not one of fracsim's")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 FORMAT = "fracsim-trajectory"
 SAMPLES_FORMAT = "fracsim-samples"
+STUDY_FORMAT = "fracsim-study"
 FORMAT_VERSION = 1
 
 RUN_STATUS = ("pending", "running", "complete", "diverged")  # index = the code stored in run_status
@@ -65,6 +66,17 @@ SAMPLES = (
     Variable("y", ("point",), "|i1", "1", "label: +1 inside K_n, -1 outside"),
     Variable("level", ("point",), "<i2", "1", "largest j <= n with the point in K_j"),
 )
+
+# What each of the theory's commands stores. A dtype "str" is text, on one axis; a variable named after its only axis
+# holds that axis's coordinates.
+STUDIES = {
+    "network": (
+        Variable("params", ("parameter",), "<f8", "1", "weights and biases of the network, flat"),
+        Variable("level", ("level",), "<i8", "1", "level(x): negatives at j < n, positives at j = n"),
+        Variable("errors", ("level",), "<i8", "1", "points of the level on which the network errs"),
+        Variable("samples", ("level",), "<i8", "1", "points of the level on which it was tried"),
+    ),
+}  # fmt: skip
 
 # Columns on `run`: whatever the experiment says of a run. A column that is not listed is stored under its own name.
 COLUMNS = {

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.data.errors import FileError
-from fracsim.data.reader import Trajectory, open_trajectory, sniff
+from fracsim.data.reader import Trajectory
 from fracsim.errors import UsageError, nearest
 from fracsim.fractals import Fractal, load_fractal
+from fracsim.stored import open_trained
 
 FIRST = ("fractal", "fractal_depth", "curve", "network_depth", "width", "learning_rate")
 """How settings are ordered in legends; the others follow in the order of the file."""
@@ -97,7 +98,7 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
     entries: list[Entry] = []
     caveats: list[str] = []
     for path in paths:
-        trajectory = _open(path)
+        trajectory = open_trained(path)
         if trajectory.note:
             caveats.append(f"{os.path.basename(trajectory.path)}: {trajectory.note}")
         entries += [Entry(trajectory, i, settings) for i, settings in enumerate(settings_of(trajectory))]
@@ -110,18 +111,6 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
     if len(unique) < len(recorded):
         caveats.append(f"{len(recorded) - len(unique)} runs are in more than one file and are counted once")
     return Runs(unique, caveats)
-
-
-def _open(path: str | os.PathLike[str]) -> Trajectory:
-    try:
-        return open_trajectory(path)
-    except FileError:
-        if sniff(path) == "samples":  # which raises the same error for a file that is not ours
-            raise FileError(
-                f"'{os.fspath(path)}' holds sampled points, no trained networks; "
-                "a fractal and its sample are drawn by `fracsim-plot fractal NAME`"
-            ) from None
-        raise
 
 
 def settings_of(trajectory: Trajectory) -> list[dict[str, Any]]:

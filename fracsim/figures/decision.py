@@ -1,6 +1,7 @@
-"""The figure ``decision``: the decision function f(x) of a trained network, with the fractal's cells."""
+"""The figure ``decision``: the decision function f(x) of a stored network, with the fractal's cells."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from fracsim.data.errors import FileError
-from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import Entry, Runs, describe
+from fracsim.figures.collect import describe
 from fracsim.figures.fractal import add_cells, check_dimension, corners, drawable_depth, frame_plane
 from fracsim.fractals import Fractal
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.network import Shape
+from fracsim.stored import StoredNetwork
 
 POINTS_PER_SIDE = 729
 """3^6: three pixels in each cell of a fractal of depth 5 with scale 1/3."""
@@ -29,52 +29,22 @@ Decision = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def draw(
-    runs: Runs, run: int | None = None, title: str | None = None, size: style.Inches | None = None
+    network: StoredNetwork, title: str | None = None, size: style.Inches | None = None
 ) -> Figure:
     """f(x) over the base: d = 2 as colours with the contour f = 0 and the cells of K_n, d = 1 as a line.
 
     Args:
-        runs: the runs of one file, as :func:`fracsim.figures.collect.load_runs` gives them.
-        run: number of the run in the file; default: of those with stored weights, the one with the best test accuracy
-            at the step these weights belong to.
+        network: as :func:`fracsim.stored.load_network` gives it.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
 
     Raises:
-        UsageError: there is no such run, or d > 2.
-        FileError: no weights are stored.
+        UsageError: d > 2.
     """
-    entry = choose(runs, run)
-    shape, parameters = entry.trajectory.weights(entry.index)
-    fractal = entry.fractal()
-    check_dimension(fractal)
-    n = int(entry.settings["fractal_depth"])
-    painter = _draw_line if fractal.dimension == 1 else _draw_plane
-    return painter(lambda x: decision_values(Shape(*shape), parameters, x), fractal, n, title or _title(entry), size)
-
-
-def choose(runs: Runs, run: int | None) -> Entry:
-    """The run to draw: the one asked for, else of those with weights the one with the best test accuracy."""
-    entries = runs.entries
-    if run is not None:
-        entries = [entry for entry in entries if entry.index == run]
-        if not entries:
-            there = ", ".join(str(entry.index) for entry in runs.entries)
-            raise UsageError(f"--run {run}: there is no such run with records; accepted: {there}")
-    stored = [entry for entry in entries if len(entry.trajectory.weight_steps(entry.index))]
-    if not stored:
-        whose = "" if run is None else f" of run {run}"
-        raise FileError(
-            f"'{entries[0].trajectory.path}' holds no weights{whose}, so there is no network to draw: "
-            "train with `fracsim train`, or with `fracsim sweep --weights final`"
-        )
-    return max(stored, key=lambda entry: stored_accuracy(entry)[1])
-
-
-def stored_accuracy(entry: Entry) -> tuple[int, float]:
-    """The step whose weights are drawn, the last stored one, and the test accuracy recorded there."""
-    step = int(entry.trajectory.weight_steps(entry.index)[-1])
-    return step, float(entry.series("test_accuracy")[np.searchsorted(entry.steps, step)])
+    check_dimension(network.fractal)
+    painter = _draw_line if network.fractal.dimension == 1 else _draw_plane
+    function = partial(decision_values, network.shape, network.params)
+    return painter(function, network.fractal, network.fractal_depth, title or _title(network), size)
 
 
 def decision_values(shape: Shape, parameters: NDArray[Any], x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,10 +111,7 @@ def _colour_limit(f: NDArray[np.float64]) -> float:
     return float(min(2.0, max(np.abs(f).max(), 1e-6)))
 
 
-def _title(entry: Entry) -> str:
-    settings = entry.settings
-    step, accuracy = stored_accuracy(entry)
-    return (
-        f"{describe(settings)}: depth {settings['network_depth']}, width {settings['width']}\n"
-        f"test accuracy {accuracy:.4f} at step {step:,}"
-    )
+def _title(network: StoredNetwork) -> str:
+    settings = {"fractal": network.fractal.name, "fractal_depth": network.fractal_depth, "curve": network.curve}
+    what = describe(settings, without=() if network.curve else ("curve",))
+    return f"{what}: depth {network.shape.depth}, width {network.shape.width}\n{network.about}"
