@@ -50,6 +50,13 @@ def output_options(function: F) -> F:
             "--threads", type=Count(MOST_THREADS), help="Threads; a run takes one. [default: what the machine grants]"
         ),
         click.option("--backend", metavar="TEXT", default="cpu", show_default=True, help="cpu, or auto."),
+        click.option(
+            "--checkpoint-every", metavar="TIME", default="10:00", show_default=True,
+            help="Time between two checkpoints: seconds, MM:SS or H:MM:SS.",
+        ),
+        click.option(
+            "--max-time", metavar="TIME|auto", help="Stop in time to be done then; auto: before the Slurm job ends."
+        ),
         click.option("--dry-run", is_flag=True, help="Show the plan with sizes and times; train nothing."),
     ):
         function = option(function)

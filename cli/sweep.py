@@ -23,6 +23,9 @@ from fracsim.runs import check_key
 if TYPE_CHECKING:
     from fracsim.experiments import Experiment
 
+STOPPED = 75
+"""Exit code of a stop that the same command goes on from (EX_TEMPFAIL of sysexits.h)."""
+
 
 @click.command(
     "sweep",
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
               help="Set a key, as in TOML; a list or range varies it. May be repeated.")  # fmt: skip
 @click.option("--seed", metavar="NUMBER", help="Short for --set seed=NUMBER.")
 @click.option("--weights", metavar="none|final|records", help="Weights to keep. [default: the experiment's, else none]")
+@click.option("--shard", metavar="i/N", help="Train only part i (from 0) of N parts of equal work.")
+@click.option(
+    "--executor", metavar="TEXT", default="threads", show_default=True, help="threads, processes, or dask:ADDRESS."
+)
 @output_options
 @json_option
 @quiet_option
@@ -55,7 +62,8 @@ def command(
 ) -> int | None:
     """Train every network of EXPERIMENT, a shipped name or a TOML file, into one product file.
 
-    Running the same command again does nothing where the product is complete; it never replaces another experiment's.
+    A signal (Ctrl-C too) stops it with exit code 75 and a checkpoint: the same command goes on, bit for bit. It does
+    nothing where the product is complete, and never replaces another experiment's.
     The command line wins over FRACSIM_* variables (FRACSIM_STEPS, FRACSIM_DEPTH, ...), these over the TOML file.
     """
     chosen = parse_set(assignments)
@@ -110,13 +118,20 @@ def run_experiment(
     threads: int | None,
     overwrite: bool,
     backend: str,
+    checkpoint_every: str,
+    max_time: str | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
+    shard: str | None = None,
+    executor: str = "threads",
 ) -> int | None:
     """Train an experiment as the options say and tell the result; the exit code."""
+    from fracsim.walltime import parse_duration, time_limit
+
+    interval = parse_duration(checkpoint_every, "--checkpoint-every")
     if dry_run:
-        show_plan(experiment, output, threads, backend, as_json)
+        show_plan(experiment, output, threads, backend, as_json, shard)
         return None
     if output is None:
         raise UsageError("the product file is missing: give -o FILE (--output)")
@@ -127,14 +142,18 @@ def run_experiment(
             experiment,
             output,
             backend=backend,
+            executor=executor,
             threads=threads,
+            shard=shard,
             overwrite=overwrite,
+            checkpoint_every=interval,
+            max_seconds=None if max_time is None else time_limit(max_time, say(quiet)),
             progress=progress,
             announce=say(quiet),
             command=command_line(),
         )
     tell(experiment, summary, as_json, quiet)
-    return 130 if summary.status == "interrupted" else None
+    return STOPPED if summary.status == "interrupted" else None
 
 
 def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> None:
@@ -157,7 +176,9 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
     if summary.status == "interrupted":
         ended = sum(result["status"] in ("complete", "diverged") for result in results)
         click.echo(
-            f"Interrupted: {summary.output} keeps the records so far, {ended} of {len(results)} runs ended.", err=True
+            f"Stopped by {summary.reason}: {summary.output} and its checkpoint keep all that is done, {ended} of "
+            f"{len(results)} runs ended; the same command goes on.",
+            err=True,
         )
     elif summary.already_complete:
         click.echo(f"{summary.output} is already complete (--overwrite trains it again).", err=True)
@@ -199,20 +220,24 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     return {**value, "status": status if status == "diverged" else summary.status, "final": results[0]["final"]}
 
 
-def show_plan(experiment: Experiment, output: str | None, threads: int | None, backend: str, as_json: bool) -> None:
+def show_plan(
+    experiment: Experiment, output: str | None, threads: int | None, backend: str, as_json: bool, shard: str | None
+) -> None:
     """Print the plan with its measured times; nothing is written."""
     import dataclasses
 
     from fracsim.outputs import check_output
     from fracsim.planning import check_room, measure, plan
+    from fracsim.shards import make_part
     from fracsim.sweeps import choose_backend, choose_threads
 
-    count, reason = choose_threads(threads, len(experiment.runs))
-    planned = plan(experiment, count)
+    part = make_part(experiment, shard)
+    count, reason = choose_threads(threads, len(part.runs))
+    planned = plan(part, count)
     if output is not None:
-        check_output(experiment, Path(output))
+        check_output(part, Path(output))
     check_room(planned, Path(output).parent if output else Path())
-    planned = measure(experiment, planned, choose_backend(backend))
+    planned = measure(part, planned, choose_backend(backend))
     if as_json:
         echo_json({"experiment": experiment.name, "varied": experiment.varied, **dataclasses.asdict(planned)})
         return

@@ -34,6 +34,8 @@ def command(
     threads: int | None,
     overwrite: bool,
     backend: str,
+    checkpoint_every: str,
+    max_time: str | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -53,4 +55,5 @@ def command(
         grid.fix(key, text)
     experiment = make_experiment(grid, name="train", weights=weights)
     how: dict[str, Any] = {"threads": threads, "overwrite": overwrite, "backend": backend, "dry_run": dry_run}
-    return run_experiment(experiment, output, **how, as_json=as_json, quiet=quiet)
+    how |= {"checkpoint_every": checkpoint_every, "max_time": max_time, "as_json": as_json, "quiet": quiet}
+    return run_experiment(experiment, output, **how)

@@ -56,7 +56,7 @@ def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
 def _train(precision: str, data: str) -> None:
     from fracsim.kernels.backend import get_backend
     from fracsim.runs import Run
-    from fracsim.training import make_data, train_run
+    from fracsim.training import make_data, train_slice
 
     run = Run(
         network_depth=2, width=8, steps=2, record_every=2, train_points=8, test_points=8, batch_size=4,
@@ -64,4 +64,4 @@ def _train(precision: str, data: str) -> None:
     )  # fmt: skip
     backend = get_backend("cpu")
     points = make_data(run, backend)
-    train_run(run, backend, data=points, on_record=lambda record: None, on_progress=None, should_stop=lambda: False)
+    train_slice(run, backend, points)

@@ -87,11 +87,14 @@ class CarefulFile(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str], consequence: str = "") -> Iterator[CarefulFile]:
+def replacing(
+    path: str | os.PathLike[str], consequence: str = "", previous: Path | None = None
+) -> Iterator[CarefulFile]:
     """A new file that takes the place of `path` at once when the block ends well, and leaves nothing behind otherwise.
 
     Temporary file in the same folder, fsync, rename, fsync of the folder. A link is followed, not replaced. The caller
-    may `os.dup` the descriptor to keep the file open. Raises FileError, which ends with `consequence`.
+    may `os.dup` the descriptor to keep the file open. `previous`: the name under which the old file is kept.
+    Raises FileError, which ends with `consequence`.
     """
     fd = -1
     try:
@@ -111,6 +114,9 @@ def replacing(path: str | os.PathLike[str], consequence: str = "") -> Iterator[C
             raise
         file.check()
         os.fsync(fd)
+        if previous is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(target, previous)
         os.replace(part, target)
         _sync_folder(target.parent)
     except OSError as error:

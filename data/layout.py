@@ -3,8 +3,7 @@
 The same code makes both, so that a finished file differs from a running one in storage only.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import h5py
@@ -12,6 +11,7 @@ import numpy as np
 
 from fracsim.data import schema
 from fracsim.data.careful import CarefulFile
+from fracsim.data.plan import Plan, attribute_error
 from fracsim.data.schema import Variable
 
 # The oldest format every tool reads; with "latest" a killed writer leaves a file that does not open.
@@ -31,40 +31,6 @@ class Place(NamedTuple):
 Source = Callable[[str, int, int], np.ndarray]  # (path of the dataset, first row, end row) -> rows
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Everything that is known before the first record: see `TrajectoryWriter.create`."""
-
-    runs: Mapping[str, np.ndarray]
-    steps: np.ndarray
-    levels: int
-    layers: int
-    attributes: Mapping[str, str | int | float]
-    weights: Mapping[str, schema.WeightsGroup]
-
-    @property
-    def run_count(self) -> int:
-        return len(next(iter(self.runs.values())))
-
-
-def column(name: str, values: Sequence) -> np.ndarray:
-    """One `run` column as int64, uint64, float64 or text (object array of str); None is NaN or "".
-
-    Raises ValueError for anything else.
-    """
-    items = [v.item() if isinstance(v, np.generic) else v for v in values]
-    present = [v for v in items if v is not None]
-    if any(isinstance(v, bool) or not isinstance(v, str | int | float) for v in present):
-        raise ValueError(f"column '{name}': only text, int and float can be stored, not {present!r:.80}")
-    if name in schema.TEXT_COLUMNS or any(isinstance(v, str) for v in present):
-        if not all(isinstance(v, str) for v in present):
-            raise ValueError(f"column '{name}' must be text throughout: {present!r:.80}")
-        return np.array(["" if v is None else v for v in items], dtype=object)
-    if len(present) < len(items) or any(isinstance(v, float) for v in present):
-        return np.array([np.nan if v is None else v for v in items], dtype="<f8")
-    return np.array(items, dtype="<u8" if max(present, default=0) > np.iinfo(np.int64).max else "<i8")
-
-
 def build(file: CarefulFile, plan: Plan, status: str, source: Source | None = None) -> dict[str, Place]:
     """Write the whole structure; without `source` preallocated and empty, with it compressed and filled.
 
@@ -76,7 +42,7 @@ def build(file: CarefulFile, plan: Plan, status: str, source: Source | None = No
         root.attrs.create("status", *_fixed_text(status))
         set_attributes(root, plan.attributes)
         scales = {
-            "run": _scale(root, "run", np.arange(plan.run_count)),
+            "run": _scale(root, "run", plan.numbers),
             "step": _scale(root, "step", plan.steps),
             "level": _scale(root, "level", np.arange(plan.levels)),
             "layer": _scale(root, "layer", np.arange(plan.layers)),
@@ -89,7 +55,32 @@ def build(file: CarefulFile, plan: Plan, status: str, source: Source | None = No
         names["flag_values"] = np.arange(len(schema.RUN_STATUS), dtype="|i1")
         names["flag_meanings"] = " ".join(schema.RUN_STATUS)
         for name, group in plan.weights.items():
-            _weights(root.create_group(f"weights/{name}"), name, group, source, places)
+            _weights(root.create_group(f"weights/{name}"), name, group, plan.numbers, source, places)
+    return places
+
+
+def find_places(root: h5py.File, plan: Plan) -> dict[str, Place]:
+    """Where every preallocated dataset lies in a running file made from this plan. Raises ValueError for another."""
+    sizes = {"run": plan.run_count, "step": len(plan.steps), "level": plan.levels, "layer": plan.layers}
+    wanted = {
+        f"/{variable.name}": (tuple(sizes[dim] for dim in variable.dims), np.dtype(variable.dtype))
+        for variable in (*schema.PROGRESS, *schema.RECORDS)
+    }
+    for name, group in plan.weights.items():
+        rows = len(group.runs)
+        wanted[f"/weights/{name}/snapshots_done"] = ((rows,), np.dtype("<i8"))
+        wanted[f"/weights/{name}/params"] = (
+            (rows, len(group.snapshots), group.parameters), np.dtype(group.dtype).newbyteorder("<")
+        )  # fmt: skip
+    places = {}
+    for name, (shape, dtype) in wanted.items():
+        found = root.get(name)
+        if not isinstance(found, h5py.Dataset) or found.shape != shape or found.dtype != dtype or found.chunks:
+            raise ValueError(f"'{name}' is not as this experiment makes it")
+        offset = found.id.get_offset()
+        if offset is None:
+            raise ValueError(f"'{name}' has no place in the file")
+        places[name] = Place(offset, shape, dtype)
     return places
 
 
@@ -98,15 +89,6 @@ def set_status(file: CarefulFile, status: str) -> None:
     with h5py.File(file, "r+", libver=LIBVER) as root:
         value, _, dtype = _fixed_text(status)
         root.attrs.get_id("status").write(np.asarray(value, dtype=dtype))
-
-
-def attribute_error(attributes: Mapping[str, object]) -> str:
-    """What is wrong with attributes that cannot be stored so that every reader gets them back; "" where nothing is."""
-    for name, value in attributes.items():
-        # xarray drops boolean attributes
-        if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.integer | np.floating):
-            return f"attribute '{name}' must be text, int or float, not {type(value).__name__}"
-    return ""
 
 
 def set_attributes(node: h5py.Group | h5py.Dataset, values: Mapping[str, object]) -> None:
@@ -207,7 +189,12 @@ def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
 
 
 def _weights(
-    group: h5py.Group, name: str, stored: schema.WeightsGroup, source: Source | None, places: dict[str, Place]
+    group: h5py.Group,
+    name: str,
+    stored: schema.WeightsGroup,
+    numbers: np.ndarray,
+    source: Source | None,
+    places: dict[str, Place],
 ) -> None:
     shape = schema.weights_shape(name)
     assert shape is not None, "checked by the writer"
@@ -216,7 +203,7 @@ def _weights(
     set_attributes(group, {"input_dimension": d, "network_depth": depth, "width": width, "layer_sizes": sizes,
                         "layout": schema.PARAMETER_LAYOUT, **stored.attributes})  # fmt: skip
     scales = {
-        "run": _scale(group, "run", np.asarray(stored.runs)),
+        "run": _scale(group, "run", numbers[list(stored.runs)]),
         "snapshot": _scale(group, "snapshot", np.asarray(stored.snapshots)),
         "parameter": bare_scale(group, "parameter", stored.parameters),
     }

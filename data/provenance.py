@@ -26,11 +26,16 @@ def provenance(command: str = "") -> dict[str, str]:
         "hdf5_version": h5py.version.hdf5_version,
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "host": socket.gethostname(),
-        "job_id": next((os.environ[name] for name in _JOB_IDS if os.environ.get(name)), ""),
+        "job_id": job_id(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
     }
     return {name: value.replace("\0", "") for name, value in result.items()}
+
+
+def job_id() -> str:
+    """Id of the batch job this process runs in; "" outside of one."""
+    return next((os.environ[name] for name in _JOB_IDS if os.environ.get(name)), "")
 
 
 def _version(package: str) -> str:

@@ -15,7 +15,7 @@ from fracsim.data.schema import RUN_STATUS
 
 
 class _Stored(NamedTuple):
-    """One weights group: its name, shape (d, T, k), runs, snapshots, how many of these are there per run."""
+    """One weights group: name, shape (d, T, k), rows of its runs, snapshots, how many of these are there per run."""
 
     name: str
     shape: tuple[int, int, int]
@@ -29,14 +29,16 @@ class Trajectory:
     """The records of R runs at S steps.
 
     `attributes`: of the file. `experiment`: the resolved experiment ({} where none is stored). `status`: running,
-    interrupted or complete. `runs`: column -> (R,) array. `steps`: (S,). `records_done`: (R,) valid records.
-    `run_status`: (R,) names of `schema.RUN_STATUS`.
+    interrupted or complete. `numbers`: (R,) numbers of the runs in their experiment, of which a shard holds a part.
+    `runs`: column -> (R,) array. `steps`: (S,). `records_done`: (R,) valid records. `run_status`: (R,) names of
+    `schema.RUN_STATUS`. A method's argument `run` is a row: 0 to R - 1.
     """
 
     path: str
     attributes: dict[str, str | int | float]
     experiment: dict[str, Any]
     status: str
+    numbers: np.ndarray
     runs: dict[str, np.ndarray]
     steps: np.ndarray
     records_done: np.ndarray
@@ -153,7 +155,10 @@ def _load(file: Opened) -> Trajectory:
     done, codes = progress["records_done"], progress["run_status"]
     if done.min() < 0 or done.max() > sizes["step"] or codes.min() < 0 or codes.max() >= len(RUN_STATUS):
         raise inspector.bad("its counters are out of range")
-    weights = _weights_index(inspector, sizes["run"]) if "weights" in names else ()
+    numbers = axes["run"]
+    if numbers[0] < 0 or np.any(np.diff(numbers) <= 0):
+        raise inspector.bad("the numbers of its runs do not increase")
+    weights = _weights_index(inspector, numbers) if "weights" in names else ()
     columns = [name for name in names if name not in schema.RESERVED]
     runs = {name: inspector.column(root, name, sizes["run"]) for name in columns}
     beyond = np.arange(sizes["step"]) >= done[:, None]
@@ -168,6 +173,7 @@ def _load(file: Opened) -> Trajectory:
         attributes=attributes,
         experiment=_experiment(inspector, attributes),
         status=str(attributes["status"]),
+        numbers=numbers,
         runs=runs,
         steps=axes["step"],
         records_done=done,
@@ -187,7 +193,7 @@ def _experiment(inspector: Inspector, attributes: Mapping[str, str | int | float
     return experiment
 
 
-def _weights_index(inspector: Inspector, run_count: int) -> tuple[_Stored, ...]:
+def _weights_index(inspector: Inspector, numbers: np.ndarray) -> tuple[_Stored, ...]:
     """Every weights group, checked; the weights themselves stay on the disk."""
     groups = inspector.group(inspector.file.root, "weights")
     result = []
@@ -200,8 +206,8 @@ def _weights_index(inspector: Inspector, run_count: int) -> tuple[_Stored, ...]:
         runs = inspector.numbers(group, "run", (None,), schema.DIMENSIONS["run"].dtype)
         snapshots = inspector.numbers(group, "snapshot", (None,), schema.DIMENSIONS["snapshot"].dtype)
         done = inspector.numbers(group, "snapshots_done", (len(runs),), schema.WEIGHTS[0].dtype)
-        stored = _Stored(name, shape, runs, snapshots, done)
-        if len(runs) == 0 or runs.min() < 0 or runs.max() >= run_count or len(set(runs.tolist())) < len(runs):
+        stored = _Stored(name, shape, np.searchsorted(numbers, runs), snapshots, done)
+        if len(runs) == 0 or len(set(runs.tolist())) < len(runs) or not np.isin(runs, numbers).all():
             raise inspector.bad(f"the runs of weights group '{name}'")
         if done.min() < 0 or done.max() > len(snapshots):
             raise inspector.bad(f"the counters of weights group '{name}'")

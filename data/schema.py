@@ -121,7 +121,7 @@ RESERVED = frozenset([*DIMENSIONS, *BARE_DIMENSIONS, "weights", *(v.name for v i
 class WeightsGroup:
     """Stored weights of all runs with one network shape: params (len(runs), len(snapshots), parameters).
 
-    `runs`: indices of the runs, ascending. `snapshots`: the steps at which weights are stored, ascending.
+    `runs`: rows of the runs in the file, ascending. `snapshots`: the steps at which weights are stored, ascending.
     `parameters`: Q. `attributes`: added to those that say the shape. `dtype`: "float32" or "float64".
     """
 

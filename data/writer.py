@@ -7,19 +7,23 @@ and is out of the way afterwards: these are plain writes at known offsets, whose
 A finished file is written afresh, compressed and with a trailer, and takes the place of the running one by a rename.
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+import h5py
 import numpy as np
 
 from fracsim.data import layout, schema, trailer
 from fracsim.data.careful import CarefulFile, read_at, replacing, write_at
-from fracsim.data.errors import cannot_write
+from fracsim.data.errors import FileError, cannot_write
+from fracsim.data.plan import Plan, attribute_error, make_plan
 from fracsim.data.schema import RUN_STATUS, WeightsGroup
 
 _KEPT = "its committed records are safe"
+_ENDED = ("complete", "diverged")
 
 
 class TrajectoryWriter:
@@ -29,7 +33,7 @@ class TrajectoryWriter:
     visible to readers at the next `commit`. Leaving the `with` block closes the file as it is, without a commit.
     """
 
-    def __init__(self, path: str, plan: layout.Plan, fd: int, places: Mapping[str, layout.Place]) -> None:
+    def __init__(self, path: str, plan: Plan, fd: int, places: Mapping[str, layout.Place]) -> None:
         self.path = path
         self._plan = plan
         self._fd = fd
@@ -37,6 +41,7 @@ class TrajectoryWriter:
         self._status = np.zeros(plan.run_count, "|i1")
         self._done = np.zeros(plan.run_count, "<i8")
         self._snapshots = {name: np.zeros(len(group.runs), "<i8") for name, group in plan.weights.items()}
+        self._ended_since = False  # whether a run has ended since the last commit
         self._rows: dict[int, list[np.ndarray]] = {}  # run -> records handed over since the last commit
         self._columns, self._row_size = _row_columns(plan)
         self._record_places = [
@@ -54,22 +59,16 @@ class TrajectoryWriter:
         layers: int,
         attributes: Mapping[str, str | int | float],
         weights: Mapping[str, WeightsGroup] | None = None,
+        numbers: Sequence[int] | None = None,
     ) -> Self:
         """Make the file, preallocated, in place of whatever `path` held.
 
         runs: column -> R values (str, int or float; None becomes "" or NaN), `steps`: (S,) recorded step numbers,
-        `levels`: largest n + 1, `layers`: largest T + 1, `weights`: 'T5_k100_d2' -> what is stored of that shape.
+        `levels`: largest n + 1, `layers`: largest T + 1, `weights`: 'T5_k100_d2' -> what is stored of that shape,
+        `numbers`: (R,) numbers of the runs in their experiment, ascending (default: 0, 1, …).
         Raises FileError (disk full, folder missing, …) and ValueError for a plan that cannot be stored.
         """
-        plan = layout.Plan(
-            runs={name: layout.column(name, values) for name, values in runs.items()},
-            steps=np.asarray(steps, dtype="<i8"),
-            levels=int(levels),
-            layers=int(layers),
-            attributes=dict(attributes),
-            weights=dict(weights or {}),
-        )
-        _check(plan)
+        plan = make_plan(runs, steps, levels, layers, attributes, weights, numbers)
         fd = -1
         try:
             with replacing(path) as file:
@@ -80,6 +79,37 @@ class TrajectoryWriter:
                 os.close(fd)
             raise
         return cls(os.fspath(path), plan, fd, places)
+
+    @classmethod
+    def reopen(
+        cls, path: str | os.PathLike[str], plan: Plan, kept: Sequence[int], ended: Sequence[str | None]
+    ) -> Self:
+        """Go on with the running or interrupted file that `create` made from this plan (attributes aside).
+
+        kept: (R,) records that stay, at most those committed; the others count no longer. ended: (R,) "complete",
+        "diverged", or None for a run that goes on. Raises FileError where the file is another or cannot be written.
+        """
+        try:
+            fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        try:
+            file = CarefulFile(fd)
+            with h5py.File(file, "r") as root:
+                writer = cls(os.fspath(path), plan, fd, layout.find_places(root, plan))
+            writer._keep(np.asarray(kept, "<i8"), ended)
+            layout.set_status(file, "running")
+            file.check()
+            writer.sync()
+        except (ValueError, OSError) as error:
+            os.close(fd)
+            if isinstance(error, OSError) and error.errno:
+                raise cannot_write(path, error, _KEPT) from error
+            raise FileError(f"'{os.fspath(path)}' cannot be continued: {error}") from error
+        except BaseException:
+            os.close(fd)
+            raise
+        return writer
 
     def write_record(self, run: int, s: int, values: Mapping[str, float | np.ndarray]) -> None:
         """Hand over record `s` of `run`: one value per variable of `schema.RECORDS`, in the order s = 0, 1, ….
@@ -119,9 +149,16 @@ class TrajectoryWriter:
         self._write([(place.offset + at * len(data), data)])
         self._snapshots[name][row] += 1
 
+    def describe(self, attributes: Mapping[str, str | int | float]) -> None:
+        """Attributes for the finished file, beside those it was created with. Raises ValueError as `create` does."""
+        if problem := attribute_error(attributes):
+            raise ValueError(problem)
+        self._plan = dataclasses.replace(self._plan, attributes={**self._plan.attributes, **attributes})
+
     def set_run_status(self, run: int, status: str) -> None:
         """Status of one run: a name of `schema.RUN_STATUS`."""
         self._status[run] = RUN_STATUS.index(status)
+        self._ended_since = self._ended_since or status in _ENDED
 
     def commit(self) -> None:
         """Make everything handed over so far valid for readers. Raises FileError; it may then be called again."""
@@ -132,17 +169,24 @@ class TrajectoryWriter:
             for offset, first, end in self._record_places:
                 records.append((offset + at * (end - first) * 8, slab[:, first:end].tobytes()))
             done[run] += len(rows)
-        counters = [
-            (self._places["/run_status"].offset, self._status.tobytes()),
-            (self._places["/records_done"].offset, done.tobytes()),
-        ]
+        counters = [(self._places["/records_done"].offset, done.tobytes())]
         for name, snapshots in self._snapshots.items():
             counters.append((self._places[f"/weights/{name}/snapshots_done"].offset, snapshots.tobytes()))
         self._write(records)
-        self._sync()  # the counter must not reach the disk before the records it counts
+        self.sync()  # the counter must not reach the disk before the records it counts
         self._write(counters)
-        self._done = done
+        if self._ended_since:
+            self.sync()  # a run must not count as ended before its last record does
+        self._write([(self._places["/run_status"].offset, self._status.tobytes())])
+        self._done, self._ended_since = done, False
         self._rows.clear()
+
+    def sync(self) -> None:
+        """Wait until the disk has all that was committed. Raises FileError."""
+        try:
+            getattr(os, "fdatasync", os.fsync)(self._fd)  # macOS has no fdatasync
+        except OSError as error:
+            raise cannot_write(self.path, error, _KEPT) from error
 
     def finish(self, status: str) -> None:
         """Commit and end: "complete" rewrites the file compressed, with a trailer; "interrupted" leaves it in place.
@@ -183,7 +227,7 @@ class TrajectoryWriter:
     def _check_complete(self) -> None:
         for run, (status, done) in enumerate(zip(self._status, self._done, strict=True)):
             name, records = RUN_STATUS[status], len(self._plan.steps)
-            if name not in ("complete", "diverged") or (name == "complete" and done < records):
+            if name not in _ENDED or (name == "complete" and done < records):
                 raise ValueError(f"not a complete file: run {run} is {name} with {done} of {records} records")
 
     def _write(self, pieces: Sequence[tuple[int, bytes]]) -> None:
@@ -195,11 +239,21 @@ class TrajectoryWriter:
         except OSError as error:
             raise cannot_write(self.path, error, _KEPT) from error
 
-    def _sync(self) -> None:
-        try:
-            getattr(os, "fdatasync", os.fsync)(self._fd)  # macOS has no fdatasync
-        except OSError as error:
-            raise cannot_write(self.path, error, _KEPT) from error
+    def _keep(self, kept: np.ndarray, ended: Sequence[str | None]) -> None:
+        """Lower the counters to what is kept, before anything beyond them is written anew."""
+        for run, status in enumerate(ended):
+            self._status[run] = RUN_STATUS.index(status or "pending")
+        for name, group in self._plan.weights.items():
+            done = self._read(f"/weights/{name}/snapshots_done", 0, len(group.runs)).copy()
+            rows = np.array(group.runs)
+            finished = np.array([ended[run] is not None for run in group.runs])
+            # One snapshot for each record, or the last one alone, which exists where the run has ended.
+            most = kept[rows] if len(group.snapshots) == len(self._plan.steps) else np.where(finished, done, 0)
+            self._snapshots[name] = np.minimum(done, most).astype("<i8")
+        if np.any(kept > self._read("/records_done", 0, len(kept))):
+            raise ValueError("it holds fewer records than its checkpoint counts")
+        self._done = kept.copy()
+        self.commit()
 
     def _read(self, name: str, first: int, end: int) -> np.ndarray:
         """Rows first..end-1 of a preallocated dataset."""
@@ -209,7 +263,7 @@ class TrajectoryWriter:
         return np.frombuffer(data, place.dtype).reshape(end - first, *place.shape[1:])
 
 
-def _row_columns(plan: layout.Plan) -> tuple[dict[str, tuple[int, int]], int]:
+def _row_columns(plan: Plan) -> tuple[dict[str, tuple[int, int]], int]:
     """Where each variable lies in one record's row, name -> (first, size; size 0 is a scalar), and the row's length."""
     sizes = {"level": plan.levels, "layer": plan.layers}
     columns, first = {}, 0
@@ -218,30 +272,6 @@ def _row_columns(plan: layout.Plan) -> tuple[dict[str, tuple[int, int]], int]:
         columns[variable.name] = (first, size)
         first += max(size, 1)
     return columns, first
-
-
-def _check(plan: layout.Plan) -> None:
-    """ValueError for a plan that would make a file no reader accepts."""
-    if not plan.runs or plan.run_count == 0 or len(plan.steps) == 0 or min(plan.levels, plan.layers) < 1:
-        raise ValueError("a trajectory needs at least one run, one step, one level and one layer")
-    if len({len(values) for values in plan.runs.values()}) != 1:
-        raise ValueError("the columns of a trajectory must have one value per run")
-    if np.any(np.diff(plan.steps) <= 0):
-        raise ValueError("the recorded steps must increase")
-    if taken := schema.RESERVED.intersection(plan.runs):
-        raise ValueError(f"a column cannot be called {', '.join(sorted(taken))}")
-    if reserved := {"format", "format_version", "status"} & set(plan.attributes):
-        raise ValueError(f"the writer itself sets {', '.join(sorted(reserved))}")
-    if problem := layout.attribute_error(plan.attributes):
-        raise ValueError(problem)
-    for name, group in plan.weights.items():
-        shape = schema.weights_shape(name)
-        if shape is None or schema.parameter_count(*shape) != group.parameters:
-            raise ValueError(f"weights group '{name}' does not fit {group.parameters} parameters")
-        if not group.runs or not group.snapshots or not set(group.runs) <= set(range(plan.run_count)):
-            raise ValueError(f"weights group '{name}' needs snapshots and runs of this file")
-        if np.dtype(group.dtype) not in (np.float32, np.float64):
-            raise ValueError(f"weights are float32 or float64, not {group.dtype}")
 
 
 __all__ = ["TrajectoryWriter", "WeightsGroup"]

@@ -1,23 +1,28 @@
 """The product file of a sweep: when it may be written, what goes into it, and where two experiments differ.
 
-The output rule: an output that holds the same experiment, complete, is left as it is; the same experiment, unfinished,
-is started again; another experiment, or a file that is not ours, is an error. ``overwrite`` always starts afresh.
+The output rule: an output that holds the same part of the same experiment, complete, is left as it is; unfinished, it
+is continued; another experiment, or a file that is not ours, is an error. ``overwrite`` always starts afresh.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fracsim.errors import RunError, UsageError
 from fracsim.experiments import Experiment
 from fracsim.planning import parameters_of
-from fracsim.runs import SETTINGS
+from fracsim.runs import SETTINGS, Run
+from fracsim.shards import Part
 
 if TYPE_CHECKING:
-    from fracsim.training import Record
+    from fracsim.data.reader import Trajectory
+    from fracsim.training import Record, RunState
+
+_ENDED = ("complete", "diverged")
+_WRITERS_OWN = ("format", "format_version", "status")
 
 
 def check_folder(path: Path) -> None:
@@ -33,14 +38,15 @@ def check_folder(path: Path) -> None:
         raise RunError(f"the folder of the output is not writable: {folder}")
 
 
-def check_output(experiment: Experiment, path: Path, overwrite: bool = False) -> bool:
-    """Whether ``path`` already holds this experiment, complete; else it may be written.
+def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory | None:
+    """The product of this part that ``path`` holds, complete or to be continued; None where a new one may be written.
 
     Raises RunError or FileError where the output rule forbids it, or the folder is missing or not writable.
     """
+    experiment = part.experiment
     if overwrite or not path.exists():
         check_folder(path)
-        return False
+        return None
     if path.is_dir():
         check_folder(path)
     from fracsim.data.errors import FileError
@@ -49,15 +55,19 @@ def check_output(experiment: Experiment, path: Path, overwrite: bool = False) ->
     advice = "give another --output, or --overwrite to replace it"
     try:
         stored = open_trajectory(path)
-        found, status = Experiment.from_json(str(stored.attributes["experiment"])), stored.status
+        found = Experiment.from_json(str(stored.attributes["experiment"]))
     except (FileError, KeyError, ValueError) as error:
         reason = str(error).rstrip(".") if isinstance(error, FileError) else f"'{path}' stores no experiment"
         raise FileError(f"the output exists and cannot be continued: {reason}; {advice}") from error
     if found.hash() != experiment.hash():
         raise RunError(f"{path} holds another experiment: {first_difference(found, experiment)}; {advice}")
-    if status != "complete":
+    shard = str(stored.attributes.get("shard", ""))
+    if shard != part.shard or tuple(stored.numbers) != part.numbers:
+        there, here = (f"shard {text}" if text else "the whole sweep" for text in (shard, part.shard))
+        raise RunError(f"{path} holds {there}, and {here} is asked for; {advice}")
+    if stored.status != "complete":
         check_folder(path)
-    return status == "complete"
+    return stored
 
 
 def first_difference(there: Experiment, here: Experiment) -> str:
@@ -86,39 +96,62 @@ def _phrase(values: Sequence[Any]) -> str:
 
 
 class Product:
-    """The trajectory of an experiment being written: the one place that knows both the science and the file.
+    """The trajectory of a part being written: the one place that knows both the science and the file.
 
+    A new one takes the place of whatever ``path`` held; with ``stored`` that product is continued, its ended runs are
+    kept and the others go on from ``states`` (row -> state) or, where they have none, from their first step.
     A context manager; leaving it closes the file as it is. Raises FileError where the file cannot be written.
     """
 
-    def __init__(self, experiment: Experiment, path: Path, attributes: dict[str, str | int | float]) -> None:
+    def __init__(
+        self,
+        part: Part,
+        path: Path,
+        attributes: dict[str, str | int | float],
+        stored: Trajectory | None = None,
+        states: Mapping[int, RunState] | None = None,
+    ) -> None:
+        from fracsim.data.plan import make_plan
         from fracsim.data.provenance import provenance
         from fracsim.data.writer import TrajectoryWriter
 
-        runs = experiment.runs
+        runs, experiment = part.runs, part.experiment
         steps = list(runs[0].recorded_steps())
         self._position = {step: s for s, step in enumerate(steps)}
         self._keeps = experiment.weights
-        self._writer = TrajectoryWriter.create(
-            path,
-            runs={key: [getattr(run, key) for run in runs] for key in SETTINGS},
-            steps=steps,
-            levels=max(run.fractal_depth for run in runs) + 1,
-            layers=max(run.network_depth for run in runs) + 1,
-            attributes={
-                **provenance(),
-                "experiment": experiment.to_json(),
-                "experiment_hash": experiment.hash(),
-                **attributes,
-            },
-            weights=_weights_groups(experiment, steps),
-        )
+        self.ended: list[str | None] = [None] * len(runs)
+        """Per run "complete" or "diverged" where it has ended, else None."""
+        known: dict[str, Any] = {
+            "runs": {key: [getattr(run, key) for run in runs] for key in SETTINGS},
+            "steps": steps,
+            "levels": max(run.fractal_depth for run in runs) + 1,
+            "layers": max(run.network_depth for run in runs) + 1,
+            "weights": _weights_groups(experiment, runs, steps),
+            "numbers": part.numbers,
+        }
+        about = {"experiment": experiment.to_json(), "experiment_hash": experiment.hash(), "shard": part.shard}
+        if stored is None:
+            self._writer = TrajectoryWriter.create(path, attributes={**provenance(), **about, **attributes}, **known)
+            return
+        self.ended = [status if status in _ENDED else None for status in stored.run_status]
+        kept = stored.records_done.copy()
+        for row, status in enumerate(self.ended):
+            if status is None:
+                state = (states or {}).get(row)
+                kept[row] = state.step // runs[row].record_every if state is not None else 0
+        first = {key: value for key, value in stored.attributes.items() if key not in _WRITERS_OWN}
+        plan = make_plan(attributes={**first, **attributes}, **known)
+        self._writer = TrajectoryWriter.reopen(path, plan, kept, self.ended)
 
     def __enter__(self) -> Product:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._writer.close()
+
+    def describe(self, attributes: dict[str, str | int | float]) -> None:
+        """Attributes that the finished product gets beside those it started with."""
+        self._writer.describe(attributes)
 
     def start(self, run: int) -> None:
         """Mark a run as running."""
@@ -128,7 +161,7 @@ class Product:
         """Store a record; it counts from the next ``commit`` on."""
         s = self._position[record.step]
         self._writer.write_record(run, s, record.values())
-        if self._keeps == "records":
+        if self._keeps == "records" and record.params is not None:
             self._writer.write_weights(run, s, record.params)
 
     def end(self, run: int, status: str, params: Any) -> None:
@@ -138,15 +171,20 @@ class Product:
         self._writer.set_run_status(run, status)
 
     def commit(self) -> None:
-        """Make everything stored so far count, on the disk."""
+        """Make everything stored so far count."""
         self._writer.commit()
+
+    def secure(self) -> None:
+        """Make everything stored so far count, and wait until the disk has it."""
+        self._writer.commit()
+        self._writer.sync()
 
     def finish(self, status: str) -> None:
         """Close the product as "complete", or as "interrupted" with what it has."""
         self._writer.finish(status)
 
 
-def _weights_groups(experiment: Experiment, steps: list[int]) -> dict[str, Any] | None:
+def _weights_groups(experiment: Experiment, runs: Sequence[Run], steps: list[int]) -> dict[str, Any] | None:
     """Name -> WeightsGroup, one per network shape; None where no weights are kept."""
     from fracsim.data.schema import WeightsGroup, weights_name
     from fracsim.training import shape_of
@@ -155,13 +193,13 @@ def _weights_groups(experiment: Experiment, steps: list[int]) -> dict[str, Any] 
         return None
     snapshots = steps if experiment.weights == "records" else steps[-1:]
     members: dict[Any, list[int]] = {}
-    for i, run in enumerate(experiment.runs):
+    for i, run in enumerate(runs):
         members.setdefault((shape_of(run), run.precision), []).append(i)
     if len({shape for shape, _ in members}) < len(members):
         raise UsageError("precision cannot vary among networks of one shape whose weights are kept")
     return {
         weights_name(*shape): WeightsGroup(
-            runs=rows, snapshots=snapshots, parameters=parameters_of(experiment.runs[rows[0]]), dtype=precision
+            runs=rows, snapshots=snapshots, parameters=parameters_of(runs[rows[0]]), dtype=precision
         )
         for (shape, precision), rows in members.items()
     }

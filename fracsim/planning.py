@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fracsim.errors import RunError
-from fracsim.experiments import Experiment
 from fracsim.runs import Run
 
 _PROBE_SECONDS = 0.05
@@ -18,6 +17,16 @@ _PROBE_POINTS = 10_000
 _BASE_MEMORY = 200e6  # interpreter, libraries and compiled kernels
 _BASE_DISK = 200e3  # the file's own tables, coordinates and attributes
 _EVALUATED_AT_ONCE = 5_000  # test points whose activations live at one time, at most
+
+
+class Work(Protocol):
+    """What is to be planned: an experiment, or a part of one."""
+
+    @property
+    def runs(self) -> tuple[Run, ...]: ...
+
+    @property
+    def weights(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -65,11 +74,11 @@ def cost(run: Run, parameters: int) -> float:
     return float(run.steps) * run.batch_size * (parameters + 300 * (run.network_depth + 1))
 
 
-def plan(experiment: Experiment, threads: int) -> Plan:
-    """The plan without times. Raises UsageError where the experiment makes no sense."""
+def plan(part: Work, threads: int) -> Plan:
+    """The plan of an experiment, or of a part of one, without times."""
     from fracsim.training import data_key, shape_of
 
-    runs = experiment.runs
+    runs = part.runs
     groups: dict[Any, list[Run]] = {}
     for run in runs:
         groups.setdefault(shape_of(run), []).append(run)
@@ -90,7 +99,7 @@ def plan(experiment: Experiment, threads: int) -> Plan:
         records=len(runs) * len(runs[0].recorded_steps()),
         data_sets=len(sets),
         memory=memory,
-        disk=_disk(experiment, runs),
+        disk=_disk(part.weights, runs),
         shapes=shapes,
     )
 
@@ -113,9 +122,9 @@ def _data_memory(run: Run, inputs: int) -> float:
     return float(points * (inputs * (8 + _bytes(run)) + _bytes(run) + 4))
 
 
-def _disk(experiment: Experiment, runs: Sequence[Run]) -> float:
+def _disk(weights_kept: str, runs: Sequence[Run]) -> float:
     """Bytes of the product while it is rewritten in its final form, that is, twice its size."""
-    snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[experiment.weights]
+    snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[weights_kept]
     levels = max(run.fractal_depth for run in runs) + 1
     layers = max(run.network_depth for run in runs) + 1
     records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + levels + layers)
@@ -167,7 +176,7 @@ def _gigabytes(count: float) -> str:
     return f"{count / 1e9:.3g} GB" if count >= 1e8 else f"{count / 1e6:.3g} MB"
 
 
-def measure(experiment: Experiment, planned: Plan, backend: Any) -> Plan:
+def measure(part: Work, planned: Plan, backend: Any) -> Plan:
     """The plan with the measured time of a step of each shape, and the time of the whole (records excluded).
 
     Takes about 0.2 s per shape, and what is not yet compiled is compiled.
@@ -175,7 +184,7 @@ def measure(experiment: Experiment, planned: Plan, backend: Any) -> Plan:
     from fracsim.kernels.network import Shape
     from fracsim.training import shape_of
 
-    runs = {shape_of(run): run for run in reversed(experiment.runs)}
+    runs = {shape_of(run): run for run in reversed(part.runs)}
     shapes = []
     for shape in planned.shapes:
         run = runs[Shape(shape.inputs, shape.network_depth, shape.width)]
@@ -199,14 +208,6 @@ def _step_seconds(run: Run, backend: Any) -> float:
 
 
 def _train_quietly(run: Run, backend: Any) -> float:
-    from fracsim.training import make_data, train_run
+    from fracsim.training import make_data, train_slice
 
-    outcome = train_run(
-        run,
-        backend,
-        data=make_data(run, backend),
-        on_record=lambda record: None,
-        on_progress=None,
-        should_stop=lambda: False,
-    )
-    return max(outcome.seconds, 1e-9)
+    return max(train_slice(run, backend, make_data(run, backend)).state.seconds, 1e-9)

@@ -1,47 +1,67 @@
-"""Stopping in good order: the first Ctrl-C asks, the second insists."""
+"""Stopping in good order: signals, a time limit, an error.
+
+    SIGTERM, SIGINT, SIGUSR1    stop at the next exact point and keep a checkpoint
+    SIGUSR2                     keep a checkpoint and go on
+    a second SIGINT             stop now (KeyboardInterrupt); a second SIGTERM changes nothing: srun sends it twice
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
+_STOP = ("SIGTERM", "SIGINT", "SIGUSR1")
+_KEEP = "SIGUSR2"
+
 
 class Stop:
-    """A flag that workers look at between two kernel calls; as a context manager, SIGINT sets it.
+    """A flag that workers look at between two kernel calls; as a context manager it listens to signals.
 
-    While the block runs, a first SIGINT sets the flag and a second raises KeyboardInterrupt, so that no write to a file
-    is torn by an exception. Outside the main thread no handler is installed (Python allows none); only ``set`` counts.
+    Outside the main thread no handler is installed (Python allows none); only ``set`` and the time limit count.
     """
 
-    def __init__(self) -> None:
-        self._flag = threading.Event()
-        self._previous: Any = None
-        self.signalled = False
-        """Whether it was a signal that asked."""
+    def __init__(self, seconds: float | None = None) -> None:
+        self._asked = False  # a plain flag: a handler may interrupt whoever holds an Event's lock
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._previous: dict[signal.Signals, Any] = {}
+        self.reason = ""
+        """Why to stop, for people: "SIGTERM", "the time limit"; "" before, or after an error."""
+        self.keep = False
+        """Whether a checkpoint was asked for; whoever makes it takes this back."""
 
-    def set(self) -> None:
+    def set(self, reason: str = "") -> None:
         """Ask every worker to stop at its next exact point."""
-        self._flag.set()
+        self.reason = self.reason or reason
+        self._asked = True
 
     def __call__(self) -> bool:
-        """Whether workers should stop (the form in which ``train_run`` takes it)."""
-        return self._flag.is_set()
+        """Whether workers should stop (the form in which ``train_slice`` takes it)."""
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            self.set("the time limit")
+        return self._asked
 
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+            for name in (*_STOP, _KEEP):
+                if hasattr(signal, name):
+                    number = signal.Signals[name]
+                    self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signalled:
+        name = signal.Signals(number).name
+        if name == _KEEP:
+            self.keep = True
+            return
+        if name == "SIGINT" and self.reason == "SIGINT":
             raise KeyboardInterrupt
-        self.signalled = True
-        self.set()
+        self.set(name)

@@ -1,65 +1,37 @@
-"""Sweeps: every run of an experiment into one product file, whatever the number of threads or their order.
+"""Sweeps: every run of an experiment, or of one shard of it, into one product file, whatever computes them.
 
-    runs, longest first -> pool of threads -> events -> one writer (the calling thread) -> trajectory.h5
+    runs, longest first -> slices on an engine -> records -> one writer (the calling thread) -> trajectory.h5
 
-A single training is a sweep of one. Workers only compute and emit events; whatever touches the file, the terminal or a
+A single training is a sweep of one. Workers only compute; whatever touches the file, its checkpoint, the terminal or a
 signal happens in the calling thread. No result depends on the schedule: a run is a function of its settings.
 """
 
 from __future__ import annotations
 
-import queue
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fracsim.checkpoints import Saved, load
+from fracsim.engines import Engine, make_engine, workers_of
 from fracsim.errors import RunError, UsageError, nearest
 from fracsim.experiments import Experiment, make_experiment
 from fracsim.grids import Grid
 from fracsim.outputs import Product, check_output
-from fracsim.planning import check_room, cost, parameters_of, plan
+from fracsim.planning import check_room, plan
+from fracsim.shards import Part, make_part
 from fracsim.stopping import Stop
+from fracsim.sweeping import Progress, Summary, Sweep
 from fracsim.threads import MOST_THREADS, available_threads
-from fracsim.workers import DataShelf, Event, train_one
 
 if TYPE_CHECKING:
-    from fracsim.training import Outcome
+    from fracsim.data.reader import Trajectory
 
-_COMMIT_EVERY = 1.0  # seconds: a kill loses at most this much, Ctrl-C nothing
-_TICK = 0.2  # seconds between two looks at the stop flag
+__all__ = ["Progress", "Summary", "choose_backend", "choose_threads", "run_sweep", "train"]
 
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a sweep is: steps and runs done, share of the work (0 to 1, weighted by cost)."""
-
-    steps: int
-    total_steps: int
-    runs: int
-    total_runs: int
-    share: float
-
-
-@dataclass
-class Summary:
-    """What a sweep did: ``status`` is "complete" or "interrupted", ``seconds`` the wall time of this call.
-
-    Per run, in the order of the file: ``run_status``, ``steps`` done by this call, ``run_seconds`` in training kernels.
-    ``already_complete``: there was nothing to do.
-    """
-
-    output: Path
-    status: str
-    threads: int = 0
-    seconds: float = 0.0
-    already_complete: bool = False
-    run_status: list[str] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
-    run_seconds: list[float] = field(default_factory=list)
+CHECKPOINT_EVERY = 600.0
+"""Seconds between two checkpoints."""
 
 
 def choose_threads(requested: int | None, runs: int) -> tuple[int, str]:
@@ -91,40 +63,62 @@ def run_sweep(
     output: str | Path,
     *,
     backend: str = "cpu",
+    executor: str | Executor = "threads",
     threads: int | None = None,
+    shard: str | None = None,
     overwrite: bool = False,
+    checkpoint_every: float = CHECKPOINT_EVERY,
+    max_seconds: float | None = None,
     progress: Callable[[Progress], None] | None = None,
     announce: Callable[[str], None] | None = None,
     command: str = "",
 ) -> Summary:
     """Train every run of ``experiment`` and write the product ``output`` (see ``fracsim.outputs`` for the output rule).
 
-    ``progress`` is called often and ``announce`` once, with a sentence on what is about to start, both from the calling
-    thread; ``command`` is stored in the file. Ctrl-C stops between two kernel calls, keeps every record in a file of
-    status "interrupted", and gives a Summary of that status.
+    An unfinished product of the same experiment is continued, bit for bit as if it had never stopped.
+    ``executor``: "threads", "processes", "dask:ADDRESS", or any ``concurrent.futures.Executor``; ``threads`` of them
+    work at once. ``shard``: "i/N", the i-th of N parts (from 0). ``checkpoint_every``: seconds. ``max_seconds``: stop
+    in time to be done then. ``progress`` is called often, ``announce`` with each sentence for the user, both from the
+    calling thread; ``command`` is stored in the file. A signal or the time limit (see ``fracsim.stopping``) stops at
+    the next exact point, keeps a checkpoint and gives a Summary of status "interrupted".
     Raises UsageError (a setting), RunError (output of another experiment, too little disk or memory), FileError.
     """
+    from fracsim.data.errors import FileError
+    from fracsim.data.lock import OutputLock
+
     path = Path(output)
     experiment.validate()
+    part = make_part(experiment, shard)
     chosen = choose_backend(backend)
-    if check_output(experiment, path, overwrite):
+    seen = _fingerprint(path)
+    stored = check_output(part, path, overwrite)
+    if stored is not None and stored.status == "complete":
         return Summary(path, "complete", already_complete=True)
-    threads, reason = choose_threads(threads, len(experiment.runs))
-    check_room(plan(experiment, threads), path.parent)
-    if announce is not None:
-        noun = "run" if len(experiment.runs) == 1 else "runs"
-        plural = "thread" if threads == 1 else "threads"
-        announce(f"{len(experiment.runs)} {noun} on {threads} {plural} ({reason}); {chosen.name}: {chosen.device}")
-    attributes: dict[str, str | int | float] = {
-        "command": command,
-        "backend": chosen.name,
-        "device": chosen.device,
-        "instruction_sets": chosen.instruction_sets,
-        "threads": threads,
-        "threads_reason": reason,
-    }
-    with Stop() as stop, Product(experiment, path, attributes) as product:
-        return _Sweep(experiment, product, chosen, threads, stop, progress).go(path)
+    slots, reason = choose_slots(executor, threads, len(part.runs))
+    say = announce or (lambda sentence: None)
+    with OutputLock(path) as lock, Stop(_until_stop(max_seconds)) as stop, make_engine(executor, slots) as engine:
+        if _fingerprint(path) != seen:
+            raise FileError(f"the output {path} was changed by another process just now: give the command again")
+        check_room(plan(part, engine.slots), path.parent)
+        saved = load(path, part) if stored is not None else _fresh(path)
+        machine = _machine(chosen)
+        for note in (*saved.notes, *_continuing(saved, stored, machine)):
+            say(note)
+        say(f"{_what(part)} on {_where(engine)} ({reason}); {chosen.name}: {chosen.device}")
+        attributes: dict[str, str | int | float] = {
+            "command": command,
+            "backend": chosen.name,
+            "device": chosen.device,
+            "instruction_sets": chosen.instruction_sets,
+            "executor": engine.name,
+            "threads": engine.slots,
+            "threads_reason": reason,
+            "continued": int(machine["continued"]),
+            "bit_identical": machine["bit_identical"],
+        }
+        with Product(part, path, attributes, stored, saved.states) as product:
+            sweep = Sweep(part, path, product, chosen.name, engine, stop, saved.states, machine)
+            return sweep.go(checkpoint_every, progress, say, lock.touch)
 
 
 def train(output: str | Path, *, weights: str = "final", overwrite: bool = False, **settings: Any) -> Summary:
@@ -139,117 +133,85 @@ def train(output: str | Path, *, weights: str = "final", overwrite: bool = False
     return run_sweep(experiment, output, overwrite=overwrite, command="fracsim.train")
 
 
-class _Sweep:
-    """One sweep in progress: the calling thread's side."""
+def choose_slots(executor: str | Executor, threads: int | None, runs: int) -> tuple[int, str]:
+    """How many runs are trained at once and the reason, as a phrase. Raises UsageError for an absurd request."""
+    if isinstance(executor, Executor) and threads is None:
+        count = workers_of(executor)
+        if count is not None:
+            return min(count, runs), "as many as the executor has workers"
+    return choose_threads(threads, runs)
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        product: Product,
-        backend: Any,
-        threads: int,
-        stop: Stop,
-        progress: Callable[[Progress], None] | None,
-    ) -> None:
-        runs = experiment.runs
-        self.runs, self.product, self.backend, self.threads = runs, product, backend, threads
-        self.stop, self.progress = stop, progress
-        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.shelf = DataShelf(runs, backend)
-        self.costs = [cost(run, parameters_of(run)) for run in runs]
-        self.status = ["pending"] * len(runs)
-        self.steps = [0] * len(runs)
-        self.shares = [0.0] * len(runs)
-        self.work = 0.0
-        self.ended = 0
-        self.seconds = [0.0] * len(runs)
-        self.error: tuple[int, BaseException] | None = None
-        self.fresh = False  # whether there is something to commit
-        self.committed = time.monotonic()
 
-    def go(self, path: Path) -> Summary:
-        """Train all runs, longest first, and finish the product."""
-        started = time.monotonic()
-        order = sorted(range(len(self.runs)), key=lambda i: (-self.costs[i], i))
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="fracsim") as pool:
-            try:
-                for i in order:
-                    pool.submit(train_one, i, self.runs[i], self.backend, self.shelf, self.events.put, self.stop)
-                self._listen(len(order))
-            finally:
-                self.stop.set()  # reached early only by an error: no worker outlives the file
-        complete = self.ended == len(self.runs)
-        self.product.finish("complete" if complete else "interrupted")
-        if self.error is not None:
-            self._raise_error()
-        return Summary(
-            path,
-            "complete" if complete else "interrupted",
-            threads=self.threads,
-            seconds=time.monotonic() - started,
-            run_status=self.status,
-            steps=self.steps,
-            run_seconds=self.seconds,
-        )
+def _fingerprint(path: Path) -> tuple[int, ...]:
+    """Equal while nobody has changed or replaced the file."""
+    try:
+        info = path.stat()
+    except OSError:
+        return ()
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
 
-    def _listen(self, unfinished: int) -> None:
-        while unfinished:
-            with suppress(queue.Empty):
-                unfinished -= self._handle(self.events.get(timeout=_TICK))
-            if self.fresh and time.monotonic() - self.committed > _COMMIT_EVERY:
-                self.product.commit()
-                self.fresh, self.committed = False, time.monotonic()
-            self._report()
 
-    def _handle(self, event: Event) -> int:
-        """Take in one event; 1 where it is the last of its run."""
-        i, value = event.run, event.value
-        self.fresh = self.fresh or event.kind != "steps"
-        if event.kind == "record":
-            self.product.record(i, value)
-        elif event.kind == "steps":
-            self._advance(i, value, value / self.runs[i].steps)
-        elif event.kind == "start":
-            self.status[i] = "running"
-            self.product.start(i)
-        elif event.kind == "end":
-            self._end(i, value)
-        elif event.kind == "error":
-            self.error = self.error or (i, value)
-            self.stop.set()
-        return int(event.kind in ("end", "error", "skipped"))
+def _what(part: Part) -> str:
+    noun = "run" if len(part.runs) == 1 else "runs"
+    return f"{len(part.runs)} {noun}" + (f" of {len(part.experiment.runs)}, shard {part.shard}," if part.shard else "")
 
-    def _end(self, i: int, outcome: Outcome) -> None:
-        self.seconds[i] = outcome.seconds
-        if outcome.status == "interrupted":
-            self._advance(i, outcome.steps_done, outcome.steps_done / self.runs[i].steps)
-            return
-        self._advance(i, outcome.steps_done, 1.0)
-        self.ended += 1
-        self.status[i] = outcome.status
-        self.product.end(i, outcome.status, outcome.params)
 
-    def _advance(self, i: int, steps: int, share: float) -> None:
-        """Run ``i`` has done ``steps``, and ``share`` of its work: all of it where it diverged."""
-        self.steps[i] = steps
-        self.work += self.costs[i] * (share - self.shares[i])
-        self.shares[i] = share
+def _where(engine: Engine) -> str:
+    plural = "" if engine.slots == 1 else "s"
+    noun = f"thread{plural}" if engine.name == "threads" else f"worker{plural} of {engine.name}"
+    return f"{engine.slots} {noun}"
 
-    def _report(self) -> None:
-        if self.progress is not None:
-            self.progress(
-                Progress(
-                    steps=sum(self.steps),
-                    total_steps=self.runs[0].steps * len(self.runs),
-                    runs=self.ended,
-                    total_runs=len(self.runs),
-                    share=self.work / sum(self.costs),
-                )
-            )
 
-    def _raise_error(self) -> None:
-        assert self.error is not None
-        i, error = self.error
-        if isinstance(error, (UsageError, RunError, MemoryError, OSError)):
-            raise error
-        raise RunError(f"run {i} failed: {type(error).__name__}: {error}") from error
+def _until_stop(max_seconds: float | None) -> float | None:
+    """Seconds until the flag is set, so that the last kernel call, checkpoint and commit fit before the limit."""
+    return None if max_seconds is None else max_seconds - min(10.0, 0.2 * max_seconds)
+
+
+def _fresh(path: Path) -> Saved:
+    """Nothing to go on from; what an earlier product left beside it is of no use without it."""
+    from fracsim.data.checkpoint import checkpoint_path, remove_checkpoints
+
+    saved = Saved()
+    if checkpoint_path(path).exists() and not path.exists():
+        saved.notes.append(f"there is a checkpoint but no {path}, which held the records: starting again")
+    remove_checkpoints(path)
+    return saved
+
+
+def _machine(backend: Any) -> dict[str, Any]:
+    """What the bits of a result depend on."""
+    from fracsim.data.provenance import provenance
+
+    facts = provenance()
+    return {
+        "software": facts["software"],
+        "numba_version": facts["numba_version"],
+        "backend": backend.name,
+        "instruction_sets": backend.instruction_sets,
+        "vectors": backend.device.rpartition(", ")[2],
+        "continued": 0,
+        "bit_identical": "yes",
+    }
+
+
+def _continuing(saved: Saved, stored: Trajectory | None, machine: dict[str, Any]) -> list[str]:
+    """Sentences on how a product is continued; ``machine`` learns how often and whether bit for bit."""
+    if stored is None:
+        return []
+    before = saved.machine or {
+        **stored.attributes, "vectors": str(stored.attributes.get("device", "")).rpartition(", ")[2]
+    }  # fmt: skip
+    machine["continued"] = int(before.get("continued", 0)) + 1
+    machine["bit_identical"] = str(before.get("bit_identical", "yes"))
+    ended = sum(status in ("complete", "diverged") for status in stored.run_status)
+    notes = [f"continuing {stored.path}: {ended} of {len(stored.run_status)} runs have ended, "
+             f"{len(saved.states)} go on from a checkpoint"]  # fmt: skip
+    keys = ("software", "numba_version", "backend", "instruction_sets", "vectors")
+    changed = [key for key in keys if before.get(key) != machine[key]]
+    if changed and (ended or saved.states):
+        shown = [f"{key.replace('_', ' ')} {before.get(key)} there and {machine[key]} here"
+                 for key in changed if key != "instruction_sets"]  # fmt: skip
+        shown += ["other instruction sets of the CPU"] if "instruction_sets" in changed else []
+        machine["bit_identical"] = f"no: {'; '.join(shown)}"
+        notes.append(f"not bit-identical to a run without a stop: {'; '.join(shown)}")
+    return notes

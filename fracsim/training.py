@@ -1,9 +1,10 @@
 """One training: a network, its data, a backend, and a record every so many steps.
 
-The kernels train in chunks of about a second, so that a stop is served soon; a run's result does not depend on how its
-steps are cut.
+The kernels train in chunks of about a second, so that a stop is served soon. Chunks make a slice, after which the state
+of the run can be kept, sent elsewhere and trained on. A run's result does not depend on how its steps are cut.
 """
 
+import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields
@@ -25,7 +26,11 @@ CHUNK_SECONDS = 1.0
 """Aimed length of one kernel call."""
 
 _FIRST_CHUNK = 50
-"""Steps of the first call of a run, whose speed sets the length of the next."""
+_FIRST_OPERATIONS = 1e9
+"""Most steps, and most floating-point operations, of the first kernel call of a slice."""
+
+_MOST_RECORDS = 100
+"""Records after which a slice ends."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,8 @@ class Record:
     """(T + 1,)"""
     wall_time: float
     """Seconds of this run so far, records included."""
-    params: np.ndarray
-    """(Q,) parameters at this step, a copy."""
+    params: np.ndarray | None = None
+    """(Q,) parameters at this step, a copy, where they are wanted."""
 
     def values(self) -> dict[str, float | np.ndarray]:
         """Variable -> value, without the step and the parameters."""
@@ -57,15 +62,25 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a training ended: ``status`` complete, diverged (a loss was not finite) or interrupted; ``seconds`` in
-    kernels."""
+class RunState:
+    """All that a run needs to go on exactly where it is; whoever holds one may rely on its never changing."""
+
+    step: int
+    state: State
+    """Of one run: R = 1."""
+    seconds: float
+    """Spent in training kernels so far."""
+    wall_time: float
+    """Seconds of this run so far, records included."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What a stretch of a training gave: ``status`` complete, diverged (a loss was not finite) or running."""
 
     status: str
-    params: np.ndarray
-    """(Q,)"""
-    steps_done: int
-    seconds: float
+    state: RunState
+    records: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
@@ -123,23 +138,34 @@ def make_data(run: Run, backend: Any) -> RunData:
 class Trainer:
     """One run in progress: its state, and the verbs of the backend applied to it."""
 
-    def __init__(self, run: Run, backend: Any, data: RunData):
+    def __init__(self, run: Run, backend: Any, data: RunData, saved: RunState | None = None):
         self.run, self.backend, self.data = run, backend, data
         self.shape, self.rule = shape_of(run), rule_of(run)
-        params = initial_parameters(
-            self.shape, run.initialisation, run.seed, run.bias, np.float64 if run.precision == "float64" else np.float32
-        )
-        self.state = State.start(params[None])
-        self.step = 0
-        self.seconds = 0.0
+        if saved is None:
+            real = np.float64 if run.precision == "float64" else np.float32
+            params = initial_parameters(self.shape, run.initialisation, run.seed, run.bias, real)
+            saved = RunState(0, State.start(params[None]), 0.0, 0.0)
+        self.state = State(*(values.copy() for values in saved.state))
+        self.step = saved.step
         self._only = np.zeros(1, np.int64)
-        self.advance(0)  # no step: it compiles, so that ``seconds`` holds nothing but training
         self.seconds = 0.0
+        self.advance(self.step)  # no step: it compiles, so that ``seconds`` holds nothing but training
+        self.seconds = saved.seconds
+        self._started = time.perf_counter() - saved.wall_time
 
     @property
     def diverged(self) -> bool:
         """Whether a loss was not finite."""
         return bool(self.state.diverged[0] >= 0)
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds of this run so far."""
+        return time.perf_counter() - self._started
+
+    def save(self) -> RunState:
+        """The state as it is; call it last, since it is no copy."""
+        return RunState(self.step, self.state, self.seconds, self.wall_time)
 
     def advance(self, stop: int) -> None:
         """Train up to step ``stop`` in one call of the kernel."""
@@ -151,7 +177,7 @@ class Trainer:
         self.seconds += time.perf_counter() - started
         self.step = int(self.state.diverged[0]) if self.diverged else stop
 
-    def record(self, wall_time: float) -> Record:
+    def record(self, with_params: bool = False) -> Record:
         """Measure the network as it is, and start new running means."""
         state, data, loss = self.state, self.data, self.rule.loss
         n = self.run.fractal_depth
@@ -162,40 +188,50 @@ class Trainer:
         counted = int(state.counted[0])
         record = Record(
             self.step, float(state.loss_sum[0] / counted), int(state.correct[0]) / counted, float(test_loss[0]),
-            float(accuracy[0]), by_level[0], layer_norms(self.shape, gradient[0]), wall_time,
-            state.params[0].copy(),
+            float(accuracy[0]), by_level[0], layer_norms(self.shape, gradient[0]), self.wall_time,
+            state.params[0].copy() if with_params else None,
         )  # fmt: skip
         state.loss_sum[:], state.correct[:], state.counted[:] = 0, 0, 0
         return record
 
 
-def train_run(
+def train_slice(
     run: Run,
     backend: Any,
-    *,
     data: RunData,
-    on_record: Callable[[Record], None],
-    on_progress: Callable[[int], None] | None = None,
+    saved: RunState | None = None,
+    *,
+    seconds: float = math.inf,
+    with_params: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Outcome:
-    """Train one run from its first step to its last, or until ``should_stop()`` is true between two kernel calls.
+    on_progress: Callable[[int], None] = lambda step: None,
+) -> Slice:
+    """Train a run on from ``saved`` (None: from its first step) for about ``seconds``, or until it ends.
 
-    ``on_record`` gets each Record as it is taken, ``on_progress`` the steps done after each kernel call.
+    It ends early when ``should_stop()`` is true between two kernel calls, and after many records, so that they do not
+    pile up. ``on_progress`` gets the steps done after each kernel call. The result of a run does not depend on how it
+    is cut into slices.
     """
-    trainer = Trainer(run, backend, data)
-    started = time.perf_counter()
-    chunk = _FIRST_CHUNK
+    trainer = Trainer(run, backend, data, saved)
+    deadline = time.perf_counter() + seconds
+    records: list[Record] = []
+    chunk, first = _first_chunk(trainer), trainer.step
     while trainer.step < run.steps and not trainer.diverged:
-        if should_stop():
-            return Outcome("interrupted", trainer.state.params[0], trainer.step, trainer.seconds)
+        enough = time.perf_counter() > deadline or len(records) >= _MOST_RECORDS
+        if should_stop() or (enough and trainer.step > first):  # a slice without a step would never end
+            return Slice("running", trainer.save(), tuple(records))
         next_record = (trainer.step // run.record_every + 1) * run.record_every
-        before, seconds = trainer.step, trainer.seconds
+        before, spent = trainer.step, trainer.seconds
         trainer.advance(min(trainer.step + chunk, next_record))
         if trainer.step == next_record and not trainer.diverged:
-            on_record(trainer.record(time.perf_counter() - started))
-        if on_progress is not None:
-            on_progress(trainer.step)
-        pace = (trainer.seconds - seconds) / max(trainer.step - before, 1)
+            records.append(trainer.record(with_params))
+        on_progress(trainer.step)
+        pace = (trainer.seconds - spent) / max(trainer.step - before, 1)
         chunk = max(1, min(int(CHUNK_SECONDS / max(pace, 1e-9)), 4 * chunk))
-    return Outcome("diverged" if trainer.diverged else "complete", trainer.state.params[0], trainer.step,
-    trainer.seconds)
+    return Slice("diverged" if trainer.diverged else "complete", trainer.save(), tuple(records))
+
+
+def _first_chunk(trainer: Trainer) -> int:
+    """Steps of the first kernel call, whose speed sets the length of the next: a small part of a second's work."""
+    operations = 6.0 * trainer.run.batch_size * trainer.state.params.size
+    return max(1, min(_FIRST_CHUNK, int(_FIRST_OPERATIONS / operations)))

@@ -1,8 +1,14 @@
-"""What a worker of a sweep does: train one run and say so. It knows nothing of files or of other runs."""
+"""What a worker of a sweep does: train one run for a while. It knows nothing of files or of other runs.
+
+A worker may be a thread, a process here or a process on another machine. A task and its result can be pickled, and a
+task is a pure function of its settings and state: it may be done again, anywhere, with the same result.
+"""
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,78 +16,99 @@ from typing import TYPE_CHECKING, Any
 from fracsim.runs import Run
 
 if TYPE_CHECKING:
-    from fracsim.training import RunData
+    from fracsim.training import RunData, RunState, Slice
+
+SLICE_SECONDS = 5.0
+"""Length of a slice: what a killed worker loses, and how old a state in a checkpoint may be."""
+
+_MOST_SETS = 8
+"""Data sets that a process keeps for its next slices, beside those in use."""
 
 
 @dataclass(frozen=True)
-class Event:
-    """What a worker says about run ``run``; ``kind`` tells what ``value`` is.
+class Task:
+    """Run ``run`` from ``saved`` on (None: from its first step) for about ``seconds``."""
 
-    start None, record Record, steps int (done so far), end Outcome, skipped None, error BaseException. The last three
-    come exactly once per run.
-    """
-
-    run: int
-    kind: str
-    value: Any = None
-
-
-def train_one(
-    i: int, run: Run, backend: Any, shelf: DataShelf, emit: Callable[[Event], None], should_stop: Callable[[], bool]
-) -> None:
-    """Train run number ``i`` and ``emit`` what happens; its last event is "end", "error" or "skipped"."""
-    from fracsim.training import train_run
-
-    if should_stop():
-        emit(Event(i, "skipped"))
-        return
-    try:
-        emit(Event(i, "start"))
-        outcome = train_run(
-            run,
-            backend,
-            data=shelf.take(run),
-            on_record=lambda record: emit(Event(i, "record", record)),
-            on_progress=lambda step: emit(Event(i, "steps", step)),
-            should_stop=should_stop,
-        )
-        shelf.give_back(run)
-        emit(Event(i, "end", outcome))
-    except BaseException as error:
-        emit(Event(i, "error", error))
+    run: Run
+    saved: RunState | None
+    backend: str
+    with_params: bool
+    """Whether records carry the parameters."""
+    seconds: float = SLICE_SECONDS
 
 
-class DataShelf:
-    """Data sets, each drawn when its first run needs it and let go after its last; runs share them."""
+def work(
+    task: Task,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[int], None] = lambda step: None,
+) -> Slice:
+    """Do a task; the two callbacks reach only workers that share memory with the sweep."""
+    from fracsim.training import train_slice
 
-    def __init__(self, runs: tuple[Run, ...], backend: Any) -> None:
+    backend = _backend(task.backend)
+    return train_slice(
+        task.run,
+        backend,
+        _shelf.take(task.run, backend),
+        task.saved,
+        seconds=task.seconds,
+        with_params=task.with_params,
+        should_stop=should_stop,
+        on_progress=on_progress,
+    )
+
+
+@functools.cache
+def _backend(name: str) -> Any:
+    from fracsim.kernels.backend import get_backend
+
+    return get_backend(name)
+
+
+class _Shelf:
+    """The data sets used last, each drawn once while it stays; runs share them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sets: OrderedDict[Any, _Lazy] = OrderedDict()
+
+    def take(self, run: Run, backend: Any) -> RunData:
+        """The data of a run."""
         from fracsim.training import data_key
 
-        self._key = data_key
-        self._backend = backend
-        self._lock = threading.Lock()
-        self._locks: dict[Any, threading.Lock] = {}
-        self._left: dict[Any, int] = {}
-        self._sets: dict[Any, RunData] = {}
-        for run in runs:
-            key = data_key(run)
-            self._left[key] = self._left.get(key, 0) + 1
-            self._locks[key] = self._locks.get(key) or threading.Lock()
+        key = (backend.name, data_key(run))
+        with self._lock:
+            lazy = self._sets.setdefault(key, _Lazy())
+            self._sets.move_to_end(key)
+            while len(self._sets) > _MOST_SETS:
+                self._sets.popitem(last=False)
+        return lazy.get(run, backend)
 
-    def take(self, run: Run) -> RunData:
-        """The data of a run."""
+    def clear(self) -> None:
+        """Let go of all of them."""
+        with self._lock:
+            self._sets.clear()
+
+
+class _Lazy:
+    """A data set that the first who needs it draws, while others of the same set wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._data: RunData | None = None
+
+    def get(self, run: Run, backend: Any) -> RunData:
         from fracsim.training import make_data
 
-        key = self._key(run)
-        with self._locks[key]:  # two runs of one set wait for it, others draw theirs
-            if key not in self._sets:
-                self._sets[key] = make_data(run, self._backend)
-            return self._sets[key]
-
-    def give_back(self, run: Run) -> None:
-        """Say that a run no longer needs its data."""
-        key = self._key(run)
         with self._lock:
-            self._left[key] -= 1
-            if not self._left[key]:
-                del self._sets[key]
+            if self._data is None:
+                self._data = make_data(run, backend)
+            return self._data
+
+
+_shelf = _Shelf()
+
+
+def forget_data() -> None:
+    """Let go of the data sets this process keeps."""
+    _shelf.clear()

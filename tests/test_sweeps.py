@@ -55,7 +55,7 @@ def test_a_product_holds_every_record_of_every_run(mixed, straight):
 def test_threads_and_order_change_nothing(mixed, straight, tmp_path, monkeypatch):
     run_sweep(mixed, tmp_path / "two.h5", threads=2)
     same_numbers(straight, open_trajectory(tmp_path / "two.h5"))
-    monkeypatch.setattr("fracsim.sweeps.cost", lambda run, parameters: -cost(run, parameters))
+    monkeypatch.setattr("fracsim.shards.cost", lambda run, parameters: -cost(run, parameters))
     run_sweep(mixed, tmp_path / "reversed.h5", threads=3)
     same_numbers(straight, open_trajectory(tmp_path / "reversed.h5"))
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_ours_is_not_touched(tmp_path, content):
 
 
 def test_the_folder_is_checked_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr("fracsim.training.train_run", None)
+    monkeypatch.setattr("fracsim.training.train_slice", None)
     with pytest.raises(RunError, match="folder of the output does not exist"):
         run_sweep(small(), tmp_path / "none" / "a.h5")
     with pytest.raises(RunError, match="is a folder"):
@@ -130,7 +130,7 @@ def test_the_folder_is_checked_before_training(tmp_path, monkeypatch):
 
 
 def test_too_little_disk_or_memory_is_said_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr("fracsim.training.train_run", None)
+    monkeypatch.setattr("fracsim.training.train_slice", None)
     monkeypatch.setattr(fracsim.planning, "free_memory", lambda: 1e6)
     with pytest.raises(RunError, match=r"the training needs .* of memory and 1 MB are free"):
         run_sweep(small(), tmp_path / "a.h5")
@@ -168,9 +168,17 @@ def test_a_second_ctrl_c_insists():
     with Stop() as stop:
         signal.raise_signal(signal.SIGINT)
         assert stop()
-        assert stop.signalled
+        assert stop.reason == "SIGINT"
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_second_sigterm_changes_nothing():
+    with Stop() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop()
+        assert stop.reason == "SIGTERM"
 
 
 def test_a_sweep_may_run_outside_the_main_thread(tmp_path):
@@ -182,14 +190,14 @@ def test_a_sweep_may_run_outside_the_main_thread(tmp_path):
 
 
 def test_an_error_in_one_run_stops_the_sweep_and_keeps_what_there_is(tmp_path, monkeypatch):
-    train_run = fracsim.training.train_run
+    train_slice = fracsim.training.train_slice
 
     def failing(run, *args, **keywords):
         if run.seed == 2:
             raise ZeroDivisionError("oh dear")
-        return train_run(run, *args, **keywords)
+        return train_slice(run, *args, **keywords)
 
-    monkeypatch.setattr(fracsim.training, "train_run", failing)
+    monkeypatch.setattr(fracsim.training, "train_slice", failing)
     with pytest.raises(RunError, match="run 1 failed: ZeroDivisionError: oh dear"):
         run_sweep(small(crossed={"seed": (1, 2, 3)}), tmp_path / "a.h5", threads=1)
     product = open_trajectory(tmp_path / "a.h5")

@@ -1,0 +1,216 @@
+"""One sweep in progress: slices go out to an engine, what comes back goes into the product and its checkpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fracsim.checkpoints import save
+from fracsim.engines import Engine
+from fracsim.errors import RunError, UsageError
+from fracsim.outputs import Product
+from fracsim.shards import Part
+from fracsim.stopping import Stop
+from fracsim.workers import Task, forget_data
+
+if TYPE_CHECKING:
+    from fracsim.training import RunState, Slice
+
+_COMMIT_EVERY = 1.0  # seconds
+_TICK = 0.2  # seconds between two looks at the stop flag
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is: steps and runs done, share of the work (0 to 1, weighted by cost)."""
+
+    steps: int
+    total_steps: int
+    runs: int
+    total_runs: int
+    share: float
+
+
+@dataclass
+class Summary:
+    """What a sweep did: ``status`` is "complete" or "interrupted", ``seconds`` the wall time of this call.
+
+    Per run, in the order of the file: ``run_status``, ``steps`` done by this call, ``run_seconds`` in training kernels
+    of this call. ``reason``: why it was interrupted. ``already_complete``: there was nothing to do.
+    """
+
+    output: Path
+    status: str
+    threads: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    already_complete: bool = False
+    run_status: list[str] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    run_seconds: list[float] = field(default_factory=list)
+
+
+class Sweep:
+    """The calling thread's side of a sweep. ``states``: row -> state of the runs that go on from a checkpoint."""
+
+    def __init__(
+        self,
+        part: Part,
+        path: Path,
+        product: Product,
+        backend: str,
+        engine: Engine,
+        stop: Stop,
+        states: Mapping[int, RunState],
+        machine: dict[str, Any],
+    ) -> None:
+        self.part, self.path, self.product, self.machine = part, path, product, machine
+        self.backend, self.engine, self.stop = backend, engine, stop
+        self.states = dict(states)
+        self.status = [status or "pending" for status in product.ended]
+        runs, count = part.runs, len(part.runs)
+        self.first = [run.steps if ended else 0 for run, ended in zip(runs, product.ended, strict=True)]
+        self.spent = [0.0] * count
+        for row, state in self.states.items():
+            self.first[row], self.spent[row] = state.step, state.seconds
+        self.before = list(self.spent)
+        self.steps = list(self.first)
+        self.flying: dict[Future[Slice], int] = {}
+        self.error: tuple[int, BaseException] | None = None
+        self.with_params = part.experiment.weights == "records"
+
+    def go(
+        self,
+        checkpoint_every: float,
+        progress: Callable[[Progress], None] | None,
+        announce: Callable[[str], None],
+        alive: Callable[[], None],
+    ) -> Summary:
+        """Train all runs that have not ended, those in progress first, then the longest, and finish the product."""
+        started = time.monotonic()
+        order = [row for row, ended in enumerate(self.product.ended) if ended is None]
+        order.sort(key=lambda row: (row not in self.states, -self.part.costs[row], row))
+        waiting = order[::-1]
+        committed = kept = time.monotonic()
+        asked = False
+        try:
+            while self.flying or (waiting and not self._stopping()):
+                while waiting and len(self.flying) < self.engine.slots and not self._stopping():
+                    self._send(waiting.pop())
+                self._receive()
+                now = time.monotonic()
+                if now - committed > _COMMIT_EVERY:
+                    self.product.commit()
+                    committed = now
+                # Also as soon as a stop is asked for: a worker that still compiles may outlast a scheduler's grace.
+                if self.stop.keep or now - kept > checkpoint_every or (self._stopping() and not asked):
+                    self.stop.keep, kept, asked = False, now, self._stopping()
+                    self._keep(announce)
+                alive()
+                if progress is not None:
+                    progress(self._progress())
+        except BaseException:
+            self.stop.set()  # no worker outlives the file
+            raise
+        finally:
+            forget_data()
+        return self._finish(started)
+
+    def _stopping(self) -> bool:
+        return self.stop() or self.error is not None
+
+    def _send(self, row: int) -> None:
+        if self.status[row] == "pending":
+            self.status[row] = "running"
+            self.product.start(row)
+        task = Task(self.part.runs[row], self.states.get(row), self.backend, self.with_params)
+
+        def on_progress(step: int) -> None:
+            self.steps[row] = step
+
+        self.flying[self.engine.submit(task, self.stop, on_progress)] = row
+
+    def _receive(self) -> None:
+        """Take in what has come back, and send on the runs that have not ended."""
+        done, _ = wait(self.flying, timeout=_TICK, return_when=FIRST_COMPLETED)
+        for future in done:
+            row = self.flying.pop(future)
+            try:
+                result = future.result()
+            except BaseException as error:
+                self.error = self.error or (row, error)
+                self.stop.set()
+                continue
+            self.steps[row], self.spent[row] = result.state.step, result.state.seconds
+            self.states[row] = result.state
+            if result.status == "running" and not self._stopping():
+                self._send(row)  # before its records are stored, so that no worker waits for the disk
+            for record in result.records:
+                self.product.record(row, record)
+            if result.status != "running":
+                del self.states[row]
+                self.status[row] = result.status
+                self.product.end(row, result.status, result.state.state.params[0])
+
+    def _keep(self, announce: Callable[[str], None]) -> None:
+        """Write a checkpoint; a disk that refuses it is told of, and the training goes on."""
+        from fracsim.data.errors import FileError
+
+        self.product.secure()  # a checkpoint must not count records that a power cut could take back
+        try:
+            save(self.path, self.part, self.states, self.machine)
+        except FileError as error:
+            announce(f"warning: no checkpoint was made: {error}")
+
+    def _finish(self, started: float) -> Summary:
+        from fracsim.data.checkpoint import remove_checkpoints
+
+        complete = all(status in ("complete", "diverged") for status in self.status)
+        if complete:
+            self.product.finish("complete")
+            remove_checkpoints(self.path)
+        else:
+            self.product.finish("interrupted")
+            save(self.path, self.part, self.states, self.machine)
+        if self.error is not None:
+            self._raise_error()
+        rows = range(len(self.status))
+        return Summary(
+            self.path,
+            "complete" if complete else "interrupted",
+            threads=self.engine.slots,
+            seconds=time.monotonic() - started,
+            reason="" if complete else self.stop.reason,
+            run_status=self.status,
+            steps=[self.steps[row] - self.first[row] for row in rows],
+            run_seconds=[self.spent[row] - self.before[row] for row in rows],
+        )
+
+    def _progress(self) -> Progress:
+        ended = [status in ("complete", "diverged") for status in self.status]
+        shares = [
+            1.0 if over else steps / run.steps
+            for over, steps, run in zip(ended, self.steps, self.part.runs, strict=True)
+        ]
+        work = sum(cost * share for cost, share in zip(self.part.costs, shares, strict=True))
+        return Progress(
+            steps=sum(self.steps),
+            total_steps=sum(run.steps for run in self.part.runs),
+            runs=sum(ended),
+            total_runs=len(ended),
+            share=work / sum(self.part.costs),
+        )
+
+    def _raise_error(self) -> None:
+        from fracsim.data.errors import FileError
+
+        assert self.error is not None
+        row, error = self.error
+        if isinstance(error, (UsageError, RunError, FileError, MemoryError, OSError)):
+            raise error
+        number = self.part.numbers[row]
+        raise RunError(f"run {number} failed: {type(error).__name__}: {error}") from error
