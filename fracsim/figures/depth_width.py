@@ -138,11 +138,15 @@ def _legend(body: SubFigure, depths: list[int], papers: bool) -> None:
 
 
 def _how(entries: list[Entry]) -> str:
-    rates, seeds = distinct(entries, "learning_rate"), distinct(entries, "seed")
+    rates = distinct(entries, "learning_rate")
+    point = ("fractal", "fractal_depth", "curve", "network_depth", "width", "learning_rate")
+    counts = sorted({len(distinct(runs, "seed")) for runs in group(entries, point).values()})
     text = "Best: the maximum over the recorded steps"
     if len(rates) > 1:
         text += f"; learning rate: for each point the best of {', '.join(f'{rate:g}' for rate in rates)}"
-        text += " by the mean over seeds" if len(seeds) > 1 else ""
+        text += " by the mean over seeds" if counts[-1] > 1 else ""
     else:
         text += f"; learning rate {rates[0]:g}"
-    return text + (f"; mean and span of {len(seeds)} seeds." if len(seeds) > 1 else "; one seed.")
+    if counts[-1] == 1:
+        return f"{text}; one seed."
+    return f"{text}; mean and span of {' to '.join(map(str, sorted({counts[0], counts[-1]})))} seeds."
