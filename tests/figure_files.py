@@ -10,6 +10,7 @@ from fracsim.grids import Grid
 from fracsim.kernels.network import parameter_count
 from fracsim.outputs import Product
 from fracsim.runs import Run
+from fracsim.shards import Part
 from fracsim.training import Record, shape_of
 
 
@@ -25,7 +26,7 @@ def experiment_of(crossed: dict[str, list], weights: str = "none", **fixed: Any)
 
 def write_file(path: Path, experiment: Experiment, records: int | None = None, finish: str | None = "complete") -> Path:
     """Write a product as a sweep would; ``records`` and ``finish`` None leave it as a running sweep leaves it."""
-    with Product(experiment, path, {"backend": "cpu", "device": "none", "threads": 1}) as product:
+    with Product(Part(experiment), path, {"backend": "cpu", "device": "none", "threads": 1}) as product:
         for i, run in enumerate(experiment.runs):
             product.start(i)
             steps = list(run.recorded_steps())

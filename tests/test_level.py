@@ -69,6 +69,7 @@ def test_shared_border_of_sierpinski():
     assert sierpinski.level(x[2:], 8).tolist() == [0]
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # without the JIT, NumPy warns of NaN
 @pytest.mark.parametrize("fractal", [load_fractal("cantor"), twisted(), many()], ids=lambda f: f.name)
 def test_outside_and_not_a_number(fractal):
     x = np.array([[1.5, 0], [0, -1.0000001], [np.nan, 0], [0, np.nan], [np.inf, 0], [-np.inf, np.nan], [0.0, 0.0]])

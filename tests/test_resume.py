@@ -31,10 +31,11 @@ def varied(weights="none", **fixed) -> Experiment:
 
 @pytest.fixture
 def short_slices(monkeypatch):
-    """Slices of a single kernel call of four steps, so that stops fall anywhere."""
+    """Slices of a single kernel call of four steps, so that stops fall anywhere; our own files need no quarantine."""
     import fracsim.sweeping
     import fracsim.training
 
+    monkeypatch.setattr("fracsim.data.quarantine.inspect", lambda fd, name: None)
     monkeypatch.setattr(fracsim.training, "_first_chunk", lambda trainer: 4)
     monkeypatch.setattr(fracsim.sweeping, "Task", functools.partial(fracsim.sweeping.Task, seconds=0.0))
 
