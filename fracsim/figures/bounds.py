@@ -19,7 +19,9 @@ from fracsim.figures.collect import Entry, Runs, describe, load_runs
 from fracsim.fractals import Fractal
 
 MOST_LINES = 6
-UPPER, LOWER, EXACT = "-", (0, (5, 2)), (0, (1, 1.3))
+UPPER = {"linestyle": "-", "marker": ".", "markersize": 4}
+LOWER = {"linestyle": (0, (5, 2)), "marker": "v", "markersize": 3.5}
+EXACT = {"linestyle": (0, (1, 1.3)), "marker": ".", "markersize": 4}
 MARKER = {"marker": "o", "markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6, "zorder": 4}
 GREY = "#404040"
 
@@ -135,12 +137,12 @@ def _errors(axes: Axes, arrays: dict[str, np.ndarray], trained: dict[tuple[int, 
     chosen = _chosen(lines, {at[1 - across] for at in trained})
     for place, i in enumerate(chosen):
         colour = style.shade(place, len(chosen))
-        for name, dashes in (("upper_error", UPPER), ("lower_error", LOWER), ("least_error", EXACT)):
+        for name, look in (("upper_error", UPPER), ("lower_error", LOWER), ("least_error", EXACT)):
             if name in arrays:
                 values = np.take(arrays[name], i, axis=1 - across)
                 # where lines lie upon each other, the lower ones look out on both sides
                 wide = 1.2 + 0.35 * (len(chosen) - 1 - place) * (name == "upper_error")
-                axes.plot(x, values, color=colour, linestyle=dashes, linewidth=wide, marker=".", markersize=4)
+                axes.plot(x, values, color=colour, linewidth=wide, **look)
         points = sorted((at[across], error) for at, error in trained.items() if at[1 - across] == lines[i])
         if points:
             axes.plot(*np.array(points).T, color=colour, linestyle="none", **MARKER)
@@ -179,9 +181,10 @@ def _widths(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
 def _changes(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     """d = 1: the exact least error by sign changes, and Theorem 4 for as many linear pieces."""
     m = arrays["sign_changes"]
-    axes.plot(m, arrays["changes_least_error"], color=GREY, linestyle=EXACT, linewidth=1.6)
+    axes.plot(m, arrays["changes_least_error"], color=GREY, linestyle=EXACT["linestyle"], linewidth=1.6)
     if "changes_lower_error" in arrays:
-        axes.plot(m, arrays["changes_lower_error"], color=GREY, linestyle=LOWER, linewidth=1.3, drawstyle="steps-post")
+        look = {"linestyle": LOWER["linestyle"], "drawstyle": "steps-post"}
+        axes.plot(m, arrays["changes_lower_error"], color=GREY, linewidth=1.3, **look)
     axes.set_xscale("log")
     axes.set_xlim(left=m[0])
     axes.set_xlabel("sign changes $m$")
@@ -191,12 +194,14 @@ def _changes(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _legend(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]) -> list[Line2D]:
-    handles = [Line2D([], [], color=GREY, linestyle=UPPER, label="Theorem 3: some network reaches it")]
+    handles = []
+    if "upper_error" in arrays:
+        handles.append(Line2D([], [], color=GREY, label="Theorem 3: some network reaches it", **UPPER))
     if "lower_error" in arrays or "changes_lower_error" in arrays:
-        handles.append(Line2D([], [], color=GREY, linestyle=LOWER, label="Theorem 4: none is below"))
+        handles.append(Line2D([], [], color=GREY, label="Theorem 4: none is below", **LOWER))
     if "changes_least_error" in arrays:
         label = "exact: least with $m$ or $(k+1)^T$ sign changes"
-        handles.append(Line2D([], [], color=GREY, linestyle=EXACT, label=label))
+        handles.append(Line2D([], [], color=GREY, label=label, **EXACT))
     if trained:
         handles.append(Line2D([], [], color=GREY, linestyle="none", label="trained: 1 − best test accuracy", **MARKER))
     return handles
