@@ -60,7 +60,7 @@ def draw(study: Study, runs: Runs | None = None, title: str | None = None, size:
     """
     runs = runs or Runs([])
     arrays, trained = study.arrays, _trained(study, runs)
-    caveats = [_how(trained), *_notes(study), *runs.caveats]
+    caveats = [_how(arrays, trained), *_notes(study), *runs.caveats]
     more = [panel for name, panel in (("least_width", _widths), ("changes_least_error", _changes)) if name in arrays]
     rows, columns, own = {0: (1, 2, (8.0, 3.2)), 1: (1, 3, (11.6, 3.2)), 2: (2, 2, (8.8, 6.2))}[len(more)]
     figure, body = style.page(own, size, caveats, _legend(arrays, trained))
@@ -207,8 +207,10 @@ def _legend(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]
     return handles
 
 
-def _how(trained: dict[tuple[int, int], float]) -> str:
+def _how(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]) -> str:
     text = "Errors are 0-1 errors, Pr[sign f(x) ≠ y]; the hinge loss is never less."
+    if np.isnan(arrays.get("upper_error", np.nan)).any():
+        text += " Theorem 3 needs a width of at least 5dr."
     if trained:
         text += " Trained: the best over the recorded steps and over all other settings, on a finite test set."
     return text
