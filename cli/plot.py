@@ -91,6 +91,20 @@ def curve_accuracy(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Fig
     return with_notes(draw(runs, **look), runs)
 
 
+@command.command(short_help="Bounds on the error by depth and width, and trained networks.",
+                 epilog=example("fracsim-plot bounds bounds.h5 -o bounds.pdf",
+                                "fracsim-plot bounds bounds.h5 sweep.h5 --where learning_rate=0.001 -o bounds.pdf"))
+@files_options
+@figure_options
+def bounds(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, list[str]]":
+    """Theorems 2, 3 and 4 against depth and width, from a file of 'fracsim bounds'; trajectories are laid over."""
+    from fracsim.figures.bounds import draw, load
+
+    study, runs = load(files)
+    runs = runs.where(dict(where))
+    return draw(study, runs, **look), runs.notes
+
+
 @command.command(short_help="The decision function of a stored network.",
                  epilog=example("fracsim-plot decision run.h5 -o decision.png"))
 @click.argument("file")

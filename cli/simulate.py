@@ -9,6 +9,7 @@ COMMANDS = {
     "train": "Train one network and record how it learns.",
     "sweep": "Train every network of an experiment.",
     "show": "Show a fractal, a curve or an experiment in words and numbers.",
+    "bounds": "Tell what the paper's theorems say of networks of given depths and widths.",
     "status": "Say what files hold and how far their runs are.",
     "export": "Write a file's records or points as CSV.",
     "doctor": "Check this machine: versions, SIMD, threads, CUDA, kernels.",

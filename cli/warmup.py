@@ -49,8 +49,16 @@ def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
     from fracsim.cli.doctor import checks
 
     yield "points and networks", lambda: list(checks())
+    yield "least error", _least_errors
     for precision, data in product(("float32", "float64"), ("dataset", "stream")):
         yield f"training, {precision}, {data}", partial(_train, precision, data)
+
+
+def _least_errors() -> None:
+    from fracsim.fractals import load_fractal
+    from fracsim.theory.least_error import least_errors
+
+    least_errors(load_fractal("cantor1d"), 1, "1")
 
 
 def _train(precision: str, data: str) -> None:

@@ -76,6 +76,28 @@ STUDIES = {
         Variable("errors", ("level",), "<i8", "1", "points of the level on which the network errs"),
         Variable("samples", ("level",), "<i8", "1", "points of the level on which it was tried"),
     ),
+    "bounds": (
+        Variable("network_depth", ("network_depth",), "<i8", "1", "hidden layers T"),
+        Variable("width", ("width",), "<i8", "1", "width k of each hidden layer"),
+        Variable("level", ("level",), "<i8", "1", "level j, 0..n"),
+        Variable("sign_changes", ("sign_changes",), "<i8", "1", "sign changes m of a classifier on the line"),
+        Variable("curve_values", ("level",), "<f8", "1", "approximation curve P(j)"),
+        Variable("least_width", ("network_depth",), "<f8", "1",
+                 "Theorem 2: width that a network without error needs (NaN: the theorem says nothing)"),
+        Variable("upper_error", ("network_depth", "width"), "<f8", "1",
+                 "Theorem 3: a network with this 0-1 error exists (NaN: too narrow for one level)"),
+        Variable("upper_level", ("network_depth", "width"), "<f8", "1", "level j that this network resolves"),
+        Variable("upper_merge", ("network_depth", "width"), "<f8", "1", "levels s that it merges into one step"),
+        Variable("lower_error", ("network_depth", "width"), "<f8", "1",
+                 "Theorem 4, d = 1: no network has a smaller 0-1 error (NaN: the theorem says nothing)"),
+        Variable("lower_level", ("network_depth", "width"), "<f8", "1", "level j of this bound"),
+        Variable("least_error", ("network_depth", "width"), "<f8", "1",
+                 "d = 1: exact least 0-1 error with (k + 1)^T sign changes (NaN: not computed)"),
+        Variable("changes_least_error", ("sign_changes",), "<f8", "1",
+                 "exact least 0-1 error of any classifier with at most m sign changes"),
+        Variable("changes_lower_error", ("sign_changes",), "<f8", "1",
+                 "Theorem 4 for m linear pieces: T = 1, k = m - 1 (NaN: the theorem says nothing)"),
+    ),
 }  # fmt: skip
 
 # Columns on `run`: whatever the experiment says of a run. A column that is not listed is stored under its own name.

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from figure_files import experiment_of, write_file
 
+from fracsim.cli.simulate import command as simulate
+
 SMALL = {"steps": 3000, "record_every": 500}
 
 FIGURES = {
@@ -19,6 +21,8 @@ FIGURES = {
     "depth-width": ["depth-width", "grid.h5"],
     "curve-accuracy": ["curve-accuracy", "curves.h5"],
     "decision": ["decision", "one.h5"],
+    "bounds": ["bounds", "bounds.h5", "grid.h5"],
+    "bounds1d": ["bounds", "bounds1d.h5"],
 }
 
 DRAW_ALL = """
@@ -39,6 +43,8 @@ def twice(tmp_path_factory) -> list[Path]:
     write_file(folder / "grid.h5", experiment_of(grid, **SMALL))
     write_file(folder / "curves.h5", experiment_of({"curve": ["1", "4", "6"]}, **SMALL))
     write_file(folder / "one.h5", experiment_of({}, "final", width=10, fractal_depth=3, **SMALL))
+    for fractal, name in (("cantor", "bounds.h5"), ("cantor1d", "bounds1d.h5")):
+        simulate(["bounds", fractal, "-q", "-o", str(folder / name)], standalone_mode=False)
     figures = [" ".join([name, *arguments]) for name, arguments in FIGURES.items()]
     root = Path(__file__).parent.parent
     processes, outputs = [], []
