@@ -20,7 +20,7 @@ from pathlib import Path
 
 NODE, ADDRESS, CPUS = "node0", "10.123.0.1", 4
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc")
-TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo", "unshare", "nsenter", "ip")
+TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sinfo", "unshare", "nsenter", "ip")
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 KILL_WAIT = 20
 """Seconds from SIGTERM to SIGKILL (Slurm's own default is 30)."""
