@@ -18,12 +18,12 @@ import tempfile
 import time
 from pathlib import Path
 
-NODE, ADDRESS, CPUS = "node0", "10.123.0.1", 4
+NODE, ADDRESS, CPUS = "node0", "10.123.0.1", 8
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc")
 TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sinfo", "unshare", "nsenter", "ip")
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 KILL_WAIT = 20
-"""Seconds from SIGTERM to SIGKILL (Slurm's own default is 30)."""
+"""Seconds from SIGTERM to SIGKILL (Slurm's own default is 30). cred_expire decides how long a requeued job waits."""
 
 INIT = f"""set -e
 hostname {NODE}
@@ -44,7 +44,7 @@ ClusterName=tests
 SlurmctldHost={NODE}({ADDRESS})
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={{folder}}/munge/socket
+AuthInfo=socket={{folder}}/munge/socket,cred_expire=10
 CredType=cred/munge
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
@@ -74,7 +74,10 @@ class NoSlurm(Exception):
 
 
 class SlurmCluster:
-    """The cluster, while the ``with`` block runs; ``folder`` is a place for its users' files. Raises NoSlurm."""
+    """The cluster, while the ``with`` block runs. Raises NoSlurm.
+
+    ``folder`` is a place for its users' files, ``environment`` that of its users, which may be changed.
+    """
 
     def __enter__(self) -> SlurmCluster:
         missing = [tool for tool in TOOLS if shutil.which(tool, path=PATH) is None]
@@ -84,6 +87,8 @@ class SlurmCluster:
             raise NoSlurm("a Slurm for tests can only be started by root")
         self._home = Path(tempfile.mkdtemp(prefix="slurm-"))
         self.folder = self._home / "user"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "FRACSIM_"))}
+        self.environment = {**kept, "PATH": PATH}
         for name in ("munge", "state", "spool", "user"):
             (self._home / name).mkdir(mode=0o755)
         (self._home / "slurm.conf").write_text(CONFIGURATION.format(folder=self._home))
@@ -141,7 +146,7 @@ class SlurmCluster:
             self._init.communicate()
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def run(self, *command: object, check: bool = True, **environment: str) -> str:
+    def run(self, *command: object, check: bool = True, seconds: float = 60) -> str:
         """stdout of a command that runs inside, in the users' folder, without the space around it.
 
         Raises AssertionError with what it said where it fails, unless ``check`` is off.
@@ -151,15 +156,15 @@ class SlurmCluster:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
-            env={**os.environ, "PATH": PATH, **environment, "SLURM_CONF": str(self._home / "slurm.conf")},
+            timeout=seconds,
+            env={**self.environment, "SLURM_CONF": str(self._home / "slurm.conf")},
         )
         assert not check or done.returncode == 0, f"{command}: {done.stdout} {done.stderr}"
         return done.stdout.strip()
 
-    def submit(self, *arguments: object, **environment: str) -> str:
+    def submit(self, *arguments: object) -> str:
         """Submit a script with sbatch; the number of the job."""
-        return self.run("sbatch", "--parsable", *arguments, **environment)
+        return self.run("sbatch", "--parsable", *arguments)
 
     def states(self, job: str) -> dict[str, tuple[str, str]]:
         """Task (its index in the array, or "") -> (state, exit code as CODE:SIGNAL), also for tasks that have ended."""

@@ -7,10 +7,12 @@ import subprocess
 
 import pytest
 from command_line import fracsim
+from small_experiments import small
 
 from fracsim.cli import sweep
 from fracsim.cli.choice import Choice
 from fracsim.slurm import ArrayJob
+from fracsim.sweeps import run_sweep
 
 NEEDED = ("--shards", 4, "--time", "1:00:00")
 
@@ -114,6 +116,14 @@ def test_settings_of_the_environment_are_written_into_the_script(words_of_task, 
         "sweep", "cantor5-curves", "--set", "steps=2_000", "--set", "width=[10,20]", "--set", "record_every=1000",
         "--seed", "5", "--weights", "final",
     ]  # fmt: skip
+
+
+def test_a_stored_experiment_can_be_meant(words_of_task, tmp_path):
+    stored = tmp_path / "stored.h5"
+    run_sweep(small(crossed={"seed": (0, 1, 2, 3)}), stored, threads=1)
+    text = script("--from", stored, "--set", "width=7", *NEEDED)
+    assert words_of_task(text)[:5] == ["sweep", "--from", str(stored), "--set", "width=7"]
+    assert words_of_task(text)[-3] == "small-3.h5"
 
 
 def test_the_words_mean_the_experiment_that_was_checked(monkeypatch):
