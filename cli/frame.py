@@ -63,8 +63,8 @@ def _plain(value: Any) -> Any:
 class Frame(click.Group):
     """A click group whose errors are one sentence, and whose ``lazy`` subcommands are imported only when called.
 
-    ``lazy`` maps a name to its short help; the command is the attribute ``command`` of ``fracsim.cli.<name>``.
-    Ordinary subcommands (``@group.command()``) work too.
+    ``lazy`` maps a name to its short help; the command is the attribute ``command`` of ``fracsim.cli.<name>`` (with _
+    for -). Ordinary subcommands (``@group.command()``) work too.
     """
 
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **keywords: Any) -> None:
@@ -76,7 +76,7 @@ class Frame(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.lazy:
-            command = importlib.import_module(f"fracsim.cli.{cmd_name}").command
+            command = importlib.import_module(f"fracsim.cli.{cmd_name.replace('-', '_')}").command
         else:
             command = self.commands.get(cmd_name)
         if command is not None:  # FRACSIM_THREADS, not FRACSIM_TRAIN_THREADS: one name means one thing everywhere

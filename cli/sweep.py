@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fracsim.cli.choice import Choice, choice_options
 from fracsim.cli.frame import duration, echo_json, example, json_option, quiet_option, size
-from fracsim.cli.settings import (
-    SweepProgress,
-    command_line,
-    environment_settings,
-    output_options,
-    parameter_name,
-    parse_set,
-    say,
-)
+from fracsim.cli.settings import SweepProgress, command_line, output_options, say
 from fracsim.errors import UsageError
-from fracsim.runs import check_key
 
 if TYPE_CHECKING:
     from fracsim.experiments import Experiment
@@ -36,13 +28,7 @@ STOPPED = 75
         "fracsim sweep --from quick.h5 --seed 1 -o again.h5",
     ),
 )
-@click.argument("experiment", required=False)
-@click.option("--from", "source", metavar="FILE", help="Rerun the experiment stored in a product file.")
-@click.option("--quick", is_flag=True, help="The experiment's [quick] variant: minutes instead of hours.")
-@click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True,
-              help="Set a key, as in TOML; a list or range varies it. May be repeated.")  # fmt: skip
-@click.option("--seed", metavar="NUMBER", help="Short for --set seed=NUMBER.")
-@click.option("--weights", metavar="none|final|records", help="Weights to keep. [default: the experiment's, else none]")
+@choice_options
 @click.option("--shard", metavar="i/N", help="Train only part i (from 0) of N parts of equal work.")
 @click.option(
     "--executor", metavar="TEXT", default="threads", show_default=True, help="threads, processes, or dask:ADDRESS."
@@ -50,65 +36,14 @@ STOPPED = 75
 @output_options
 @json_option
 @quiet_option
-def command(
-    experiment: str | None,
-    source: str | None,
-    quick: bool,
-    assignments: tuple[str, ...],
-    seed: str | None,
-    weights: str | None,
-    output: str | None,
-    **how: Any,
-) -> int | None:
+def command(choice: Choice, output: str | None, **how: Any) -> int | None:
     """Train every network of EXPERIMENT, a shipped name or a TOML file, into one product file.
 
     A signal (Ctrl-C too) stops it with exit code 75 and a checkpoint: the same command goes on, bit for bit. It does
     nothing where the product is complete, and never replaces another experiment's.
     The command line wins over FRACSIM_* variables (FRACSIM_STEPS, FRACSIM_DEPTH, ...), these over the TOML file.
     """
-    chosen = parse_set(assignments)
-    if seed is not None:
-        if "seed" in chosen:
-            raise UsageError("seed is given twice, by --set and by --seed; accepted is one of them")
-        chosen["seed"] = seed
-    for key in chosen:
-        check_key(key, "--set")
-    resolved = _resolve(experiment, source, quick, chosen, weights)
-    return run_experiment(resolved, output, **how)
-
-
-def _resolve(
-    name: str | None, source: str | None, quick: bool, chosen: dict[str, Any], weights: str | None
-) -> Experiment:
-    """The experiment that the options mean."""
-    from fracsim.experiments import experiment_names, load_experiment
-
-    if (name is None) == (source is None):
-        names = ", ".join(experiment_names())
-        raise UsageError(f"give either an EXPERIMENT, a TOML file or one of {names}, or --from FILE")
-    if source is not None and quick:
-        raise UsageError("--quick goes with an EXPERIMENT, not with --from")
-    given = {key: value for key, value in environment_settings().items() if key not in chosen}
-    try:
-        if name is not None:
-            return load_experiment(name, quick, {**given, **chosen}, weights)
-        return _stored(str(source), {**given, **chosen}, weights)
-    except UsageError as error:
-        if not given:
-            raise
-        variables = ", ".join(f"FRACSIM_{parameter_name(key).upper()}" for key in given)
-        raise UsageError(f"{error} (set in the environment: {variables})") from error
-
-
-def _stored(path: str, overrides: dict[str, Any], weights: str | None) -> Experiment:
-    from fracsim.data.errors import FileError
-    from fracsim.data.reader import open_trajectory
-    from fracsim.experiments import Experiment
-
-    text = open_trajectory(path).attributes.get("experiment")
-    if not isinstance(text, str):
-        raise FileError(f"'{path}' stores no experiment to rerun")
-    return Experiment.from_json(text).changed(overrides, weights)
+    return run_experiment(choice.resolve(), output, **how)
 
 
 def run_experiment(
