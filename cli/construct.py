@@ -54,7 +54,7 @@ def command(
     from fracsim.distributions import Distribution
     from fracsim.runs import make_run
     from fracsim.theory.construct import construct
-    from fracsim.theory.verify import store, verify
+    from fracsim.theory.verify import store_network, verify
 
     run = make_run({key: text for key, text in settings.items() if text is not None})
     check_output(output, overwrite)
@@ -66,7 +66,7 @@ def command(
     )
     with Progress("try", count, unit="points", quiet=quiet or as_json) as progress:
         tried = verify(built, distribution, count, run.seed, progress.update)
-    store(output, built, tried, distribution, run.seed, command_line())
+    store_network(output, built, tried, distribution, run.seed, command_line())
     if as_json:
         echo_json({"output": str(output), **summary(built, tried, distribution)})
     elif not quiet:

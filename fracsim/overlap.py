@@ -59,7 +59,7 @@ def penetration(half_axes: np.ndarray, centres: np.ndarray) -> float:
 def separation(half_axes: np.ndarray, centres: np.ndarray) -> float:
     """The greatest s such that the parallelepipeds c + s H [-1,1]^d, grown about their centres, do not overlap.
 
-    half_axes H (r, d, d), centres c (r, d); infinite for r = 1. Bounding boxes give a lower bound for each pair, so only
+    half_axes H (r, d, d), centres c (r, d); infinite for r = 1. Bounding boxes bound each pair from below, so only
     pairs that could be the closest need the linear program.
     """
     reach = np.abs(half_axes).sum(axis=2)

@@ -26,7 +26,7 @@ from fracsim.networks import Shape, parameter_count
 from fracsim.overlap import separation
 from fracsim.theory.folds import Layer, Maps, Slope, Source, base_layers, fold_layers, image_layers, padded
 
-WIDEST_H, WIDEST_G = 1 / 64, 1 / 8
+WIDEST_H, WIDEST_G = 1 / 64, 1 / 64
 """h and g where the gap has room for them: wide enough for small weights, narrow enough for a small margin."""
 
 TOUCHING_MARGIN = 1 / 32
@@ -84,9 +84,11 @@ class Construction:
     @property
     def about(self) -> str:
         """What the network is, for a title."""
-        theorem = "Theorem 1" if (self.levels, self.merge) == (self.fractal_depth, 1) else "Theorem 3"
-        folds = "" if self.merge == 1 else f", {self.merge} levels in a fold"
-        return f"built as {theorem} says: decides K_{self.levels}{folds}, largest weight {self.largest_weight:.3g}"
+        whole = (self.levels, self.merge) == (self.fractal_depth, 1)
+        what = "Theorem 1" if whole else f"Theorem 3 for K_{self.levels}"
+        folds = "" if self.merge == 1 else f", {self.merge} levels a fold"
+        weight = f"{self.largest_weight:,.0f}" if self.largest_weight < 1e6 else f"{self.largest_weight:.1e}"
+        return f"{what}{folds}, weights up to {weight}"
 
 
 def construct(
@@ -97,7 +99,7 @@ def construct(
     positive_margin: float | None = None,
     negative_margin: float | None = None,
 ) -> Construction:
-    """The network of Theorem 1, or of Theorem 3 where it stops at level ``levels`` < n or folds ``merge`` levels at once.
+    """The network of Theorem 1; of Theorem 3 where it stops at level ``levels`` < n or folds ``merge`` levels at once.
 
     It is built to be right on points with the given margins (γ, δ of ``Distribution``); without them, with those that
     the construction chooses. Raises UsageError for levels, merge or margins that make no sense, RunError where float64
@@ -151,7 +153,7 @@ def _make_plan(
     _check_margin("positive_margin", positive_margin, fractal.touching and j > 0)
     _check_margin("negative_margin", negative_margin, j > 0)
     gap = 0.0 if fractal.touching else separation(*_cells(fractal, 1)) - 1
-    h, g = min(WIDEST_H, gap / 8), min(WIDEST_G, gap / 2)
+    h, g = min(WIDEST_H, gap / 4), min(WIDEST_G, gap / 4)
     top = 1.0 if fractal.touching else 1 + h + g
     levels = [*range(merge, j + 1, merge), *([j] if j % merge else [])]
     fold_maps = Maps.of(*_cells(fractal, merge), top) if merge <= j else None
@@ -214,8 +216,8 @@ def _check_size(fractal: Fractal, j: int, merge: int) -> None:
     depth = 2 * (j // merge) + 1 + (j % merge > 0)
     if parameter_count(Shape(fractal.dimension, depth, units)) > MOST_PARAMETERS:
         raise RunError(
-            f"merge (--merge) {merge} makes {maps:,} maps of {fractal.name} and a network of width {units:,}, more than "
-            f"{MOST_PARAMETERS:,} parameters; merge fewer levels"
+            f"merge (--merge) {merge} makes {maps:,} maps of {fractal.name} and a network {units:,} units wide, "
+            f"more than {MOST_PARAMETERS:,} parameters; accepted is to merge fewer levels"
         )
 
 

@@ -63,7 +63,7 @@ def verify(
     return Verification(samples, errors, loss / count)
 
 
-def store(
+def store_network(
     path: str | os.PathLike[str],
     construction: Construction,
     verification: Verification,
