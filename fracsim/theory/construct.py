@@ -32,8 +32,8 @@ WIDEST_H, WIDEST_G = 1 / 64, 1 / 64
 TOUCHING_MARGIN = 1 / 32
 """γ where images touch, unless the user says otherwise."""
 
-MOST_PARAMETERS = 2**27
-"""1 GiB of float64: merging many levels of many maps would exhaust the memory."""
+MOST_PARAMETERS = 2**25
+"""256 MiB of float64: merging many levels of many maps soon makes more than anyone can use."""
 
 _EPSILON = 2.0**-52
 
