@@ -155,7 +155,7 @@ def test_what_float64_cannot_carry_is_refused_and_what_it_can_is_right(name):
     ("sierpinski", {"positive_margin": float("nan")}, UsageError, "is nan; accepted"),
     ("sierpinski", {"positive_margin": 1e-16}, RunError, "needs larger margins"),
     ("cantor", {"negative_margin": 1e-17}, RunError, "needs larger margins"),
-    ("many", {"merge": 3}, RunError, r"merge \(--merge\) 3 makes 15,625 maps"),
+    ("many", {"merge": 3}, RunError, r"with merge \(--merge\) 3 has 15,625 maps to a fold"),
 ])  # fmt: skip
 def test_refusals(name, settings, error, sentence):
     with pytest.raises(error, match=sentence):

@@ -216,8 +216,8 @@ def _check_size(fractal: Fractal, j: int, merge: int) -> None:
     depth = 2 * (j // merge) + 1 + (j % merge > 0)
     if parameter_count(Shape(fractal.dimension, depth, units)) > MOST_PARAMETERS:
         raise RunError(
-            f"merge (--merge) {merge} makes {maps:,} maps of {fractal.name} and a network {units:,} units wide, "
-            f"more than {MOST_PARAMETERS:,} parameters; accepted is to merge fewer levels"
+            f"{fractal.name} with merge (--merge) {merge} has {maps:,} maps to a fold and a network {units:,} units "
+            f"wide; accepted are networks of at most {MOST_PARAMETERS:,} parameters"
         )
 
 
