@@ -9,6 +9,7 @@ COMMANDS = {
     "train": "Train one network and record how it learns.",
     "sweep": "Train every network of an experiment.",
     "slurm-script": "Print a Slurm job array that trains a sweep in shards.",
+    "construct": "Build the explicit network of Theorem 1 or 3, and try it.",
     "show": "Show a fractal, a curve or an experiment in words and numbers.",
     "bounds": "Tell what the paper's theorems say of networks of given depths and widths.",
     "status": "Say what files hold and how far their runs are.",

@@ -112,6 +112,7 @@ COLUMNS = {
     "width": "width k of each hidden layer",
     "initialisation": "scheme of the initial parameters",
     "bias": "initial bias (NaN: the scheme's default)",
+    "init_from": "file of the network it started from, # and the SHA-256 of its parameters (empty: drawn weights)",
     "loss": "loss function",
     "optimizer": "optimiser",
     "learning_rate": "learning rate",
@@ -133,7 +134,7 @@ COLUMNS = {
 }
 # Text even where no run of a file has set it.
 TEXT_COLUMNS = frozenset(
-    ["fractal", "curve", "gap", "initialisation", "loss", "optimizer", "schedule", "data", "precision"]
+    ["fractal", "curve", "gap", "initialisation", "init_from", "loss", "optimizer", "schedule", "data", "precision"]
 )
 
 RESERVED = frozenset([*DIMENSIONS, *BARE_DIMENSIONS, "weights", *(v.name for v in (*RECORDS, *PROGRESS, *WEIGHTS))])

@@ -19,6 +19,7 @@ from typing import Any
 from fracsim.errors import UsageError, nearest
 from fracsim.grids import Grid
 from fracsim.runs import SETTINGS, Run, make_run
+from fracsim.starts import check_starts, pin_starts, without_path
 from fracsim.tables import parse_toml
 
 __all__ = ["WEIGHTS", "Experiment", "Run", "experiment_names", "load_experiment", "make_experiment", "make_run"]
@@ -73,7 +74,12 @@ class Experiment:
         return tuple(runs)
 
     def validate(self) -> None:
-        """Raise UsageError where a run, a distribution or the whole makes no sense."""
+        """Raise UsageError where a run, a distribution or the whole makes no sense, and FileError where a network to
+        start from is gone or has changed."""
+        self._validate_settings()
+        check_starts(self.runs)
+
+    def _validate_settings(self) -> None:
         for key in _SHARED_KEYS:
             if key in self.varied:
                 raise UsageError(
@@ -128,7 +134,7 @@ class Experiment:
                 grid.cross(key, axis)
             names = (str(value["name"]), str(value["description"]), _checked_weights(value["weights"]))
             experiment = cls(*names, grid.fixed, grid.crossed, tuple(grid.zipped), dict(value["fractals"]))
-            experiment.validate()
+            experiment._validate_settings()  # a product stays readable where the network it started from is gone
             return experiment
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, UsageError):
@@ -140,7 +146,8 @@ class Experiment:
 
         Names, threads, output path and verbosity are left out; two ways of writing the same runs have one hash.
         """
-        content = {"weights": self.weights, "runs": [dataclasses.asdict(run) for run in self.runs]}
+        runs = [{**dataclasses.asdict(run), "init_from": without_path(run.init_from)} for run in self.runs]
+        content = {"weights": self.weights, "runs": runs}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -173,6 +180,7 @@ def make_experiment(
         return name
 
     resolved = Grid(dict(grid.fixed), dict(grid.crossed), [dict(table) for table in grid.zipped])
+    pin_starts(resolved)
     for key in SETTINGS:
         if key not in resolved.varied:
             resolved.fixed.setdefault(key, getattr(Run, key))

@@ -16,6 +16,7 @@ from fracsim.experiments import Experiment
 from fracsim.planning import parameters_of
 from fracsim.runs import SETTINGS, Run
 from fracsim.shards import Part
+from fracsim.starts import without_path
 
 if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory
@@ -87,7 +88,8 @@ def first_difference(there: Experiment, here: Experiment) -> str:
 
 
 def _values(experiment: Experiment, key: str) -> list[Any]:
-    return list(dict.fromkeys(getattr(run, key) for run in experiment.runs))
+    values = (getattr(run, key) for run in experiment.runs)
+    return list(dict.fromkeys(without_path(value) if key == "init_from" else value for value in values))
 
 
 def _phrase(values: Sequence[Any]) -> str:

@@ -3,6 +3,7 @@
 The image of the cube [-1,1]^d under v → c + H v is the set |H^-1 (x - c)| ≤ 1 in every coordinate: 2d half-spaces. The
 *penetration* of two images is the diameter 2t of the largest ball in both (with unit normals a_k: maximise t subject to
 a_k · x + t ≤ c_k; t < 0 where they keep apart). More than ``OVERLAP`` = 1e-12 is an overlap; within ±1e-12 they touch.
+How far images keep apart is told in their own measure: the factor by which all of them could grow (``separation``).
 """
 
 import numpy as np
@@ -53,6 +54,42 @@ def penetration(half_axes: np.ndarray, centres: np.ndarray) -> float:
     objective[-1] = 1.0
     best = _maximise(objective, np.column_stack((a, np.ones(len(a)))), slack + deepest)
     return 2 * (best - deepest)
+
+
+def separation(half_axes: np.ndarray, centres: np.ndarray) -> float:
+    """The greatest s such that the parallelepipeds c + s H [-1,1]^d, grown about their centres, do not overlap.
+
+    half_axes H (r, d, d), centres c (r, d); infinite for r = 1. Bounding boxes bound each pair from below, so only
+    pairs that could be the closest need the linear program.
+    """
+    reach = np.abs(half_axes).sum(axis=2)
+    upright = (np.count_nonzero(half_axes, axis=2) == 1).all(axis=1)
+    best = np.inf
+    for i in range(len(centres) - 1):
+        boxes = (np.abs(centres[i] - centres[i + 1 :]) / (reach[i] + reach[i + 1 :])).max(axis=1)
+        for k in np.argsort(boxes, kind="stable"):
+            if boxes[k] >= best:
+                break
+            pair = [i, i + 1 + int(k)]
+            exact = float(boxes[k]) if upright[pair].all() else _separation(half_axes[pair], centres[pair])
+            best = min(best, exact)
+    return best
+
+
+def _separation(half_axes: np.ndarray, centres: np.ndarray) -> float:
+    """``separation`` of two: minimise s subject to |H^-1 (x - c)| ≤ s for both, in every coordinate."""
+    d = centres.shape[1]
+    inverse = np.linalg.inv(half_axes)
+    between = np.abs(inverse @ (centres[1] - centres[0])).max(axis=1)
+    enough = between.prod() / between.sum()  # where both reach the same point of the line between the centres
+    corner = (centres - (enough + 1) * np.abs(half_axes).sum(axis=2)).min(axis=0)
+    a = np.concatenate((inverse, -inverse)).reshape(-1, d)
+    at_corner = np.einsum("ipq,iq->ip", inverse, corner - centres).ravel()
+    at_corner = np.concatenate((at_corner, -at_corner))
+    start = float(at_corner.max())  # x = corner + z, s = start - t: z = 0 and t = 0 are feasible
+    objective = np.zeros(d + 1)
+    objective[-1] = 1.0
+    return start - _maximise(objective, np.column_stack((a, np.ones(len(a)))), start - at_corner)
 
 
 def _maximise(objective: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:

@@ -91,6 +91,9 @@ class Run:
     bias: float | None = _key(
         None, "initial biases", float, low=-1e6, high=1e6, optional="the initialisation's (uniform has none)"
     )
+    init_from: str | None = _key(
+        None, "file of a network to start from, instead of drawn weights", str, optional="weights are drawn"
+    )
     loss: str = _key("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
     optimizer: str = _key("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
     learning_rate: float = _key(0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000)
@@ -143,6 +146,8 @@ class Run:
             )
         if self.initialisation == "uniform" and self.bias is None:
             raise UsageError(f"{label('initialisation')} uniform needs a {label('bias')}, for example 0.25")
+        if self.init_from is not None and self.bias is not None:
+            raise UsageError(f"{label('init_from')} brings its own biases; accepted is no {label('bias')} beside it")
         if self.schedule == "step" and self.schedule_period is None:
             raise UsageError(
                 f"{label('schedule')} step needs a {label('schedule_period')}: the steps between two decays"

@@ -21,6 +21,7 @@ from fracsim.kernels.philox import TEST, TRAIN
 from fracsim.kernels.train import Dataset, Rule, State, Stream
 from fracsim.networks import initial_parameters
 from fracsim.runs import Run
+from fracsim.starts import load_start
 
 CHUNK_SECONDS = 1.0
 """Aimed length of one kernel call."""
@@ -135,6 +136,14 @@ def make_data(run: Run, backend: Any) -> RunData:
     return RunData(Dataset(x, y), *draw(TEST, run.test_points))
 
 
+def _first_parameters(run: Run, shape: Shape) -> np.ndarray:
+    """Parameters (Q,) before the first step, drawn or those of the network that ``init_from`` names."""
+    real = np.float64 if run.precision == "float64" else np.float32
+    if run.init_from is None:
+        return initial_parameters(shape, run.initialisation, run.seed, run.bias, real)
+    return load_start(run.init_from, shape).astype(real)
+
+
 class Trainer:
     """One run in progress: its state, and the verbs of the backend applied to it."""
 
@@ -142,9 +151,7 @@ class Trainer:
         self.run, self.backend, self.data = run, backend, data
         self.shape, self.rule = shape_of(run), rule_of(run)
         if saved is None:
-            real = np.float64 if run.precision == "float64" else np.float32
-            params = initial_parameters(self.shape, run.initialisation, run.seed, run.bias, real)
-            saved = RunState(0, State.start(params[None]), 0.0, 0.0)
+            saved = RunState(0, State.start(_first_parameters(run, self.shape)[None]), 0.0, 0.0)
         self.state = State(*(values.copy() for values in saved.state))
         self.step = saved.step
         self._only = np.zeros(1, np.int64)

@@ -23,6 +23,7 @@ FIGURES = {
     "decision": ["decision", "one.h5"],
     "bounds": ["bounds", "bounds.h5", "grid.h5"],
     "bounds1d": ["bounds", "bounds1d.h5"],
+    "decision-constructed": ["decision", "net.h5"],
 }
 
 DRAW_ALL = """
@@ -45,6 +46,8 @@ def twice(tmp_path_factory) -> list[Path]:
     write_file(folder / "one.h5", experiment_of({}, "final", width=10, fractal_depth=3, **SMALL))
     for fractal, name in (("cantor", "bounds.h5"), ("cantor1d", "bounds1d.h5")):
         simulate(["bounds", fractal, "-q", "-o", str(folder / name)], standalone_mode=False)
+    simulate(["construct", "sierpinski", "--fractal-depth", "1", "--count", "100", "-q", "-o", str(folder / "net.h5")],
+             standalone_mode=False)
     figures = [" ".join([name, *arguments]) for name, arguments in FIGURES.items()]
     root = Path(__file__).parent.parent
     processes, outputs = [], []
