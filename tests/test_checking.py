@@ -65,11 +65,13 @@ def test_an_unfinished_file_is_valid_as_far_as_it_is(tmp_path, finish, status):
 
 def test_a_run_that_diverged_may_end_in_nan(tmp_path):
     """Training ends at the next step after an overflow, so only the last record can hold one."""
+
     def overflow(s):
         def change(root):
             root["records_done"][1], root["run_status"][1] = 2, 3
             for name in ("train_loss", "test_loss", "gradient_norm"):
                 root[name][1, s] = np.nan
+
         return change  # fmt: skip
 
     path = tmp_path / "run.h5"

@@ -42,7 +42,8 @@ def test_the_worst_file_decides_and_all_are_told(finished, stopped, broken, tmp_
     assert fracsim("check", finished, stopped).code == 75
     code, out, err = fracsim("check", broken, stopped, tmp_path / "none.h5", finished)
     assert code == 1
-    assert [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")] == [str(stopped), str(finished)]
+    heads = [line.split(":")[0] for line in out.splitlines() if not line.startswith(" ")]
+    assert heads == [str(stopped), str(finished)]
     lines = err.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith(f"Error: '{broken}' is ")
