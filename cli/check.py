@@ -70,7 +70,8 @@ def _contents(report: Report) -> str:
         return f"{facts['points']:,} points in dimension {facts['dimension']}"
     if report.kind == "study":
         return f"a study of kind {facts['study']} with {', '.join(facts['variables'])}"
-    return f"experiment {facts['experiment']!r:.60}, {len(facts['runs'])} run(s) of {facts['records']} record(s)"
+    shard = f", shard {facts['shard']!r:.20}" if facts["shard"] else ""
+    return f"experiment {facts['experiment']!r:.60}{shard}, {len(facts['runs'])} run(s) of {facts['records']} record(s)"
 
 
 def _alike(runs: list[dict[str, Any]]) -> Any:
@@ -79,7 +80,7 @@ def _alike(runs: list[dict[str, Any]]) -> Any:
 
 
 def _row(numbers: list[int], status: str, done: int, step: int, snapshots: int, records: int) -> str:
-    which = f"run {numbers[0]}" if len(numbers) == 1 else f"runs {numbers[0]} to {numbers[-1]}"
+    which = f"run {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} runs ({numbers[0]} to {numbers[-1]})"
     until = f", up to step {step:,}" if done else ""
     weights = f", {snapshots} snapshot(s) of the weights" if snapshots else ""
     return f"  {which}: {status}, {done} of {records} records{until}{weights}"

@@ -45,8 +45,7 @@ def read_whole(path: str | os.PathLike[str]) -> Contents:
             return Contents(kind, "complete", load_study(file), [])
         trajectory = load_trajectory(file)
         problems = [*_record_problems(trajectory), *_weights_problems(file, trajectory)]
-        if trajectory.status == "complete":
-            problems += _unfinished_runs(trajectory)
+        problems += _false_ends(trajectory)
         return Contents(kind, trajectory.status, trajectory, problems)
 
 
@@ -84,8 +83,9 @@ def _existing(trajectory: Trajectory, key: str, size: int) -> np.ndarray:
 
 def _first(trajectory: Trajectory, variable: schema.Variable, values: np.ndarray, wrong: np.ndarray) -> str:
     """The first of some values, as a phrase."""
-    run, s, *rest = np.argwhere(wrong)[0]
-    where = f"run {run} at step {trajectory.steps[s]}" + (f", {variable.dims[2]} {rest[0]}" if rest else "")
+    row, s, *rest = np.argwhere(wrong)[0]
+    place = f", {variable.dims[2]} {rest[0]}" if rest else ""
+    where = f"run {trajectory.numbers[row]} at step {trajectory.steps[s]}{place}"
     return f"{variable.name} of {where} is {values[wrong][0]:g}{_more(wrong)}"
 
 
@@ -93,16 +93,20 @@ def _more(wrong: np.ndarray) -> str:
     return f" (and {wrong.sum() - 1} more)" if wrong.sum() > 1 else ""
 
 
-def _unfinished_runs(trajectory: Trajectory) -> Iterator[str]:
-    """What a complete file must have and lacks."""
+def _false_ends(trajectory: Trajectory) -> Iterator[str]:
+    """What is called complete and is not; a run is called so only after its last record is on the disk."""
     records = len(trajectory.steps)
-    for run, (status, done) in enumerate(zip(trajectory.run_status, trajectory.records_done, strict=True)):
-        if status not in ("complete", "diverged") or (status == "complete" and done < records):
-            yield f"the file is complete, but run {run} is {status} with {done} of {records} records"
+    ends = zip(trajectory.numbers, trajectory.run_status, trajectory.records_done, strict=True)
+    for run, status, done in ends:
+        if status == "complete" and done < records:
+            yield f"run {run} is complete with {done} of {records} records"
+        if trajectory.status == "complete" and status not in ("complete", "diverged"):
+            yield f"the file is complete, but run {run} is {status}"
     for stored in trajectory.stored_weights:
-        for run, done in zip(stored.runs, stored.done, strict=True):
-            if trajectory.run_status[run] == "complete" and done < len(stored.snapshots):
-                yield f"run {run} is complete, but has {done} of {len(stored.snapshots)} snapshots of its weights"
+        for row, done in zip(stored.runs, stored.done, strict=True):
+            if trajectory.run_status[row] == "complete" and done < len(stored.snapshots):
+                run, count = trajectory.numbers[row], len(stored.snapshots)
+                yield f"run {run} is complete, but has {done} of {count} snapshots of its weights"
 
 
 def _weights_problems(file: Opened, trajectory: Trajectory) -> Iterator[str]:
@@ -113,20 +117,20 @@ def _weights_problems(file: Opened, trajectory: Trajectory) -> Iterator[str]:
         said = tuple(facts.get(name) for name in ("input_dimension", "network_depth", "width"))
         if said != stored.shape:
             yield f"weights group '{stored.name}' says it has d, T, k = {', '.join(map(str, said))}"
-        for run, snapshot in _broken_snapshots(inspector, stored):
-            step, done = stored.snapshots[snapshot], trajectory.records_done[run]
+        for row, snapshot in _broken_snapshots(inspector, stored):
+            step, done = stored.snapshots[snapshot], trajectory.records_done[row]
             if step not in trajectory.steps[max(done - 1, 0) :]:  # the last record: see _MAY_OVERFLOW
-                yield f"the weights of run {run} at step {step} are not all finite"
+                yield f"the weights of run {trajectory.numbers[row]} at step {step} are not all finite"
 
 
 def _broken_snapshots(inspector: Inspector, stored: StoredWeights) -> Iterator[tuple[int, int]]:
-    """(run, snapshot) of all committed weights that are not finite, read a few snapshots at a time."""
+    """(row of the file, snapshot) of all committed weights that are not finite, read a few snapshots at a time."""
     params = params_of(inspector, stored)
     count = max(1, _BLOCK // (params.shape[2] * params.dtype.itemsize))
-    for row, (run, done) in enumerate(zip(stored.runs, stored.done, strict=True)):
+    for i, (row, done) in enumerate(zip(stored.runs, stored.done, strict=True)):
         for first in range(0, done, count):
-            finite = np.isfinite(params[row, first : min(first + count, done)]).all(axis=1)
-            yield from ((int(run), first + int(i)) for i in np.flatnonzero(~finite))
+            finite = np.isfinite(params[i, first : min(first + count, done)]).all(axis=1)
+            yield from ((int(row), first + int(snapshot)) for snapshot in np.flatnonzero(~finite))
 
 
 def _sample_problems(samples: Samples) -> list[str]:

@@ -25,6 +25,8 @@ _EXPANSION = 1100  # deflate cannot shrink data by more than 1032
 _MAX_MEMBERS = 10_000
 _MAX_CHUNK = 1 << 26
 _TEXT_ROOM = 1 << 28  # characters of all texts of a file: many may be one and the same stored text
+# How a column refers to its texts, which lie elsewhere in the file ("variable-length data" in HDF5's file format).
+_REFERENCE = np.dtype([("length", "<u4"), ("collection", "<u8"), ("index", "<u4")])
 # All else (compound, variable-length, reference, enumeration, opaque) is never ours, and h5py decodes it recursively.
 _TYPES = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING)
 
@@ -36,6 +38,7 @@ class Opened(NamedTuple):
     name: str
     sealed: bool
     size: int
+    fd: int
 
 
 @contextlib.contextmanager
@@ -54,7 +57,7 @@ def opened(path: str | os.PathLike[str], name: str = "", quarantined: bool = Fal
             quarantine.inspect(fd, name)
         # The first descriptor's file, not the path's: a finished file may have taken its place by now.
         with h5py.File(CarefulFile(fd), "r") as root:
-            yield Opened(root, name, sealed, os.fstat(fd).st_size)
+            yield Opened(root, name, sealed, os.fstat(fd).st_size, fd)
     except FileError:
         raise
     except MemoryError:
@@ -156,17 +159,22 @@ class Inspector:
                 raise self.bad(f"'{name}' has type {found.dtype}")
             return self.numbers(group, name, (count,), found.dtype.str)
         self._take(found, name)
-        # Each text can be as long as the file: few at a time, so that no file asks for more than _TEXT_ROOM.
-        step = max(1, _TEXT_ROOM // max(1, self.file.size))
-        texts: list[str] = []
-        longest = 0
-        for first in range(0, count, step):
-            texts.extend(found.asstr()[first : first + step])
-            longest = max(longest, *map(len, texts[first:]))
-            if self._text + count * longest > _TEXT_ROOM:
-                raise self.bad(f"the texts of '{name}' are too long")
-        self._text += count * longest  # an array has room for the longest in every place
-        return np.array(texts, dtype=str)
+        # An array has room for the longest text in every place, and many can be one and the same stored text.
+        self._text += count * self._longest(found, name, count)
+        if self._text > _TEXT_ROOM:
+            raise self.bad(f"the texts of '{name}' are too long")
+        return np.array(found.asstr()[...], dtype=str)
+
+    def _longest(self, found: h5py.Dataset, name: str, count: int) -> int:
+        """Bytes of the longest text of a column, found without reading the texts."""
+        kind, offset = found.id.get_type(), found.id.get_offset()
+        if not kind.is_variable_str():
+            return kind.get_size()
+        size = count * _REFERENCE.itemsize
+        if found.id.get_storage_size() != size or offset is None:
+            raise self.bad(f"'{name}' is stored in an unknown way")
+        references = np.frombuffer(read_at(self.file.fd, size, offset), _REFERENCE)
+        return int(references["length"].max(initial=0))
 
     def attributes(self, node: h5py.Group) -> dict[str, str | int | float]:
         """All scalar attributes as Python values; others are left out."""

@@ -19,7 +19,9 @@ from fracsim.data.samples import Samples
 from fracsim.errors import UsageError
 from fracsim.experiments import Experiment
 from fracsim.fractals import Fractal
+from fracsim.grids import MOST_RUNS
 from fracsim.runs import SETTINGS
+from fracsim.shards import Part, make_part
 from fracsim.stored import load_network
 
 
@@ -82,18 +84,21 @@ def _compare(trajectory: Trajectory) -> tuple[list[str], list[str]]:
     text, stated = (trajectory.attributes.get(name) for name in ("experiment", "experiment_hash"))
     if not isinstance(text, str) or not isinstance(stated, str):
         return ["it stores no experiment, or not its hash"], []
-    runs = len(trajectory.records_done)
+    runs, shard = len(trajectory.records_done), str(trajectory.attributes.get("shard", ""))
     try:
         # Counted first: a short text can describe more runs than anyone could list.
-        if (declared := _declared_runs(trajectory.experiment)) != runs:
+        if (declared := _declared_runs(trajectory.experiment)) != runs and not (shard and runs < declared <= MOST_RUNS):
             return [f"its experiment has {_big(declared)} runs, the file {runs}"], []
         experiment = Experiment.from_json(text)
+        part = make_part(experiment, shard or None)
     except UsageError as error:
         return [f"its experiment is refused: {error}"], []
     # A text that is not an experiment can fail anywhere.
     except Exception as error:
         return [f"its experiment cannot be read ({type(error).__name__})"], []
-    problems, remarks = list(_differences(trajectory, experiment)), []
+    if trajectory.numbers.tolist() != list(part.numbers):
+        return [f"its runs are not those of {'shard ' + shard if shard else 'its experiment'}"], []
+    problems, remarks = list(_differences(trajectory, part)), []
     if experiment.hash() != stated:
         maker = str(trajectory.attributes.get("software"))
         if maker == f"fracsim {fracsim.__version__}":
@@ -118,9 +123,9 @@ def _big(count: int) -> str:
     return str(count) if count < 10**9 else "more than a billion"
 
 
-def _differences(trajectory: Trajectory, experiment: Experiment) -> Iterator[str]:
+def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
     """Where steps, columns or weights are not those of the experiment."""
-    runs = experiment.runs
+    runs, numbers = part.runs, part.numbers
     if trajectory.steps.tolist() != list(runs[0].recorded_steps()):
         yield "its steps are not those of its experiment"
     for key in SETTINGS:
@@ -130,33 +135,34 @@ def _differences(trajectory: Trajectory, experiment: Experiment) -> Iterator[str
             wanted = getattr(runs[i], key)
             same = value in ("", None) or value != value if wanted is None else value == wanted
             if not same:
-                yield f"{key} of run {i} is {str(value)[:60]!r}, its experiment says {str(wanted)[:60]!r}"
+                yield f"{key} of run {numbers[i]} is {str(value)[:60]!r}, its experiment says {str(wanted)[:60]!r}"
                 break
-    kept = {int(run) for stored in trajectory.stored_weights for run in stored.runs}
-    if kept != (set() if experiment.weights == "none" else set(range(len(runs)))):
-        yield f"it holds weights of {len(kept)} runs, its experiment keeps weights: {experiment.weights}"
+    kept = {int(row) for stored in trajectory.stored_weights for row in stored.runs}
+    if kept != (set() if part.weights == "none" else set(range(len(runs)))):
+        yield f"it holds weights of {len(kept)} runs, its experiment keeps weights: {part.weights}"
     for stored in trajectory.stored_weights:
-        for run in stored.runs:
-            if stored.shape[1:] != (runs[run].network_depth, runs[run].width):
-                yield f"run {run} is in weights group '{stored.name}', which has another shape"
+        for row in stored.runs:
+            if stored.shape[1:] != (runs[row].network_depth, runs[row].width):
+                yield f"run {numbers[row]} is in weights group '{stored.name}', which has another shape"
                 break
 
 
 def _trajectory_facts(trajectory: Trajectory) -> dict[str, Any]:
     snapshots = {
-        int(run): int(done)
+        int(row): int(done)
         for stored in trajectory.stored_weights
-        for run, done in zip(stored.runs, stored.done, strict=True)
+        for row, done in zip(stored.runs, stored.done, strict=True)
     }
-    counters = zip(trajectory.run_status, trajectory.records_done.tolist(), strict=True)
+    counters = zip(trajectory.numbers.tolist(), trajectory.run_status, trajectory.records_done.tolist(), strict=True)
     return {
         "experiment": trajectory.experiment.get("name"),
+        "shard": trajectory.attributes.get("shard", ""),
         "note": trajectory.note,
         "records": len(trajectory.steps),
         "runs": [
             {"run": run, "status": status, "records_done": done,
-             "last_step": int(trajectory.steps[done - 1]) if done else 0, "snapshots_done": snapshots.get(run, 0)}
-            for run, (status, done) in enumerate(counters)
+             "last_step": int(trajectory.steps[done - 1]) if done else 0, "snapshots_done": snapshots.get(row, 0)}
+            for row, (run, status, done) in enumerate(counters)
         ],
     }  # fmt: skip
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import trajectory_files as files
 from figure_files import experiment_of, write_file
+from small_experiments import small
 
 import fracsim
 from fracsim.checking import check_file
 from fracsim.data import safe
 from fracsim.data.samples import write_samples
 from fracsim.data.studies import write_study
+from fracsim.shards import make_part
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +55,15 @@ def test_a_finished_file_is_valid_and_complete(tmp_path, weights):
         {"run": run, "status": "complete", "records_done": 3, "last_step": 30, "snapshots_done": snapshots}
         for run in (0, 1)
     ]
+
+
+def test_a_shard_is_compared_with_its_part_of_the_experiment(tmp_path):
+    grid = small(crossed={"network_depth": (0, 1, 2), "seed": (0, 7)}, weights="final")
+    for i in range(2):
+        fracsim.run_sweep(grid, tmp_path / "shard.h5", shard=f"{i}/2", overwrite=True)
+        report = check_file(tmp_path / "shard.h5")
+        assert (report.complete, report.problems, report.facts["shard"]) == (True, (), f"{i}/2")
+        assert [run["run"] for run in report.facts["runs"]] == list(make_part(grid, f"{i}/2").numbers)
 
 
 @pytest.mark.parametrize(("finish", "status"), [(None, "running"), ("interrupted", "interrupted")])
@@ -116,8 +127,8 @@ CONTRADICTIONS = {
     "level": (put("test_accuracy_by_level", (0, 2, 3), -0.1), "by_level of run 0 at step 30, level 3 is -0.1"),
     "gradient missing": (put("gradient_norm", (1, 0, 1), np.nan), "gradient_norm of run 1 at step 10, layer 1 is nan"),
     "no such layer": (put("gradient_norm", (0, 0, 1), 0.5), "layer 1 is 0.5; this run has no such layer"),
-    "record missing": (put("records_done", 1, 2), "the file is complete, but run 1 is complete with 2 of 3 records"),
-    "run not ended": (put("run_status", 0, 1), "the file is complete, but run 0 is running with 3 of 3 records"),
+    "record missing": (put("records_done", 1, 2), "run 1 is complete with 2 of 3 records"),
+    "run not ended": (put("run_status", 0, 1), "the file is complete, but run 0 is running"),
     "weights missing": (put(f"{T2}/snapshots_done", 0, 2), "run 1 is complete, but has 2 of 3 snapshots"),
     "weights broken": (put(f"{T2}/params", (0, 1, 5), np.inf), "the weights of run 1 at step 20 are not all finite"),
     "weights shape": (lambda root: root[T2].attrs.modify("width", 5), "'T2_k4_d2' says it has d, T, k = 2, 2, 5"),
@@ -128,6 +139,8 @@ CONTRADICTIONS = {
     "other runs": (experiment(grid={"network_depth": [0, 1, 2]}), "its experiment has 3 runs, the file 2"),
     "endless runs": (experiment(grid={str(i): [1] * 9000 for i in range(9)}), "has more than a billion runs, the file"),
     "range": (experiment(grid={"seed": {"start": 0, "stop": 9}}), "an axis of its grid is not a list"),
+    "no shard": (lambda root: root.attrs.modify("shard", "3/2"), r"experiment is refused: --shard is '3/2'"),
+    "other shard": (lambda root: root.attrs.modify("shard", "0/2"), "its runs are not those of shard 0/2"),
     "no grid": (experiment(grid=3), "it has no grid"),
     "no experiment": (experiment(settings=[]), "experiment is refused: the stored experiment cannot be read"),
     "bad setting": (experiment(settings={"width": 0}), r"is refused: width \(--width\) is 0"),

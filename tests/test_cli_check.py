@@ -28,14 +28,14 @@ def broken(tmp_path, finished):
 def test_a_finished_file(finished):
     result = fracsim("check", finished)
     assert result == (0, f"{finished}: valid and complete; experiment 'made up', 3 run(s) of 3 record(s)\n"
-                         "  runs 0 to 2: complete, 3 of 3 records, up to step 30\n", "")  # fmt: skip
+                         "  3 runs (0 to 2): complete, 3 of 3 records, up to step 30\n", "")  # fmt: skip
 
 
 def test_an_unfinished_file_ends_with_75(stopped):
     code, out, err = fracsim("check", stopped)
     assert (code, err) == (75, "")
     assert "valid, not finished (interrupted, 6 of 9 records)" in out
-    assert "runs 0 to 2: running, 2 of 3 records, up to step 2,000, 2 snapshot(s) of the weights" in out
+    assert "3 runs (0 to 2): running, 2 of 3 records, up to step 2,000, 2 snapshot(s) of the weights" in out
 
 
 def test_the_worst_file_decides_and_all_are_told(finished, stopped, broken, tmp_path):

@@ -133,7 +133,7 @@ BOMBS = {
     ),
     "circle": (lambda root: root["weights"].__setitem__("loop", root["weights"]), "weights group 'loop'"),
     "steps fall": (lambda root: root["step"].write_direct(np.array([10, 30, 20, 40])), "its steps do not increase"),
-    "runs numbered": (lambda root: root["run"].write_direct(np.array([0, 1, 1])), "'run' does not count from 0"),
+    "runs numbered": (lambda root: root["run"].write_direct(np.array([0, 1, 1])), "numbers of its runs do not"),
     "snapshots": (lambda root: root["weights/T2_k3_d2/snapshot"].write_direct(np.array([20, 41])), "the snapshots of"),
 }  # fmt: skip
 
