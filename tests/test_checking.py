@@ -15,6 +15,7 @@ from fracsim.data import safe
 from fracsim.data.samples import write_samples
 from fracsim.data.studies import write_study
 from fracsim.shards import make_part
+from fracsim.stored import load_network
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +167,19 @@ def test_the_hash_of_another_version_is_not_judged(finished):
     report = check_file(finished)
     assert report.complete
     assert report.remarks == ("experiment_hash was not compared: the file is by 'fracsim 0.0.1'",)
+
+
+@pytest.mark.parametrize("fractals", [{}, [], {"cantor": 3}, {"cantor": {"map": []}}])
+def test_the_fractal_of_a_file_is_looked_up_nowhere_else(finished, tmp_path, fractals):
+    """The name in a file could be the path of any TOML file of the reader's."""
+    files.changed(finished, experiment(fractals=fractals))
+    with pytest.raises(fracsim.FileError, match="does not define its fractal 'cantor'"):
+        load_network(finished)
+    (tmp_path / "secret.toml").write_text("password = 'secret'")
+    files.changed(finished, put("fractal", slice(None), str(tmp_path / "secret.toml")))
+    with pytest.raises(fracsim.FileError, match="does not define its fractal") as caught:
+        load_network(finished)
+    assert "password" not in str(caught.value)
 
 
 def test_what_a_file_says_cannot_command_a_terminal(finished):
