@@ -57,7 +57,7 @@ def _words(report: Report) -> list[str]:
     state = "valid and complete" if report.complete else f"valid, not finished ({facts['note']})"
     lines = [f"{report.path}: {state}; {_contents(report)}", *(f"  {remark}" for remark in report.remarks)]
     if report.kind == "trajectory":
-        rows = [_row([run["run"] for run in group], *key, facts["records"]) for key, group in _alike(facts["runs"])]
+        rows = [_row(list(group), facts["records"]) for _, group in groupby(facts["runs"], key=_state)]
         lines += rows[:_MOST_LINES]
         if len(rows) > _MOST_LINES:
             lines.append(f"  … and {len(rows) - _MOST_LINES} more lines (--json lists every run)")
@@ -74,13 +74,15 @@ def _contents(report: Report) -> str:
     return f"experiment {facts['experiment']!r:.60}{shard}, {len(facts['runs'])} run(s) of {facts['records']} record(s)"
 
 
-def _alike(runs: list[dict[str, Any]]) -> Any:
-    """Neighbouring runs that are equally far."""
-    return groupby(runs, key=lambda run: (run["status"], run["records_done"], run["last_step"], run["snapshots_done"]))
+def _state(run: dict[str, Any]) -> tuple:
+    """Equal for runs that are equally far."""
+    return tuple(value for key, value in run.items() if key != "run")
 
 
-def _row(numbers: list[int], status: str, done: int, step: int, snapshots: int, records: int) -> str:
-    which = f"run {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} runs ({numbers[0]} to {numbers[-1]})"
-    until = f", up to step {step:,}" if done else ""
-    weights = f", {snapshots} snapshot(s) of the weights" if snapshots else ""
-    return f"  {which}: {status}, {done} of {records} records{until}{weights}"
+def _row(runs: list[dict[str, Any]], records: int) -> str:
+    """Neighbouring runs that are equally far, as a line."""
+    first, last = runs[0], runs[-1]["run"]
+    which = f"run {last}" if len(runs) == 1 else f"{len(runs)} runs ({first['run']} to {last})"
+    until = f", up to step {first['last_step']:,}" if first["records_done"] else ""
+    weights = f", {first['snapshots_done']} snapshot(s) of the weights" if first["snapshots_done"] else ""
+    return f"  {which}: {first['status']}, {first['records_done']} of {records} records{until}{weights}"

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 import fracsim
-from fracsim.data.check import Contents, read_whole
+from fracsim.data.check import read_whole
 from fracsim.data.errors import FileError, printable
 from fracsim.data.reader import Trajectory
 from fracsim.data.samples import Samples
+from fracsim.data.studies import Study
 from fracsim.errors import UsageError
 from fracsim.experiments import Experiment
 from fracsim.fractals import Fractal
@@ -60,7 +61,8 @@ def check_file(path: str | os.PathLike[str]) -> Report:
         contents = read_whole(name)
     except FileError as error:
         return Report(name, "", "", (str(error),))
-    value, remarks = contents.value, []
+    value = contents.value
+    remarks: list[str] = []
     problems = list(contents.problems)
     if isinstance(value, Trajectory):
         found, remarks = _compare(value)
@@ -70,7 +72,7 @@ def check_file(path: str | os.PathLike[str]) -> Report:
         problems += _fractal_problems(value)
         facts = {"points": len(value.y), "dimension": value.x.shape[1]}
     else:
-        problems += _study_problems(contents, name)
+        problems += _study_problems(value, name)
         facts = {"study": value.kind, "variables": {key: list(array.shape) for key, array in value.arrays.items()}}
     sentences = tuple(f"'{name}' is not valid: {printable(problem)}" for problem in problems)
     return Report(name, contents.kind, contents.status, sentences, tuple(remarks), facts)
@@ -113,7 +115,7 @@ def _declared_runs(experiment: dict[str, Any]) -> int:
     zipped, crossed = experiment.get("zip"), experiment.get("grid")
     if not isinstance(zipped, list) or not isinstance(crossed, dict):
         raise UsageError("it has no grid")
-    axes = [next(iter(table.values()), []) for table in zipped if isinstance(table, dict)] + list(crossed.values())
+    axes: list[Any] = [next(iter(table.values()), []) for table in zipped if isinstance(table, dict)] + list(crossed.values())
     if not all(isinstance(axis, list) for axis in axes):
         raise UsageError("an axis of its grid is not a list")
     return math.prod(len(axis) for axis in axes)
@@ -186,9 +188,9 @@ def _fractal_problems(samples: Samples) -> Iterator[str]:
             yield "points lie outside the base of the fractal"
 
 
-def _study_problems(contents: Contents, path: str) -> list[str]:
+def _study_problems(study: Study, path: str) -> list[str]:
     """A network must be usable; of other studies nothing is known beyond their format."""
-    if contents.value.kind != "network":
+    if study.kind != "network":
         return []
     try:
         network = load_network(path)
