@@ -115,7 +115,8 @@ def _declared_runs(experiment: dict[str, Any]) -> int:
     zipped, crossed = experiment.get("zip"), experiment.get("grid")
     if not isinstance(zipped, list) or not isinstance(crossed, dict):
         raise UsageError("it has no grid")
-    axes: list[Any] = [next(iter(table.values()), []) for table in zipped if isinstance(table, dict)] + list(crossed.values())
+    axes: list[Any] = [next(iter(table.values()), []) for table in zipped if isinstance(table, dict)]
+    axes += crossed.values()
     if not all(isinstance(axis, list) for axis in axes):
         raise UsageError("an axis of its grid is not a list")
     return math.prod(len(axis) for axis in axes)
