@@ -48,13 +48,10 @@ def child() -> None:
     from fracsim.data import reader, samples  # noqa: F401  imported before the limits bind
 
     fd, name = int(sys.argv[2]), sys.argv[3]
+    limit_memory(os.fstat(fd).st_size)
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        with open("/proc/self/statm") as statm:
-            used = int(statm.read().split()[0]) * resource.getpagesize()
-        room = used + 4 * os.fstat(fd).st_size + _ROOM
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))
         resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
@@ -62,3 +59,14 @@ def child() -> None:
     except FileError as error:
         print(error)
         sys.exit(_FAULT)
+
+
+def limit_memory(size: int) -> None:
+    """Let this process take no more than reading a file of `size` bytes needs, where the system can limit it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        with open("/proc/self/statm") as statm:
+            used = int(statm.read().split()[0]) * resource.getpagesize()
+        room = used + 4 * size + _ROOM
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))

@@ -14,8 +14,8 @@ from fracsim.data.safe import Inspector, Opened, opened
 from fracsim.data.schema import RUN_STATUS
 
 
-class _Stored(NamedTuple):
-    """One weights group: name, shape (d, T, k), rows of its runs, snapshots, how many of these are there per run."""
+class StoredWeights(NamedTuple):
+    """One weights group: name, shape (d, T, k), rows of its runs, steps of its snapshots, how many each run has."""
 
     name: str
     shape: tuple[int, int, int]
@@ -32,6 +32,7 @@ class Trajectory:
     interrupted or complete. `numbers`: (R,) numbers of the runs in their experiment, of which a shard holds a part.
     `runs`: column -> (R,) array. `steps`: (S,). `records_done`: (R,) valid records. `run_status`: (R,) names of
     `schema.RUN_STATUS`. A method's argument `run` is a row: 0 to R - 1.
+    `stored_weights`: one for each network shape with weights.
     """
 
     path: str
@@ -43,8 +44,8 @@ class Trajectory:
     steps: np.ndarray
     records_done: np.ndarray
     run_status: tuple[str, ...]
+    stored_weights: tuple[StoredWeights, ...]
     _variables: Mapping[str, np.ndarray]
-    _weights: tuple[_Stored, ...]
 
     @property
     def note(self) -> str:
@@ -79,18 +80,16 @@ class Trajectory:
             which = "weights" if count == 0 else f"snapshot {snapshot} of the weights ({count} stored)"
             raise FileError(f"'{self.path}' holds no {which} of run {run}")
         with opened(self.path) as file:
-            inspector = Inspector(file)
-            group = inspector.group(inspector.group(file.root, "weights"), stored.name)
-            params = _params(inspector, group, stored)
+            params = params_of(Inspector(file), stored)
             return stored.shape, params[int(np.flatnonzero(stored.runs == run)[0]), snapshot % count]
 
-    def _group_of(self, run: int) -> _Stored | None:
+    def _group_of(self, run: int) -> StoredWeights | None:
         if not 0 <= run < len(self.records_done):
             raise ValueError(f"run {run} is not in 0..{len(self.records_done) - 1}")
-        return next((stored for stored in self._weights if run in stored.runs), None)
+        return next((stored for stored in self.stored_weights if run in stored.runs), None)
 
     @staticmethod
-    def _snapshots(stored: _Stored, run: int) -> int:
+    def _snapshots(stored: StoredWeights, run: int) -> int:
         return int(stored.done[stored.runs == run][0])
 
 
@@ -100,7 +99,7 @@ def open_trajectory(path: str | os.PathLike[str]) -> Trajectory:
         kind = kind_of(file)
         if kind != "trajectory":
             raise FileError(f"'{file.name}' holds {'a study' if kind == 'study' else kind}, not a trajectory")
-        return _load(file)
+        return load_trajectory(file)
 
 
 def sniff(path: str | os.PathLike[str]) -> str:
@@ -113,7 +112,7 @@ def inspect(fd: int, name: str) -> None:
     """Read all of the file behind `fd`, which has no trailer; FileError says what is wrong (run in quarantine)."""
     with opened(f"/dev/fd/{fd}", name, quarantined=True) as file:
         if kind_of(file) == "trajectory":
-            _load(file)
+            load_trajectory(file)
 
 
 def kind_of(file: Opened) -> str:
@@ -139,7 +138,8 @@ def kind_of(file: Opened) -> str:
     return kind
 
 
-def _load(file: Opened) -> Trajectory:
+def load_trajectory(file: Opened) -> Trajectory:
+    """All of an opened trajectory but its weights. Raises FileError."""
     inspector, root = Inspector(file), file.root
     names = inspector.members(root)
     attributes = inspector.attributes(root)
@@ -150,15 +150,19 @@ def _load(file: Opened) -> Trajectory:
         sizes[name] = len(axes[name])
         if sizes[name] == 0:
             raise inspector.bad(f"no {name}")
+        if name in ("level", "layer") and not np.array_equal(axes[name], np.arange(sizes[name])):
+            raise inspector.bad(f"its axis '{name}' does not count from 0")
+    if not _increase(axes["step"]):
+        raise inspector.bad("its steps do not increase")
     # The counters first: what they count was on the disk before they were raised, whatever is written while we read.
     progress = {v.name: inspector.numbers(root, v.name, (sizes["run"],), v.dtype) for v in schema.PROGRESS}
     done, codes = progress["records_done"], progress["run_status"]
     if done.min() < 0 or done.max() > sizes["step"] or codes.min() < 0 or codes.max() >= len(RUN_STATUS):
         raise inspector.bad("its counters are out of range")
     numbers = axes["run"]
-    if numbers[0] < 0 or np.any(np.diff(numbers) <= 0):
+    if not _increase(numbers):
         raise inspector.bad("the numbers of its runs do not increase")
-    weights = _weights_index(inspector, numbers) if "weights" in names else ()
+    weights = _weights_index(inspector, numbers, axes["step"]) if "weights" in names else ()
     columns = [name for name in names if name not in schema.RESERVED]
     runs = {name: inspector.column(root, name, sizes["run"]) for name in columns}
     beyond = np.arange(sizes["step"]) >= done[:, None]
@@ -179,7 +183,7 @@ def _load(file: Opened) -> Trajectory:
         records_done=done,
         run_status=tuple(RUN_STATUS[code] for code in codes),
         _variables=variables,
-        _weights=weights,
+        stored_weights=weights,
     )
 
 
@@ -193,7 +197,12 @@ def _experiment(inspector: Inspector, attributes: Mapping[str, str | int | float
     return experiment
 
 
-def _weights_index(inspector: Inspector, numbers: np.ndarray) -> tuple[_Stored, ...]:
+def _increase(numbers: np.ndarray) -> bool:
+    """Whether numbers rise from 0 or above."""
+    return bool(np.all(numbers[1:] > numbers[:-1]) and np.all(numbers[:1] >= 0))
+
+
+def _weights_index(inspector: Inspector, numbers: np.ndarray, steps: np.ndarray) -> tuple[StoredWeights, ...]:
     """Every weights group, checked; the weights themselves stay on the disk."""
     groups = inspector.group(inspector.file.root, "weights")
     result = []
@@ -206,18 +215,21 @@ def _weights_index(inspector: Inspector, numbers: np.ndarray) -> tuple[_Stored, 
         runs = inspector.numbers(group, "run", (None,), schema.DIMENSIONS["run"].dtype)
         snapshots = inspector.numbers(group, "snapshot", (None,), schema.DIMENSIONS["snapshot"].dtype)
         done = inspector.numbers(group, "snapshots_done", (len(runs),), schema.WEIGHTS[0].dtype)
-        stored = _Stored(name, shape, np.searchsorted(numbers, runs), snapshots, done)
+        stored = StoredWeights(name, shape, np.searchsorted(numbers, runs), snapshots, done)
         if len(runs) == 0 or len(set(runs.tolist())) < len(runs) or not np.isin(runs, numbers).all():
             raise inspector.bad(f"the runs of weights group '{name}'")
+        if not _increase(snapshots) or not np.isin(snapshots, steps).all():
+            raise inspector.bad(f"the snapshots of weights group '{name}'")
         if done.min() < 0 or done.max() > len(snapshots):
             raise inspector.bad(f"the counters of weights group '{name}'")
-        _params(inspector, group, stored)
+        params_of(inspector, stored)
         result.append(stored)
     return tuple(result)
 
 
-def _params(inspector: Inspector, group: Any, stored: _Stored) -> Any:
-    """The dataset (runs, snapshots, Q) of a weights group, its shape and type checked."""
+def params_of(inspector: Inspector, stored: StoredWeights) -> Any:
+    """The dataset (runs, snapshots, Q) of a weights group, its shape and type checked, not yet read."""
+    group = inspector.group(inspector.group(inspector.file.root, "weights"), stored.name)
     shape = (len(stored.runs), len(stored.snapshots), schema.parameter_count(*stored.shape))
     params = inspector.dataset(group, "params", shape)
     if params.dtype.str not in ("<f4", "<f8"):

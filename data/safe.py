@@ -17,14 +17,18 @@ import numpy as np
 
 from fracsim.data import quarantine, trailer
 from fracsim.data.careful import CarefulFile, read_at
-from fracsim.data.errors import FileError, reason
+from fracsim.data.errors import FileError, printable, reason
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _EXPANSION = 1100  # deflate cannot shrink data by more than 1032
 _MAX_MEMBERS = 10_000
 _MAX_CHUNK = 1 << 26
-_TEXT_ROOM = 1 << 28
+_TEXT_ROOM = 1 << 28  # characters of all texts of a file: many may be one and the same stored text
+# How a column refers to its texts, which lie elsewhere in the file ("variable-length data" in HDF5's file format).
+_REFERENCE = np.dtype([("length", "<u4"), ("collection", "<u8"), ("index", "<u4")])
+# All else (compound, variable-length, reference, enumeration, opaque) is never ours, and h5py decodes it recursively.
+_TYPES = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING)
 
 
 class Opened(NamedTuple):
@@ -34,6 +38,7 @@ class Opened(NamedTuple):
     name: str
     sealed: bool
     size: int
+    fd: int
 
 
 @contextlib.contextmanager
@@ -52,7 +57,7 @@ def opened(path: str | os.PathLike[str], name: str = "", quarantined: bool = Fal
             quarantine.inspect(fd, name)
         # The first descriptor's file, not the path's: a finished file may have taken its place by now.
         with h5py.File(CarefulFile(fd), "r") as root:
-            yield Opened(root, name, sealed, os.fstat(fd).st_size)
+            yield Opened(root, name, sealed, os.fstat(fd).st_size, fd)
     except FileError:
         raise
     except MemoryError:
@@ -101,10 +106,10 @@ class Inspector:
 
     def __init__(self, file: Opened) -> None:
         self.file = file
-        self._room = file.size * (_EXPANSION if file.sealed else 2) + (1 << 20)
+        self._stored = self._text = 0
 
     def bad(self, what: str) -> FileError:
-        return FileError(f"'{self.file.name}' is not a valid fracsim file: {what}")
+        return FileError(f"'{self.file.name}' is not a valid fracsim file: {printable(what)}")
 
     def members(self, group: h5py.Group) -> list[str]:
         """Names in a group, all of them hard links."""
@@ -133,6 +138,8 @@ class Inspector:
             raise self.bad(f"'{name}' has shape {found.shape}")
         if any(wanted is not None and wanted != size for wanted, size in zip(shape, found.shape, strict=True)):
             raise self.bad(f"'{name}' has shape {found.shape} instead of {shape}")
+        if found.id.get_type().get_class() not in _TYPES:
+            raise self.bad(f"'{name}' has a type that no fracsim file has")
         self._check_storage(found, name)
         return found
 
@@ -141,7 +148,7 @@ class Inspector:
         found = self.dataset(group, name, shape)
         if found.dtype != np.dtype(dtype):
             raise self.bad(f"'{name}' has type {found.dtype} instead of {np.dtype(dtype)}")
-        self._take(found.dtype.itemsize * int(np.prod(found.shape, dtype=object)), name)
+        self._take(found, name)
         return found[...]
 
     def column(self, group: h5py.Group, name: str, count: int) -> np.ndarray:
@@ -151,15 +158,23 @@ class Inspector:
             if found.dtype.str not in ("<i8", "<u8", "<f8", "|i1"):
                 raise self.bad(f"'{name}' has type {found.dtype}")
             return self.numbers(group, name, (count,), found.dtype.str)
-        self._take(found.id.get_type().get_size() * count, name)
-        # Each text can be as long as the file: few at a time, so that no file asks for more than _TEXT_ROOM.
-        step = max(1, _TEXT_ROOM // max(1, self.file.size))
-        texts: list[str] = []
-        for first in range(0, count, step):
-            texts.extend(found.asstr()[first : first + step])
-            if count * max(map(len, texts[first:])) > _TEXT_ROOM:
-                raise self.bad(f"the texts of '{name}' are too long")
-        return np.array(texts, dtype=str)
+        self._take(found, name)
+        # An array has room for the longest text in every place, and many can be one and the same stored text.
+        self._text += count * self._longest(found, name, count)
+        if self._text > _TEXT_ROOM:
+            raise self.bad(f"the texts of '{name}' are too long")
+        return np.array(found.asstr()[...], dtype=str)
+
+    def _longest(self, found: h5py.Dataset, name: str, count: int) -> int:
+        """Bytes of the longest text of a column, found without reading the texts."""
+        kind, offset = found.id.get_type(), found.id.get_offset()
+        if not kind.is_variable_str():
+            return kind.get_size()
+        size = count * _REFERENCE.itemsize
+        if found.id.get_storage_size() != size or offset is None:
+            raise self.bad(f"'{name}' is stored in an unknown way")
+        references = np.frombuffer(read_at(self.file.fd, size, offset), _REFERENCE)
+        return int(references["length"].max(initial=0))
 
     def attributes(self, node: h5py.Group) -> dict[str, str | int | float]:
         """All scalar attributes as Python values; others are left out."""
@@ -168,11 +183,16 @@ class Inspector:
         result: dict[str, str | int | float] = {}
         for name in node.attrs:
             found = node.attrs.get_id(name)
-            if found.shape != () or found.dtype.kind not in "iufOS" or found.dtype.itemsize > self.file.size:
+            kind = found.get_type()
+            if found.shape != () or kind.get_class() not in _TYPES or kind.get_size() > self.file.size:
                 continue
             value = node.attrs[name]
             if isinstance(value, bytes):
                 value = value.decode()
+            if isinstance(value, str):
+                self._text += len(value)
+                if self._text > _TEXT_ROOM:
+                    raise self.bad("the texts of its attributes are too long")
             result[name] = value.item() if isinstance(value, np.generic) else value
         return {name: value for name, value in result.items() if isinstance(value, str | int | float)}
 
@@ -192,10 +212,20 @@ class Inspector:
             raise self.bad(f"'{name}' is compressed in an unfinished file")
         if chunked and np.prod(creation.get_chunk(), dtype=object) * found.dtype.itemsize > _MAX_CHUNK:
             raise self.bad(f"'{name}' has too large chunks")
-        if found.id.get_storage_size() > self.file.size:
+        # Before anything of this size is allocated: the bytes must be there, and enough of them.
+        stored, declared = found.id.get_storage_size(), _declared(found)
+        if stored > self.file.size:
             raise self.bad(f"'{name}' claims more bytes than the file has")
-
-    def _take(self, count: int, name: str) -> None:
-        self._room -= count
-        if self._room < 0:
+        if declared > stored * (_EXPANSION if chunked else 1):
             raise self.bad(f"'{name}' declares more data than the file can hold")
+
+    def _take(self, found: h5py.Dataset, name: str) -> None:
+        """Count what is about to be read: datasets of ours never share bytes."""
+        self._stored += found.id.get_storage_size()
+        if self._stored > self.file.size:
+            raise self.bad(f"'{name}' declares more data than the file can hold")
+
+
+def _declared(found: h5py.Dataset) -> int:
+    """Bytes of all values of a dataset, as its shape and type declare them."""
+    return found.id.get_type().get_size() * int(np.prod(found.shape, dtype=object))

@@ -12,7 +12,7 @@ from fracsim.data import layout, schema, trailer
 from fracsim.data.careful import replacing
 from fracsim.data.errors import FileError
 from fracsim.data.reader import kind_of
-from fracsim.data.safe import Inspector, opened
+from fracsim.data.safe import Inspector, Opened, opened
 
 
 class Samples(NamedTuple):
@@ -70,9 +70,14 @@ def read_samples(path: str | os.PathLike[str]) -> Samples:
     with opened(path) as file:
         if (kind := kind_of(file)) != "samples":
             raise FileError(f"'{file.name}' holds a {kind}, not samples")
-        inspector = Inspector(file)
-        inspector.members(file.root)
-        x = inspector.numbers(file.root, "x", (None, None), "<f8")
-        y = inspector.numbers(file.root, "y", (len(x),), "|i1")
-        level = inspector.numbers(file.root, "level", (len(x),), "<i2")
-        return Samples(x, y, level, inspector.attributes(file.root))
+        return load_samples(file)
+
+
+def load_samples(file: Opened) -> Samples:
+    """All of an opened sample file. Raises FileError."""
+    inspector = Inspector(file)
+    inspector.members(file.root)
+    x = inspector.numbers(file.root, "x", (None, None), "<f8")
+    y = inspector.numbers(file.root, "y", (len(x),), "|i1")
+    level = inspector.numbers(file.root, "level", (len(x),), "<i2")
+    return Samples(x, y, level, inspector.attributes(file.root))

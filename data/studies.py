@@ -16,7 +16,7 @@ from fracsim.data import layout, schema, trailer
 from fracsim.data.careful import replacing
 from fracsim.data.errors import FileError
 from fracsim.data.reader import kind_of
-from fracsim.data.safe import Inspector, opened
+from fracsim.data.safe import Inspector, Opened, opened
 from fracsim.data.schema import Variable
 
 
@@ -75,20 +75,26 @@ def read_study(path: str | os.PathLike[str], kind: str | None = None) -> Study:
         if found != "study":
             holds = "a trajectory" if found == "trajectory" else found
             raise FileError(f"'{file.name}' holds {holds}, not a study" + (f" of kind '{kind}'" if kind else ""))
-        inspector = Inspector(file)
-        attributes = inspector.attributes(file.root)
-        stored = str(attributes.get("study"))
-        if stored not in schema.STUDIES:
-            raise inspector.bad(f"unknown kind of study {stored!r}")
-        if kind is not None and stored != kind:
-            raise FileError(f"'{file.name}' holds a study of kind '{stored}', not '{kind}'")
-        names = inspector.members(file.root)
-        sizes: dict[str, int] = {}
-        arrays: dict[str, np.ndarray] = {}
-        for variable in schema.STUDIES[stored]:
-            if variable.name in names:
-                arrays[variable.name] = _read(inspector, file.root, variable, sizes)
-        return Study(stored, arrays, attributes)
+        study = load_study(file)
+        if kind is not None and study.kind != kind:
+            raise FileError(f"'{file.name}' holds a study of kind '{study.kind}', not '{kind}'")
+        return study
+
+
+def load_study(file: Opened) -> Study:
+    """All of an opened study. Raises FileError."""
+    inspector = Inspector(file)
+    attributes = inspector.attributes(file.root)
+    kind = str(attributes.get("study"))
+    if kind not in schema.STUDIES:
+        raise inspector.bad(f"unknown kind of study {kind!r}")
+    names = inspector.members(file.root)
+    sizes: dict[str, int] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for variable in schema.STUDIES[kind]:
+        if variable.name in names:
+            arrays[variable.name] = _read(inspector, file.root, variable, sizes)
+    return Study(kind, arrays, attributes)
 
 
 def _converted(variable: Variable, values: np.ndarray) -> np.ndarray:

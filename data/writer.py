@@ -43,7 +43,8 @@ class TrajectoryWriter:
         self._snapshots = {name: np.zeros(len(group.runs), "<i8") for name, group in plan.weights.items()}
         self._ended_since = False  # whether a run has ended since the last commit
         self._rows: dict[int, list[np.ndarray]] = {}  # run -> records handed over since the last commit
-        self._columns, self._row_size = _row_columns(plan)
+        self._columns, row_size = _row_columns(plan)
+        self._empty_row = np.full(row_size, np.nan)
         self._record_places = [
             (places[f"/{name}"].offset, first, first + max(size, 1)) for name, (first, size) in self._columns.items()
         ]
@@ -121,7 +122,7 @@ class TrajectoryWriter:
             raise ValueError(f"run {run}: record {s} given, record {expected} of {len(self._plan.steps)} expected")
         if len(values) != len(self._columns):
             raise ValueError(f"a record holds {', '.join(self._columns)}; given: {', '.join(values)}")
-        row = np.full(self._row_size, np.nan)
+        row = self._empty_row.copy()
         for name, value in values.items():
             first, size = self._columns[name]
             if size == 0:

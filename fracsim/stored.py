@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.data.errors import FileError
+from fracsim.data.errors import FileError, printable
 from fracsim.data.reader import Trajectory, open_trajectory, sniff
 from fracsim.data.studies import read_study
 from fracsim.errors import UsageError
-from fracsim.fractals import Fractal, load_fractal
+from fracsim.fractals import Fractal
 from fracsim.kernels.network import Shape, parameter_count
 
 
@@ -50,10 +50,9 @@ def load_network(path: str | os.PathLike[str], run: int | None = None, snapshot:
     shape, params = trajectory.weights(chosen, snapshot)
     settings = {key: column[chosen] for key, column in trajectory.runs.items()}
     step, accuracy = stored_accuracy(trajectory, chosen, snapshot)
-    definition = trajectory.experiment.get("fractals", {}).get(str(settings["fractal"]))
     return StoredNetwork(
         trajectory.path, Shape(*shape), params,
-        Fractal.from_dict(definition) if definition else load_fractal(str(settings["fractal"])),
+        stored_fractal(trajectory, str(settings["fractal"])),
         int(settings["fractal_depth"]), str(settings["curve"]), f"test accuracy {accuracy:.4f} at step {step:,}",
         chosen, trajectory.note,
     )  # fmt: skip
@@ -85,6 +84,18 @@ def stored_accuracy(trajectory: Trajectory, run: int, snapshot: int = -1) -> tup
         raise UsageError(f"--snapshot {snapshot}: run {run} of '{trajectory.path}' has {len(steps)} snapshots")
     step = int(steps[snapshot])
     return step, float(trajectory.variable("test_accuracy")[run, np.searchsorted(trajectory.steps, step)])
+
+
+def stored_fractal(trajectory: Trajectory, name: str) -> Fractal:
+    """A fractal as the file defines it, so that its own TOML is not needed again. Raises FileError.
+
+    It is never looked up elsewhere: the name may come from anyone, and could be a path.
+    """
+    try:
+        return Fractal.from_dict(trajectory.experiment["fractals"][name])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        why = f": {error}" if isinstance(error, UsageError) else ""
+        raise FileError(f"'{trajectory.path}' does not define its fractal {name!r:.60}{printable(why)}") from error
 
 
 def open_trained(path: str | os.PathLike[str]) -> Trajectory:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from fracsim.data.errors import FileError
 from fracsim.data.reader import Trajectory
 from fracsim.errors import UsageError, nearest
-from fracsim.fractals import Fractal, load_fractal
-from fracsim.stored import open_trained
+from fracsim.fractals import Fractal
+from fracsim.stored import open_trained, stored_fractal
 
 FIRST = ("fractal", "fractal_depth", "curve", "network_depth", "width", "learning_rate")
 """How settings are ordered in legends; the others follow in the order of the file."""
@@ -33,15 +33,13 @@ class Entry:
 
     def fractal(self) -> Fractal:
         """The fractal as the file defines it, so that a user's own TOML is not needed again."""
-        definition = self._definition()
-        return Fractal.from_dict(definition) if definition else load_fractal(self.settings["fractal"])
+        return stored_fractal(self.trajectory, self.settings["fractal"])
 
     def identity(self) -> str:
         """Equal for runs that are the same computation."""
-        return json.dumps([self.settings, self._definition()], sort_keys=True, default=str)
-
-    def _definition(self) -> Any:
-        return self.trajectory.experiment.get("fractals", {}).get(self.settings.get("fractal"))
+        fractals = self.trajectory.experiment.get("fractals")
+        definition = fractals.get(self.settings.get("fractal")) if isinstance(fractals, dict) else None
+        return json.dumps([self.settings, definition], sort_keys=True, default=str)
 
     @property
     def steps(self) -> NDArray[np.int64]:
