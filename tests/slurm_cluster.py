@@ -151,8 +151,9 @@ class SlurmCluster:
 
         Raises AssertionError with what it said where it fails, unless ``check`` is off.
         """
+        enter = ["nsenter", f"--target={self._inside}", *NAMESPACES, "--", "env", f"--chdir={self.folder}"]
         done = subprocess.run(
-            ["nsenter", f"--target={self._inside}", *NAMESPACES, f"--wd={self.folder}", "--", *map(str, command)],
+            [*enter, *map(str, command)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -18,7 +18,7 @@ from fracsim.data.checkpoint import checkpoint_path
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(2400)]
 
 TOP = Path(__file__).parent.parent
 GRID = """
@@ -52,7 +52,7 @@ def cluster():
             (programs / name).chmod(0o755)
         slurm.environment.update(PYTHONPATH=str(TOP), PATH=f"{programs}:{slurm.environment['PATH']}")
         (slurm.folder / "grid.toml").write_text(GRID)
-        slurm.run("fracsim", "sweep", "grid.toml", "-o", "straight.h5", seconds=300)  # compiles the kernels, too
+        slurm.run("fracsim", "sweep", "grid.toml", "-o", "straight.h5", seconds=900)  # compiles the kernels, too
         yield slurm
 
 
@@ -138,7 +138,6 @@ def test_a_task_that_looks_at_its_limit_stops_and_goes_on_to_the_same_bits(clust
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
 def test_the_recipe_of_the_docs_works_as_written(cluster):
     page = (TOP / "docs" / "cluster.md").read_text(encoding="utf-8")
     recipe = page.partition("## The recipe")[2].partition("\n## ")[0]
