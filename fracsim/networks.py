@@ -26,15 +26,25 @@ _DEFAULT_BIAS = {"paper": 0.1, "he": 0.0, "glorot": 0.0}
 
 
 def initial_parameters(
-    shape: Shape, scheme: str = "paper", seed: int = 0, bias: float | None = None, dtype: type = np.float32
+    shape: Shape,
+    scheme: str = "paper",
+    seed: int = 0,
+    bias: float | None = None,
+    dtype: type = np.float32,
+    bias_std: float | None = None,
 ) -> np.ndarray:
     """Flat initial parameters (Q,); a pure function of its arguments. ``bias`` replaces the scheme's own constant.
 
-    Raises UsageError for an unknown scheme, and for ``uniform`` without a bias.
+    With ``bias_std`` every bias is drawn from N(bias, bias_std²), bias 0 where it is not given; the weights stay the
+    same. Raises UsageError for an unknown scheme, a bias_std that is not a number ≥ 0, and ``uniform`` without a bias.
     """
     if scheme not in INITIALISATIONS:
         accepted = ", ".join(INITIALISATIONS)
         raise UsageError(f"unknown initialisation {scheme!r}{nearest(scheme, INITIALISATIONS)}; accepted: {accepted}")
+    if bias_std is not None and not 0 <= bias_std < math.inf:
+        raise UsageError(f"bias_std = {bias_std}: accepted is a number from 0, the standard deviation of the biases")
+    if bias is None and bias_std is not None:
+        bias = 0.0
     if bias is None:
         if scheme == "uniform":
             raise UsageError("initialisation 'uniform' (Theorem 5) needs a bias, for example --bias 0.5")
@@ -52,7 +62,12 @@ def initial_parameters(
             reach = math.sqrt(6 / (n_in + n_out)) if scheme == "glorot" else 1 / (2 * n_in)
             fill_uniform(key, first, -reach, reach, weights)
         first += n_in * n_out
-        values[first : first + n_out] = bias
+        biases = values[first : first + n_out]
+        if bias_std is None:
+            biases[:] = bias
+        else:  # a bias, too, is drawn at its own place in the flat parameters: no number serves twice
+            fill_normal(key, first, bias_std, math.inf, biases)
+            biases += bias
         first += n_out
     return values.astype(dtype)
 

@@ -80,6 +80,25 @@ def test_bias_overrides_the_schemes_own(scheme):
 
 
 @pytest.mark.parametrize("scheme", ["paper", "he", "glorot", "uniform"])
+def test_normal_biases(scheme):
+    parts = layers_of(scheme, shape=Shape(2, 4, 300), bias_std=0.5, dtype=np.float64)
+    plain = layers_of(scheme, shape=Shape(2, 4, 300), bias=0.0, dtype=np.float64)
+    biases = np.concatenate([biases for _, biases in parts])
+    assert stats.kstest(biases / 0.5, "norm").pvalue > 1e-4
+    weights = parts[1][0].ravel()[: biases.size]
+    assert abs(np.corrcoef(weights, biases)[0, 1]) < 5 / np.sqrt(biases.size)
+    for (drawn, _), (kept, _) in zip(parts, plain, strict=True):
+        np.testing.assert_array_equal(drawn, kept)
+
+
+def test_normal_biases_about_a_mean():
+    about = layers_of("he", bias=2.0, bias_std=0.5, dtype=np.float64)
+    centred = layers_of("he", bias_std=0.5, dtype=np.float64)
+    for (_, moved), (_, biases) in zip(about, centred, strict=True):
+        np.testing.assert_array_equal(moved, biases + 2.0)
+
+
+@pytest.mark.parametrize("scheme", ["paper", "he", "glorot", "uniform"])
 def test_a_seed_decides_everything(scheme):
     one = initial_parameters(SHAPE, scheme, 1, bias=0.1)
     assert one.dtype == np.float32
@@ -106,3 +125,6 @@ def test_bad_schemes_are_refused():
         initial_parameters(SHAPE, "glorott", 0)
     with pytest.raises(UsageError, match="bias"):
         initial_parameters(SHAPE, "uniform", 0)
+    for bias_std in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="bias_std"):
+            initial_parameters(SHAPE, "he", 0, bias_std=bias_std)
