@@ -86,9 +86,11 @@ class Experiment:
                     f"{key} cannot vary within an experiment: all runs of a file share their recorded steps"
                 )
         distributions = {
-            (run.fractal, run.fractal_depth, run.curve, run.gap, run.positive_margin, run.negative_margin): run
+            (
+                run.fractal, run.fractal_depth, run.curve, run.gap, run.positive_margin, run.negative_margin, run.data,
+            ): run
             for run in self.runs
-        }
+        }  # fmt: skip
         for run in distributions.values():
             run.distribution()
 

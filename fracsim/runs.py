@@ -112,11 +112,14 @@ class Run:
     )
     schedule_decay: float = _key(0.1, "factor of each decay of `step`", float, above=0, high=1)
     data: str = _key(
-        "dataset", "points drawn once and reshuffled, or fresh at every step", str, choices=("dataset", "stream")
+        "dataset",
+        "points drawn once and reshuffled, fresh at every step, or the exact mean over all (d = 1, hinge)",
+        str,
+        choices=("dataset", "stream", "population"),
     )
     train_points: int = _key(50_000, "training points (`dataset`)", int, low=1, high=4e9)
     test_points: int = _key(5_000, "test points", int, low=1, high=4e9)
-    batch_size: int = _key(100, "points B of one step", int, low=1, high=1e7)
+    batch_size: int = _key(100, "points B of one step (`dataset`, `stream`)", int, low=1, high=1e7)
     steps: int = _key(1_000_000, "training steps", int, low=1, high=1e12)
     record_every: int = _key(10_000, "steps between two records; divides the steps", int, low=1, high=1e12)
     seed: int = _key(0, "seed of data, initial weights and shuffling", int, low=0, high=10**18)
@@ -139,6 +142,11 @@ class Run:
             raise UsageError(
                 f"{label('batch_size')} is {self.batch_size}, more than the training set: "
                 f"{label('train_points')} is {self.train_points}"
+            )
+        if self.data == "population" and self.loss != "hinge":
+            raise UsageError(
+                f"{label('data')} is population and {label('loss')} is {self.loss}; "
+                "the exact loss over the whole distribution is the hinge loss"
             )
         if self.steps % self.record_every:
             raise UsageError(
@@ -168,8 +176,14 @@ class Run:
         from fracsim.curves import parse_curve
         from fracsim.distributions import Distribution
 
+        fractal = self.load_fractal()
+        if self.data == "population" and fractal.dimension != 1:
+            raise UsageError(
+                f"{label('data')} is population and {fractal.name} has dimension {fractal.dimension}; "
+                "the exact loss over the whole distribution is for d = 1, as on cantor1d"
+            )
         return Distribution(
-            self.load_fractal(),
+            fractal,
             self.fractal_depth,
             parse_curve(self.curve),
             gap=self.gap,

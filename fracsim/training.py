@@ -14,11 +14,12 @@ import numpy as np
 
 from fracsim.distributions import Distribution
 from fracsim.kernels.evaluate import layer_norms
+from fracsim.kernels.line import make_line
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
 from fracsim.kernels.philox import TEST, TRAIN
-from fracsim.kernels.train import Dataset, Rule, State, Stream
+from fracsim.kernels.train import Dataset, Population, Rule, State, Stream
 from fracsim.networks import initial_parameters
 from fracsim.runs import Run
 from fracsim.starts import load_start
@@ -88,7 +89,7 @@ class Slice:
 class RunData:
     """Training and test points of a run, in its float type, with a leading axis for one set."""
 
-    source: Dataset | Stream
+    source: Dataset | Stream | Population
     x: np.ndarray
     """Test points (1, N, d)"""
     y: np.ndarray
@@ -132,6 +133,8 @@ def make_data(run: Run, backend: Any) -> RunData:
 
     if run.data == "stream":
         return RunData(Stream(geometry, law), *draw(TEST, run.test_points))
+    if run.data == "population":
+        return RunData(Population(make_line(geometry, law)), *draw(TEST, run.test_points))
     x, y, _ = draw(TRAIN, run.train_points)
     return RunData(Dataset(x, y), *draw(TEST, run.test_points))
 

@@ -13,7 +13,16 @@ from fracsim.kernels import sample as sample_kernels
 from fracsim.kernels.evaluate import BLOCK, loss_gradient, scores_of, summarise
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape, make_plan
-from fracsim.kernels.train import Dataset, Rule, State, Stream, train_on_dataset, train_on_stream
+from fracsim.kernels.train import (
+    Dataset,
+    Population,
+    Rule,
+    State,
+    Stream,
+    train_on_dataset,
+    train_on_population,
+    train_on_stream,
+)
 from fracsim.kernels.vectors import VECTOR_BYTES, host_features
 
 _plan = functools.lru_cache(maxsize=64)(make_plan)
@@ -89,7 +98,7 @@ class CpuBackend:
         learning_rate: np.ndarray,
         seed: np.ndarray,
         state: State,
-        source: Dataset | Stream,
+        source: Dataset | Stream | Population,
         set_of_run: np.ndarray,
         start: int,
         stop: int,
@@ -102,6 +111,8 @@ class CpuBackend:
             rate, key = float(learning_rate[run]), np.uint64(seed[run])
             if isinstance(source, Stream):
                 train_on_stream(plan, places, rule, rate, key, state, run, source.geometry, source.law, start, stop)
+            elif isinstance(source, Population):
+                train_on_population(shape.depth, shape.width, rule, rate, state, run, source.line, start, stop)
             else:
                 x, y = source.x[chosen], source.y[chosen]
                 train_on_dataset(plan, places, rule, rate, key, state, run, x, y, start, stop)

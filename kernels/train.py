@@ -14,6 +14,7 @@ from fracsim.kernels.feistel import epoch_key, halves, permute_bits
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.layers import data_gradient, drop_inactive, forward, layer_gradient, part_count
+from fracsim.kernels.line import Line
 from fracsim.kernels.losses import batch_loss
 from fracsim.kernels.network import (
     DHIDDEN,
@@ -33,6 +34,7 @@ from fracsim.kernels.network import (
 )
 from fracsim.kernels.optimisers import ADAM, MOMENTUM, NEGLIGIBLE, adam_step, learning_rate_at, momentum_step
 from fracsim.kernels.philox import STREAM
+from fracsim.kernels.population import loss_and_gradient
 from fracsim.kernels.sample import sample_kernel
 
 
@@ -92,6 +94,16 @@ class Stream(NamedTuple):
 
     geometry: Geometry
     law: Law
+
+
+class Population(NamedTuple):
+    """The whole distribution in every step: exact loss and gradient, in d = 1."""
+
+    line: Line
+
+
+WHOLE = 2**30
+"""A step on the whole distribution counts as so many samples: its accuracy is stored as a number of them."""
 
 
 @formula
@@ -248,3 +260,22 @@ def train_on_stream(plan, places, rule, learning_rate, seed, state, run, geometr
         if not keep_count(state, run, step, rule.batch, total, correct):
             break
     finish(plan, places, w, state, run)
+
+
+@kernel
+def train_on_population(depth, width, rule, learning_rate, state, run, line, start, stop):
+    """Steps start+1 … stop of one run on the exact hinge loss; float64 gradients, rounded to the parameters' type."""
+    count = state.params.shape[1]
+    w = np.zeros(4 * count, state.params.dtype)
+    w[:count], w[count : 2 * count], w[2 * count : 3 * count] = state.params[run], state.m[run], state.v[run]
+    params, dparams = np.zeros(count), np.zeros(count)
+    for step in range(start + 1, stop + 1):
+        params[:] = w[:count]
+        loss, accuracy = loss_and_gradient(depth, width, params, line, True, dparams)
+        correct = np.int64(np.rint(accuracy * WHOLE)) if math.isfinite(loss) else 0
+        if not keep_count(state, run, step, WHOLE, loss * WHOLE, correct):
+            break
+        w[3 * count :] = dparams
+        rate, scale = step_factors(rule, learning_rate, step)
+        update(rule, rate, scale, count, w, 0, count, 2 * count, 3 * count)
+    state.params[run], state.m[run], state.v[run] = w[:count], w[count : 2 * count], w[2 * count : 3 * count]
