@@ -119,6 +119,20 @@ def decision(look: Look, file: str, run: int | None) -> "tuple[Figure, list[str]
     return draw(network, **look), [network.note] if network.note else []
 
 
+@command.command(short_help="Gradients of random networks by level, against Theorem 5.",
+                 epilog=example("fracsim-plot gradient g.h5 -o gradient.pdf",
+                                "fracsim-plot gradient shallow.h5 deep.h5 -o both.png"))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@figure_options
+def gradient(look: Look, files: tuple[str, ...]) -> "tuple[Figure, list[str]]":
+    """What random networks feel of each level of detail, and of whole curves, from files of 'fracsim gradient'."""
+    from fracsim.data.studies import read_study
+    from fracsim.figures.gradient import draw
+
+    studies = [read_study(file, "gradient") for file in files]
+    return draw(studies, **look), [str(study.attributes["note"]) for study in studies if study.attributes.get("note")]
+
+
 def main() -> None:
     """Run ``fracsim-plot`` with the process's arguments; ends the process with its exit code."""
     command(prog_name="fracsim-plot")

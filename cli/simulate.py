@@ -10,6 +10,7 @@ COMMANDS = {
     "sweep": "Train every network of an experiment.",
     "slurm-script": "Print a Slurm job array that trains a sweep in shards.",
     "construct": "Build the explicit network of Theorem 1 or 3, and try it.",
+    "gradient": "Take gradients of random networks over a whole distribution (Theorem 5).",
     "show": "Show a fractal, a curve or an experiment in words and numbers.",
     "bounds": "Tell what the paper's theorems say of networks of given depths and widths.",
     "status": "Say what files hold and how far their runs are.",

@@ -98,6 +98,24 @@ STUDIES = {
         Variable("changes_lower_error", ("sign_changes",), "<f8", "1",
                  "Theorem 4 for m linear pieces: T = 1, k = m - 1 (NaN: the theorem says nothing)"),
     ),
+    "gradient": (
+        Variable("curve", ("curve",), "str", "1", "approximation curve"),
+        Variable("level", ("level",), "<i8", "1", "level j of all negatives; E_(j+1) in the paper"),
+        Variable("draw", ("draw",), "<i8", "1", "number of the random network: its seed is the study's seed + draw"),
+        Variable("max_abs_gradient", ("curve", "draw"), "<f8", "1",
+                 "largest entry of the gradient of the hinge loss over the distribution"),
+        Variable("max_abs_gradient_error", ("curve", "draw"), "<f8", "1", "standard error of that entry, if sampled"),
+        Variable("loss", ("curve", "draw"), "<f8", "1", "hinge loss over the distribution"),
+        Variable("loss_error", ("curve", "draw"), "<f8", "1", "standard error of the loss, if sampled"),
+        Variable("bound", ("curve",), "<f8", "1", "Theorem 5's bound on the largest entry (NaN: none)"),
+        Variable("loss_bound", ("curve",), "<f8", "1", "Theorem 5's lower bound on the loss (NaN: none)"),
+        Variable("max_abs_gradient_by_level", ("level", "draw"), "<f8", "1",
+                 "largest entry of the gradient of the hinge loss, all negatives of one level"),
+        Variable("correlation_by_level", ("level", "draw"), "<f8", "1",
+                 "largest entry of E[y df/dparams], all negatives of one level"),
+        Variable("correlation_error_by_level", ("level", "draw"), "<f8", "1",
+                 "standard error of that entry, if sampled"),
+    ),
 }  # fmt: skip
 
 # Columns on `run`: whatever the experiment says of a run. A column that is not listed is stored under its own name.
