@@ -69,7 +69,7 @@ def _visible(values: np.ndarray, instead: float = np.nan) -> np.ndarray:
 
 def _finish_levels(axes: Axes, studies: Sequence[Study]) -> None:
     axes.set_xlabel("level $j$ of all negatives")
-    axes.set_ylabel("largest entry")
+    axes.set_ylabel("largest entry, of all parameters")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     drawn = [study.arrays[name] for study in studies for name in ("correlation_by_level", "max_abs_gradient_by_level")]
     if not any((values > LEAST).any() for values in drawn):
@@ -86,7 +86,7 @@ def _draw_shares(axes: Axes, studies: Sequence[Study], names: Sequence[str]) -> 
     if len(pairs) > 2 * MOST:
         raise UsageError(f"gradient: at most {2 * MOST} curves can be told apart in one figure, {len(pairs)} given")
     axes.set_xlabel(r"largest entry $|\nabla L|_\infty$ on a curve")
-    axes.set_ylabel("share of networks, at most so large")
+    axes.set_ylabel("share of networks with less")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_ylim(-0.03, 1.03)
     largest = max(float(study.arrays["max_abs_gradient"].max()) for study in studies)
@@ -107,7 +107,7 @@ def _draw_shares(axes: Axes, studies: Sequence[Study], names: Sequence[str]) -> 
                   linestyle=dashes)
         if arrays["bound"][curve] > 0:
             axes.axvline(arrays["bound"][curve], color=style.colour(own), linewidth=1.0, linestyle=(0, (1, 1.5)))
-    axes.legend(loc="upper left", title="curve", alignment="left")
+    axes.legend(loc="best", title="curve", alignment="left")
 
 
 def _least(values: np.ndarray) -> float:
@@ -123,6 +123,7 @@ def _say_zero(axes: Axes) -> None:
     axes.text(0.5, 0.5, "every entry is 0, to rounding", transform=axes.transAxes, ha="center", va="center",
               color="#555555")
     axes.set_yticks([])
+    axes.set_xticks([])
 
 
 def _names(studies: Sequence[Study]) -> list[str]:
@@ -151,8 +152,8 @@ def _handles(names: Sequence[str]) -> list[Line2D]:
     grey = style.PALETTE[6]
     return [
         *files,
-        Line2D([], [], color=grey, label=r"$|\mathbf{E}[y\,\partial f/\partial\theta]|_\infty$, median and 5-95 %"),
-        Line2D([], [], color=grey, linestyle=(0, (2, 1.5)), linewidth=1.1, label="gradient of the hinge loss, median"),
+        Line2D([], [], color=grey, label="E[y ∂f/∂θ]: median, 5 to 95 %"),
+        Line2D([], [], color=grey, linestyle=(0, (2, 1.5)), linewidth=1.1, label="gradient of the hinge loss: median"),
     ]
 
 
