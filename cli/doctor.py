@@ -117,6 +117,7 @@ def checks() -> Iterator[Check]:
     yield _level()
     for precision, accepted in (("float64", 1e-12), ("float32", 1e-5)):
         yield from _network(precision, accepted)
+    yield _population()
 
 
 def _philox() -> Check:
@@ -174,6 +175,29 @@ def _network(precision: str, accepted: float) -> Iterator[Check]:
         yield Check(
             f"network {name}, {precision}", float(np.abs(found - wanted).max() / np.abs(wanted).max()), accepted
         )
+
+
+def _population() -> Check:
+    """Loss of a network over the whole Cantor distribution of depth 3, against the mean over a fine grid."""
+    import numpy as np
+
+    from fracsim.fractals import load_fractal
+    from fracsim.kernels.line import make_line
+    from fracsim.kernels.network import Shape
+    from fracsim.kernels.population import population_gradient
+    from fracsim.networks import initial_parameters
+    from fracsim.runs import Run
+
+    n, shape, cantor = 3, Shape(1, 2, 20), load_fractal("cantor1d")
+    law = Run(fractal="cantor1d", fractal_depth=n).distribution().law()
+    params = initial_parameters(shape, "he", 3, None, np.float64, bias_std=0.5)
+    x = (np.arange(27 * 2000) + 0.5) / (27 * 2000)
+    level = cantor.level(x[:, None], n)
+    y = np.where(level == n, 1.0, -1.0)
+    mass = np.append(np.diff(law.curve), 0.5)[level] / np.bincount(level)[level]
+    wanted = mass @ np.maximum(0, 1 - y * plain_network(shape, params, x[:, None], y)[0])
+    _, loss, _ = population_gradient(shape, params[None], make_line(cantor.geometry(), law))
+    return Check("loss over a whole distribution", abs(float(loss[0]) - float(wanted)), 1e-6)
 
 
 def plain_network(

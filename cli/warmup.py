@@ -50,7 +50,7 @@ def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
 
     yield "points and networks", lambda: list(checks())
     yield "least error", _least_errors
-    for precision, data in product(("float32", "float64"), ("dataset", "stream")):
+    for precision, data in product(("float32", "float64"), ("dataset", "stream", "population")):
         yield f"training, {precision}, {data}", partial(_train, precision, data)
 
 
@@ -67,8 +67,8 @@ def _train(precision: str, data: str) -> None:
     from fracsim.training import make_data, train_slice
 
     run = Run(
-        network_depth=2, width=8, steps=2, record_every=2, train_points=8, test_points=8, batch_size=4,
-        precision=precision, data=data,
+        fractal="cantor1d" if data == "population" else "cantor", network_depth=2, width=8, steps=2, record_every=2,
+        train_points=8, test_points=8, batch_size=4, precision=precision, data=data,
     )  # fmt: skip
     backend = get_backend("cpu")
     points = make_data(run, backend)
