@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from figure_files import experiment_of, write_file
+from test_figures_gradient import made_up_study
 
 from fracsim.cli.simulate import command as simulate
 
@@ -24,6 +25,7 @@ FIGURES = {
     "bounds": ["bounds", "bounds.h5", "grid.h5"],
     "bounds1d": ["bounds", "bounds1d.h5"],
     "decision-constructed": ["decision", "net.h5"],
+    "gradient": ["gradient", "gradient.h5"],
 }
 
 DRAW_ALL = """
@@ -48,6 +50,7 @@ def twice(tmp_path_factory) -> list[Path]:
         simulate(["bounds", fractal, "-q", "-o", str(folder / name)], standalone_mode=False)
     simulate(["construct", "sierpinski", "--fractal-depth", "1", "--count", "100", "-q", "-o", str(folder / "net.h5")],
              standalone_mode=False)
+    made_up_study(folder / "gradient.h5")
     figures = [" ".join([name, *arguments]) for name, arguments in FIGURES.items()]
     root = Path(__file__).parent.parent
     processes, outputs = [], []
