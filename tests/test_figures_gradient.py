@@ -21,7 +21,8 @@ def made_up_study(path, zero=False, curves=("1", "6"), **facts):
     arrays = {
         "curve": np.array(curves), "level": np.arange(LEVELS), "draw": np.arange(DRAWS),
         "max_abs_gradient": largest, "loss": np.ones((len(curves), DRAWS)),
-        "bound": np.array([1.5, 0.0])[: len(curves)], "loss_bound": np.array([0.1, 0.5])[: len(curves)], "max_abs_gradient_by_level": by_level + 0.3 * scale,
+        "bound": np.array([1.5, 0.0])[: len(curves)], "loss_bound": np.array([0.1, 0.5])[: len(curves)],
+        "max_abs_gradient_by_level": by_level + 0.3 * scale,
         "correlation_by_level": by_level,
     }  # fmt: skip
     if facts.get("samples"):

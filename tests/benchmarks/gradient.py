@@ -3,9 +3,9 @@
     python tests/benchmarks/gradient.py
 
 First the promise: 1,000 networks of T = 2, k = 20 on cantor1d of depth 40 in under a minute. Then the time of one
-network against the depth n of the fractal: of a random one, whose breakpoints mostly lie in gaps of the first levels, where the
-descent ends, and of the worst, all of whose units break at 1/4, a point of the Cantor set. Last, other shapes. The exit
-code is 1 where the promise is not kept or where n = 32 takes more than eight times as long as n = 8.
+network against the depth n of the fractal: of a random one, whose breakpoints mostly lie in gaps of the first levels,
+where the descent ends, and of the worst, all of whose units break at 1/4, a point of the Cantor set. Last, other
+shapes. The exit code is 1 where the promise is not kept or where n = 32 takes more than eight times as long as n = 8.
 """
 
 import sys
