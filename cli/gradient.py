@@ -10,7 +10,7 @@ from fracsim.cli.frame import Count, Progress, check_output, duration, echo_json
 
 if TYPE_CHECKING:
     from fracsim.fractals import Fractal
-    from fracsim.theory.gradient import Draws, GradientStudy
+    from fracsim.theory.gradient import GradientStudy, RandomNetworks
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -56,13 +56,13 @@ def command(
     from fracsim.data.studies import write_study
     from fracsim.kernels.network import Shape
     from fracsim.runs import make_run
-    from fracsim.theory.gradient import Draws, gradient_study
+    from fracsim.theory.gradient import RandomNetworks, gradient_study
 
     scheme = settings.pop("initialisation")
     run = make_run({"fractal": fractal, **{key: value for key, value in settings.items() if value is not None}})
     maps = run.load_fractal()
     shape = Shape(maps.dimension, run.network_depth, run.width)
-    networks = Draws(shape, scheme, run.bias, bias_std, run.seed, draws)
+    networks = RandomNetworks(shape, scheme, run.bias, bias_std, run.seed, draws)
     networks.params(0)  # an initialisation that does not exist is refused before anything is computed
     check_output(output, overwrite)
     started = time.perf_counter()
@@ -79,7 +79,7 @@ def command(
 
 
 def attributes(
-    study: "GradientStudy", fractal: "Fractal", fractal_depth: int, draws: "Draws", delta: float
+    study: "GradientStudy", fractal: "Fractal", fractal_depth: int, draws: "RandomNetworks", delta: float
 ) -> dict[str, Any]:
     """What the file says of its origin: enough to understand and repeat it."""
     import json

@@ -67,9 +67,9 @@ def test_draw_i_of_a_seed_is_the_network_of_seed_plus_i(tmp_path):
         fracsim(*QUICK, "--init", "he", "--bias-std", 0.5, "--seed", seed, "-o", tmp_path / name, "-q")
     first, second = (read_study(tmp_path / name).arrays for name in ("a.h5", "b.h5"))
     np.testing.assert_array_equal(first["loss"][:, 2:], second["loss"][:, :3])
-    from fracsim.theory.gradient import Draws
+    from fracsim.theory.gradient import RandomNetworks
 
-    params = Draws(Shape(1, 2, 20), "he", None, 0.5, seed=3).params(4)
+    params = RandomNetworks(Shape(1, 2, 20), "he", None, 0.5, seed=3).params(4)
     wanted = initial_parameters(Shape(1, 2, 20), "he", 7, None, np.float64, bias_std=0.5)
     np.testing.assert_array_equal(params, wanted)
 

@@ -12,9 +12,10 @@ from fracsim.errors import UsageError
 from fracsim.fractals import load_fractal
 from fracsim.kernels.network import Shape
 from fracsim.kernels.population import population_gradient
-from fracsim.theory.gradient import DEEPEST, Draws, gradient_study, least_level, theorem_5
+from fracsim.theory.gradient import DEEPEST, RandomNetworks, gradient_study, least_level, theorem_5
 
 CANTOR = load_fractal("cantor1d")
+THEOREM = RandomNetworks(Shape(1, 2, 20), "uniform", 0.5)
 
 
 def test_the_level_of_the_theorem():
@@ -26,9 +27,8 @@ def test_the_level_of_the_theorem():
 
 
 def test_the_bounds_are_those_of_the_theorem():
-    draws = Draws(Shape(1, 2, 20), "uniform", 0.5)
     curves = np.stack([parse_curve(name).values(40) for name in ("6", "1")])
-    bound = theorem_5(CANTOR, curves, draws, 0.05)
+    bound = theorem_5(CANTOR, curves, THEOREM, 0.05)
     p = 1.5 - 2.0 ** (-28 / 40)
     assert (bound.n_prime, bound.note) == (28, "")
     np.testing.assert_allclose(bound.gradient, [0, 5 * (p - 0.5)])
@@ -38,11 +38,11 @@ def test_the_bounds_are_those_of_the_theorem():
 @pytest.mark.parametrize(
     ("fractal", "n", "draws", "says", "bounded"),
     [
-        (CANTOR, 28, Draws(Shape(1, 2, 20), "uniform", 0.5), "says nothing at fractal depth 28: its n' is 28", False),
-        (dead_end(), 40, Draws(Shape(1, 2, 20), "uniform", 0.5), "for dead end there is no bound", False),
-        (twisted(), 40, Draws(Shape(2, 2, 20), "uniform", 0.5), "for twisted there is no bound", False),
-        (CANTOR, 40, Draws(Shape(1, 2, 20), "he"), "for comparison only", True),
-        (CANTOR, 40, Draws(Shape(1, 2, 20), "uniform", 0.5, 0.1), "for comparison only", True),
+        (CANTOR, 28, THEOREM, "says nothing at fractal depth 28: its n' is 28", False),
+        (dead_end(), 40, THEOREM, "for dead end there is no bound", False),
+        (twisted(), 40, RandomNetworks(Shape(2, 2, 20), "uniform", 0.5), "for twisted there is no bound", False),
+        (CANTOR, 40, RandomNetworks(Shape(1, 2, 20), "he"), "for comparison only", True),
+        (CANTOR, 40, RandomNetworks(Shape(1, 2, 20), "uniform", 0.5, 0.1), "for comparison only", True),
     ],
 )
 def test_where_the_theorem_says_nothing_that_is_said(fractal, n, draws, says, bounded):
@@ -53,7 +53,7 @@ def test_where_the_theorem_says_nothing_that_is_said(fractal, n, draws, says, bo
 
 
 def test_with_bias_one_half_everything_is_zero_and_every_loss_one():
-    study = gradient_study(CANTOR, 40, ["1", "4", "6"], Draws(Shape(1, 2, 20), "uniform", 0.5, count=20))
+    study = gradient_study(CANTOR, 40, ["1", "4", "6"], RandomNetworks(Shape(1, 2, 20), "uniform", 0.5, count=20))
     assert study.max_abs_gradient.max() < 1e-15
     assert study.correlation_by_level.max() < 1e-15
     np.testing.assert_allclose(study.loss, 1, rtol=0, atol=4e-16)
@@ -64,14 +64,14 @@ def test_with_bias_one_half_everything_is_zero_and_every_loss_one():
 @pytest.mark.parametrize(("bias", "least", "most"), [(0.1, 0.86, 0.95), (0.25, 0.92, 0.98)])
 def test_where_no_breakpoint_lies_in_the_finest_level_the_gradient_vanishes(bias, least, most):
     """Curve 6: all negatives of the last level. Some 92 and 96 % of the draws have no breakpoint in K_12."""
-    study = gradient_study(CANTOR, 12, ["6"], Draws(Shape(1, 2, 20), "uniform", bias, count=1000))
+    study = gradient_study(CANTOR, 12, ["6"], RandomNetworks(Shape(1, 2, 20), "uniform", bias, count=1000))
     assert least < (study.max_abs_gradient <= 1e-12).mean() < most
 
 
 @pytest.mark.parametrize(("depth", "width", "draws", "first"), [(2, 20, 400, 0.14), (4, 50, 100, 0.22)])
 def test_what_labels_tell_falls_by_a_factor_per_level(depth, width, draws, first):
     """He weights, N(0, 0.5²) biases, all negatives on one level; the hinge's own gradient does not fall."""
-    study = gradient_study(CANTOR, 10, ["1"], Draws(Shape(1, depth, width), "he", None, 0.5, count=draws))
+    study = gradient_study(CANTOR, 10, ["1"], RandomNetworks(Shape(1, depth, width), "he", None, 0.5, count=draws))
     medians = np.median(study.correlation_by_level, axis=1)
     assert medians[0] == pytest.approx(first, rel=0.15)
     ratios = medians[1:6] / medians[:5]
@@ -83,13 +83,13 @@ def test_what_labels_tell_falls_by_a_factor_per_level(depth, width, draws, first
 
 def test_a_bound_that_does_not_hold_is_not_called_satisfied():
     """He weights reach |f| > 1: gradients of order 1 on every curve, where the theorem's bound is 0."""
-    study = gradient_study(CANTOR, 40, ["6"], Draws(Shape(1, 2, 20), "he", None, 0.5, count=100))
+    study = gradient_study(CANTOR, 40, ["6"], RandomNetworks(Shape(1, 2, 20), "he", None, 0.5, count=100))
     assert 0.2 < study.satisfied().mean() < 0.7
     np.testing.assert_array_equal(study.satisfied(), study.max_abs_gradient <= 1e-12)
 
 
 def test_samples_agree_with_the_integrals():
-    draws = Draws(Shape(1, 2, 20), "he", None, 0.5, seed=8, count=4)
+    draws = RandomNetworks(Shape(1, 2, 20), "he", None, 0.5, seed=8, count=4)
     exact = gradient_study(CANTOR, 4, ["1", "4"], draws)
     sampled = gradient_study(CANTOR, 4, ["1", "4"], draws, samples=60_000)
     assert (exact.samples, sampled.samples) == (0, 60_000)
@@ -104,7 +104,7 @@ def test_samples_agree_with_the_integrals():
 
 
 def test_in_two_dimensions_samples_are_taken():
-    draws = Draws(Shape(2, 2, 10), "paper", count=2)
+    draws = RandomNetworks(Shape(2, 2, 10), "paper", count=2)
     study = gradient_study(load_fractal("cantor"), 3, ["1"], draws, samples=2_000)
     assert study.by_level.shape == study.correlation_by_level.shape == (3, 2)
     assert np.isfinite(study.max_abs_gradient).all()
@@ -130,7 +130,7 @@ def test_bad_input_is_refused(fractal, n, draws, samples, says):
     fractal = load_fractal(fractal)
 
     def study():
-        networks = Draws(Shape(fractal.dimension, 1, 5), **{"bias": 0.1, "count": 1, **draws})
+        networks = RandomNetworks(Shape(fractal.dimension, 1, 5), **{"bias": 0.1, "count": 1, **draws})
         gradient_study(fractal, n, ["6"], networks, samples=samples)
 
     with pytest.raises(UsageError, match=says):
@@ -139,7 +139,7 @@ def test_bad_input_is_refused(fractal, n, draws, samples, says):
 
 def test_a_network_of_other_inputs_is_refused():
     with pytest.raises(UsageError, match="the network has 2 inputs, but cantor1d has dimension 1"):
-        gradient_study(CANTOR, 5, ["6"], Draws(Shape(2, 1, 5), "he"))
+        gradient_study(CANTOR, 5, ["6"], RandomNetworks(Shape(2, 1, 5), "he"))
 
 
 def test_the_cost_is_linear_in_the_depth_of_the_fractal():

@@ -43,7 +43,7 @@ BATCHES = 20
 
 
 @dataclass(frozen=True)
-class Draws:
+class RandomNetworks:
     """Random networks: number i is the network of ``seed`` + i, the same that ``fracsim train`` starts from."""
 
     shape: Shape
@@ -204,7 +204,7 @@ def least_level(depth: int, width: int, delta: float) -> int:
     return n
 
 
-def theorem_5(fractal: Fractal, curves: np.ndarray, draws: Draws, delta: float) -> Bound:
+def theorem_5(fractal: Fractal, curves: np.ndarray, draws: RandomNetworks, delta: float) -> Bound:
     """The theorem's bounds for P(0..n) = curves (curves, n + 1)."""
     n, n_prime = curves.shape[1] - 1, least_level(draws.shape.depth, draws.shape.width, delta)
     silent = np.full(len(curves), np.nan)
@@ -231,7 +231,7 @@ def gradient_study(
     fractal: Fractal,
     fractal_depth: int,
     curves: Sequence[str | Curve],
-    draws: Draws,
+    draws: RandomNetworks,
     *,
     delta: float = 0.05,
     samples: int | None = None,

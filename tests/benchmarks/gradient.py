@@ -19,14 +19,14 @@ from fracsim.kernels.line import make_line
 from fracsim.kernels.network import Shape
 from fracsim.kernels.population import population_gradient
 from fracsim.kernels.sample import make_law
-from fracsim.theory.gradient import Draws
+from fracsim.theory.gradient import RandomNetworks
 
 PROMISE = 60.0  # seconds
 
 
 def random_networks(shape, count):
     """(count, Q) He weights and N(0, 0.5²) biases."""
-    return np.stack([Draws(shape, "he", None, 0.5).params(i) for i in range(count)])
+    return np.stack([RandomNetworks(shape, "he", None, 0.5).params(i) for i in range(count)])
 
 
 def seconds(shape, n, params, turns=5):
