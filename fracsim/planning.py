@@ -68,11 +68,10 @@ def parameters_of(run: Run) -> int:
 def cost(run: Run, parameters: int) -> float:
     """Work of a run in arbitrary units, a formula and never a measurement, so that every machine orders runs alike.
 
-    Steps x batch x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer (fitted to measured
-    steps at widths 10 to 100). A step on the population takes as long as 25 points for each unit, roughly.
+    Steps x points x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer (fitted to measured
+    steps at widths 10 to 100).
     """
-    points = 25 * run.network_depth * run.width + 1 if run.data == "population" else run.batch_size
-    return float(run.steps) * points * (parameters + 300 * (run.network_depth + 1))
+    return float(run.steps) * run.points_per_step * (parameters + 300 * (run.network_depth + 1))
 
 
 def plan(part: Work, threads: int) -> Plan:

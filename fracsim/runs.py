@@ -165,6 +165,11 @@ class Run:
         """The S step numbers at which a record is taken; the last is ``steps``."""
         return range(self.record_every, self.steps + 1, self.record_every)
 
+    @property
+    def points_per_step(self) -> int:
+        """How many points' work a step is: the batch's; on the population about 25 for each hidden unit (measured)."""
+        return 25 * self.network_depth * self.width + 1 if self.data == "population" else self.batch_size
+
     def load_fractal(self) -> Fractal:
         """The fractal of this run, from ``fractal_definition`` where it is known, else by name or path."""
         from fracsim.fractals import load_fractal

@@ -243,5 +243,5 @@ def train_slice(
 
 def _first_chunk(trainer: Trainer) -> int:
     """Steps of the first kernel call, whose speed sets the length of the next: a small part of a second's work."""
-    operations = 6.0 * trainer.run.batch_size * trainer.state.params.size
+    operations = 6.0 * trainer.run.points_per_step * trainer.state.params.size
     return max(1, min(_FIRST_CHUNK, int(_FIRST_OPERATIONS / operations)))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fracsim.data.studies import write_study
 from fracsim.experiments import Experiment, make_experiment
 from fracsim.grids import Grid
 from fracsim.kernels.network import parameter_count
@@ -65,3 +66,25 @@ def made_up_parameters(run: Run) -> np.ndarray:
     """Random weights (Q,): a decision function with folds."""
     rng = np.random.default_rng([run.seed, run.network_depth, run.width])
     return rng.normal(0, (2 / run.width) ** 0.5, parameter_count(shape_of(run))).astype(np.float32)
+
+
+def made_up_study(path: Path, zero: bool = False, curves: tuple[str, ...] = ("1", "6"), **facts: Any) -> Path:
+    """A file of ``fracsim gradient`` ; a factor 0.4 per level; on curve 6 every second network feels nothing."""
+    levels, draws = 6, 40
+    scatter = np.linspace(0.5, 2, draws)
+    scale = 0.0 if zero else 1.0
+    by_level = scale * 0.2 * 0.4 ** np.arange(levels)[:, None] * scatter
+    largest = scale * np.stack([0.1 * scatter, np.where(np.arange(draws) % 2, 0.0, 0.01) * scatter])[: len(curves)]
+    arrays = {
+        "curve": np.array(curves), "level": np.arange(levels), "draw": np.arange(draws),
+        "max_abs_gradient": largest, "loss": np.ones((len(curves), draws)),
+        "bound": np.array([1.5, 0.0])[: len(curves)], "loss_bound": np.array([0.1, 0.5])[: len(curves)],
+        "max_abs_gradient_by_level": by_level + 0.3 * scale,
+        "correlation_by_level": by_level,
+    }  # fmt: skip
+    if facts.get("samples"):
+        arrays["correlation_error_by_level"] = np.full((levels, draws), 0.001)
+    attributes = {"fractal": "cantor1d", "fractal_depth": levels, "network_depth": 2, "width": 20, "bias": 0.1,
+                  "initialisation": "uniform", "seed": 0, "samples": 0, "note": "", **facts}  # fmt: skip
+    write_study(path, "gradient", arrays, attributes)
+    return path

@@ -3,7 +3,10 @@
 import numpy as np
 import reference
 
+from fracsim.kernels.geometry import GAPS
+from fracsim.kernels.line import make_line
 from fracsim.kernels.network import parameter_count
+from fracsim.kernels.sample import make_law
 
 
 def random_parameters(generator, shape, runs=1, dtype=np.float64):
@@ -31,3 +34,17 @@ def away_from_kinks(generator, shape, params, count, distance=1e-3):
         near = np.min([np.abs(z).min(axis=1) for z in hidden] + [np.abs(1 - y * score[:, 0])], axis=0)
         xs, ys = np.vstack([xs, x[near > distance]]), np.append(ys, y[near > distance])
     return xs[:count], ys[:count]
+
+
+def steep_networks(generator, shape, count):
+    """(count, Q): breakpoints all over the base, some scores beyond the hinge's kinks."""
+    params = random_parameters(generator, shape, count)
+    params[:, -shape.width - 1 :] *= 2.0
+    return params
+
+
+def line_of(fractal, curve, gap="complement", positive_margin=0.0, negative_margin=0.0):
+    """The kernels' arrays for P(0..n) = curve, whatever n."""
+    geometry = fractal.geometry()
+    law = make_law(geometry, np.asarray(curve, float), GAPS.index(gap), positive_margin, negative_margin)
+    return make_line(geometry, law)

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from figure_files import experiment_of, write_file
-from test_figures_gradient import made_up_study
+from figure_files import experiment_of, made_up_study, write_file
 
 from fracsim.cli.simulate import command as simulate
 

@@ -3,34 +3,12 @@
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from figure_files import made_up_study
 
 from fracsim.cli.plot import command
 from fracsim.data.studies import read_study, write_study
 from fracsim.errors import UsageError
 from fracsim.figures import gradient, style
-
-LEVELS, DRAWS = 6, 40
-
-
-def made_up_study(path, zero=False, curves=("1", "6"), **facts):
-    """A study file that falls by a factor 0.4 per level; on curve 6 every second network has no gradient."""
-    scatter = np.linspace(0.5, 2, DRAWS)
-    scale = 0.0 if zero else 1.0
-    by_level = scale * 0.2 * 0.4 ** np.arange(LEVELS)[:, None] * scatter
-    largest = scale * np.stack([0.1 * scatter, np.where(np.arange(DRAWS) % 2, 0.0, 0.01) * scatter])[: len(curves)]
-    arrays = {
-        "curve": np.array(curves), "level": np.arange(LEVELS), "draw": np.arange(DRAWS),
-        "max_abs_gradient": largest, "loss": np.ones((len(curves), DRAWS)),
-        "bound": np.array([1.5, 0.0])[: len(curves)], "loss_bound": np.array([0.1, 0.5])[: len(curves)],
-        "max_abs_gradient_by_level": by_level + 0.3 * scale,
-        "correlation_by_level": by_level,
-    }  # fmt: skip
-    if facts.get("samples"):
-        arrays["correlation_error_by_level"] = np.full((LEVELS, DRAWS), 0.001)
-    attributes = {"fractal": "cantor1d", "fractal_depth": LEVELS, "network_depth": 2, "width": 20, "bias": 0.1,
-                  "initialisation": "uniform", "seed": 0, "samples": 0, "note": "", **facts}  # fmt: skip
-    write_study(path, "gradient", arrays, attributes)
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +31,7 @@ def test_the_median_of_each_level_is_drawn(tmp_path):
     correlation, hinge = levels.lines
     for line, name in ((correlation, "correlation_by_level"), (hinge, "max_abs_gradient_by_level")):
         np.testing.assert_allclose(line.get_ydata(), np.median(study.arrays[name], axis=1))
-        np.testing.assert_array_equal(line.get_xdata(), np.arange(LEVELS))
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(6))
     assert levels.get_yscale() == shares.get_xscale() == "log"
     band = levels.collections[0].get_paths()[0].vertices
     assert band[:, 1].max() == pytest.approx(np.quantile(study.arrays["correlation_by_level"][0], 0.95))

@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 import reference_population
-from problems import random_parameters
+from problems import line_of, steep_networks
 
 from fracsim.curves import parse_curve
 from fracsim.distributions import Distribution
 from fracsim.fractals import Fractal, load_fractal
-from fracsim.kernels.geometry import GAPS
 from fracsim.kernels.line import below, make_line
 from fracsim.kernels.network import Shape
 from fracsim.kernels.population import population_gradient
-from fracsim.kernels.sample import make_law
 from fracsim.networks import initial_parameters
 
 THREE = Fractal("three", np.array([[[0.5]], [[-0.2]], [[0.1]]]), np.array([[-0.5], [0.35], [0.9]]))  # two of them touch
@@ -33,22 +31,8 @@ def generator():
     return np.random.default_rng(20261122)
 
 
-def line_of(fractal, curve, gap="complement", positive_margin=0.0, negative_margin=0.0):
-    """The kernels' arrays for P(0..n) = curve, whatever n."""
-    geometry = fractal.geometry()
-    law = make_law(geometry, np.asarray(curve, float), GAPS.index(gap), positive_margin, negative_margin)
-    return make_line(geometry, law)
-
-
 def random_curve(generator, n):
     return np.sort(np.r_[0.5, generator.uniform(0.5, 1, n - 1), 1.0])
-
-
-def networks(generator, shape, count):
-    """(count, Q): breakpoints all over the base, some scores beyond the hinge's kinks."""
-    params = random_parameters(generator, shape, count)
-    params[:, -shape.width - 1 :] *= 2.0
-    return params
 
 
 @pytest.mark.parametrize("n", [1, 4, 7])
@@ -59,7 +43,7 @@ def test_the_gradient_is_that_of_all_intervals(generator, case, n):
     line, found = line_of(fractal, curve, *how), reference_population.intervals(fractal, curve, *how)
     assert sum(mass for _, _, mass, _ in found) == pytest.approx(1, abs=1e-12)
     for shape in SHAPES:
-        params = networks(generator, shape, 3)
+        params = steep_networks(generator, shape, 3)
         dparams, loss, accuracy = population_gradient(shape, params, line)
         for run in range(3):
             slow = reference_population.loss_and_gradient(shape, params[run], found, fractal.low)
@@ -71,7 +55,7 @@ def test_the_gradient_is_that_of_all_intervals(generator, case, n):
 def test_the_gradient_at_depth_ten_is_that_of_all_intervals(generator):
     fractal, shape = load_fractal("cantor1d"), Shape(1, 2, 20)
     curve = random_curve(generator, 10)
-    params = networks(generator, shape, 1)
+    params = steep_networks(generator, shape, 1)
     dparams, loss, _ = population_gradient(shape, params, line_of(fractal, curve))
     found = reference_population.intervals(fractal, curve)
     slow = reference_population.loss_and_gradient(shape, params[0], found, fractal.low)
@@ -82,7 +66,7 @@ def test_the_gradient_at_depth_ten_is_that_of_all_intervals(generator):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_gradient_is_the_slope_of_the_loss(generator, shape):
     line = line_of(THREE, parse_curve("1").values(5))
-    params = networks(generator, shape, 1)[0]
+    params = steep_networks(generator, shape, 1)[0]
     dparams = population_gradient(shape, params[None], line)[0][0]
     step = 1e-6
     moved = np.concatenate([params + step * np.eye(len(params)), params - step * np.eye(len(params))])
@@ -98,7 +82,7 @@ def test_sampling_agrees_within_four_standard_errors(generator):
     shape, batches = Shape(1, 2, 20), 40
     for fractal in (load_fractal("cantor1d"), THREE):
         distribution = Distribution(fractal, 5, parse_curve("1"), positive_margin=0.1, negative_margin=0.1)
-        params = networks(generator, shape, 1)
+        params = steep_networks(generator, shape, 1)
         exact, loss, accuracy = population_gradient(shape, params, make_line(fractal.geometry(), distribution.law()))
         sample = distribution.sample(200_000, seed=3)
         x, y = sample.x.reshape(batches, -1, 1), sample.y.astype(float).reshape(batches, -1)
@@ -142,7 +126,7 @@ def test_with_bias_one_half_the_gradient_is_zero_and_the_loss_one(n, curve):
 def test_without_the_hinge_the_loss_is_linear_in_the_score(generator):
     """A network so small that |f| < 1 has the same gradient with the hinge and without; a large one has not."""
     shape, line = Shape(1, 2, 20), line_of(load_fractal("cantor1d"), parse_curve("1").values(6))
-    params = networks(generator, shape, 5)
+    params = steep_networks(generator, shape, 5)
     with_hinge, without = (population_gradient(shape, params, line, hinged) for hinged in (True, False))
     assert np.abs(with_hinge[0] - without[0]).max() > 0.1
     params[:, -21:] *= 1e-3

@@ -7,7 +7,7 @@ import pytest
 import reference
 import reference_population
 from command_line import fracsim
-from test_population import line_of, networks
+from problems import line_of, steep_networks
 
 from fracsim.curves import parse_curve
 from fracsim.errors import UsageError
@@ -18,7 +18,7 @@ from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
 from fracsim.kernels.train import WHOLE, Population, Rule, State
 from fracsim.runs import make_run
-from fracsim.training import make_data, train_run
+from fracsim.training import make_data, train_slice
 
 SHAPE, STEPS = Shape(1, 2, 6), 40
 CLOSE = {np.float64: {"rtol": 1e-8, "atol": 1e-9}, np.float32: {"rtol": 1e-3, "atol": 1e-4}}
@@ -42,7 +42,7 @@ def trained(rule, params, chunks, curve="1"):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_step_is_that_of_the_slow_twin(optimizer, dtype):
     rule = rule_of(optimizer, "cosine")
-    params = networks(np.random.default_rng(5), SHAPE, 1).astype(dtype)
+    params = steep_networks(np.random.default_rng(5), SHAPE, 1).astype(dtype)
     found = reference_population.intervals(load_fractal("cantor1d"), parse_curve("1").values(3))
     p, m, v = params[0].copy(), np.zeros_like(params[0]), np.zeros_like(params[0])
     losses, right = 0.0, 0.0
@@ -62,7 +62,7 @@ def test_every_step_is_that_of_the_slow_twin(optimizer, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_bits_depend_neither_on_chunks_nor_on_other_runs(dtype):
-    params = networks(np.random.default_rng(6), SHAPE, 3).astype(dtype)
+    params = steep_networks(np.random.default_rng(6), SHAPE, 3).astype(dtype)
     whole = trained(rule_of("adam"), params, [0, STEPS])
     parts = trained(rule_of("adam"), params, [0, 1, 2, 17, STEPS])
     alone = trained(rule_of("adam"), params[1:2], [0, STEPS])
@@ -74,7 +74,7 @@ def test_bits_depend_neither_on_chunks_nor_on_other_runs(dtype):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
-    params = networks(np.random.default_rng(7), SHAPE, 1)
+    params = steep_networks(np.random.default_rng(7), SHAPE, 1)
     params[0, -1] = np.nan
     state = trained(rule_of("sgd"), params, [0, STEPS])
     assert state.diverged[0] == 1
@@ -85,9 +85,27 @@ def outcome(curve, **settings):
     """(last record, greatest test accuracy) of a short training on cantor1d."""
     run = make_run({"fractal": "cantor1d", "data": "population", "fractal_depth": 8, "curve": curve, "network_depth": 2,
                     "width": 20, "learning_rate": 0.01, "steps": 3000, "record_every": 500, **settings})  # fmt: skip
-    records, backend = [], get_backend("cpu")
-    train_run(run, backend, data=make_data(run, backend), on_record=records.append)
+    backend = get_backend("cpu")
+    records = train_slice(run, backend, make_data(run, backend)).records
     return records[-1], max(record.test_accuracy for record in records)
+
+
+def test_a_run_cut_into_slices_makes_the_same_records(monkeypatch):
+    run = make_run({"fractal": "cantor1d", "data": "population", "fractal_depth": 4, "network_depth": 2, "width": 9,
+                    "steps": 60, "record_every": 20, "schedule": "cosine"})  # fmt: skip
+    backend = get_backend("cpu")
+    data = make_data(run, backend)
+    straight = train_slice(run, backend, data)
+    monkeypatch.setattr("fracsim.training._first_chunk", lambda trainer: 7)
+    parts = [train_slice(run, backend, data, seconds=0.0)]
+    while parts[-1].status == "running":
+        parts.append(train_slice(run, backend, data, parts[-1].state, seconds=0.0))
+    assert len(parts) > 5
+    assert parts[-1].status == straight.status == "complete"
+    np.testing.assert_array_equal(parts[-1].state.state.params, straight.state.state.params)
+    records = [record for part in parts for record in part.records]
+    assert [record.train_loss for record in records] == [record.train_loss for record in straight.records]
+    assert [record.test_loss for record in records] == [record.test_loss for record in straight.records]
 
 
 def test_coarse_curves_are_learnt_and_fine_ones_stall():

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from ifs import dead_end, twisted
-from test_population import line_of
+from problems import line_of
 
 from fracsim.curves import parse_curve
 from fracsim.errors import UsageError
