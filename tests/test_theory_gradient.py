@@ -8,8 +8,8 @@ from ifs import dead_end, twisted
 from problems import line_of
 
 from fracsim.curves import parse_curve
-from fracsim.errors import UsageError
-from fracsim.fractals import load_fractal
+from fracsim.errors import RunError, UsageError
+from fracsim.fractals import Fractal, load_fractal
 from fracsim.kernels.network import Shape
 from fracsim.kernels.population import population_gradient
 from fracsim.theory.gradient import DEEPEST, RandomNetworks, gradient_study, least_level, theorem_5
@@ -135,6 +135,17 @@ def test_bad_input_is_refused(fractal, n, draws, samples, says):
 
     with pytest.raises(UsageError, match=says):
         study()
+
+
+def test_samples_that_fit_no_memory_are_refused():
+    with pytest.raises(RunError, match=r"--samples 1000000000000 needs 2.8e\+05 GB of memory and"):
+        gradient_study(CANTOR, 5, ["6", "1"], THEOREM, samples=10**12)
+
+
+def test_a_fractal_without_room_for_negatives_is_refused():
+    halves = Fractal("halves", np.array([[[0.5]], [[0.5]]]), np.array([[-0.5], [0.5]]))
+    with pytest.raises(UsageError, match="free for negatives"):
+        gradient_study(halves, 5, ["6"], THEOREM)
 
 
 def test_a_network_of_other_inputs_is_refused():

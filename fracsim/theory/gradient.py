@@ -21,7 +21,7 @@ import numpy as np
 
 from fracsim.curves import Curve, parse_curve
 from fracsim.distributions import Distribution
-from fracsim.errors import UsageError
+from fracsim.errors import RunError, UsageError
 from fracsim.fractals import Fractal
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.geometry import GAPS
@@ -31,6 +31,7 @@ from fracsim.kernels.network import Shape
 from fracsim.kernels.population import population_gradient
 from fracsim.kernels.sample import make_law
 from fracsim.networks import initial_parameters
+from fracsim.planning import free_memory
 
 DEEPEST = 60
 """Greatest fractal depth n of exact gradients: at 60 a cell of cantor1d holds less of the distribution than 2^-53."""
@@ -240,10 +241,10 @@ def gradient_study(
     """Gradient and loss of every network of ``draws`` on every curve, and on the negatives of every single level.
 
     Exact where ``samples`` is None, which needs d = 1; else from samples of so many points, in any d. ``on_progress``
-    gets the number of networks done. Raises UsageError.
+    gets the number of networks done. Raises UsageError, and RunError where the samples do not fit the memory.
     """
     n = fractal_depth
-    _check(fractal, n, draws.shape, samples)
+    _check(fractal, n, draws.shape, samples, len(curves))
     values = np.stack([parse_curve(curve).values(n) for curve in curves])
     bound = theorem_5(fractal, values, draws, delta)
     singles = np.array([[0.5] * (j + 1) + [1.0] * (n - j) for j in range(n)])
@@ -268,12 +269,15 @@ def gradient_study(
     )  # fmt: skip
 
 
-def _check(fractal: Fractal, n: int, shape: Shape, samples: int | None) -> None:
+def _check(fractal: Fractal, n: int, shape: Shape, samples: int | None, curves: int) -> None:
     if shape.inputs != fractal.dimension:
         raise UsageError(f"the network has {shape.inputs} inputs, but {fractal.name} has dimension {fractal.dimension}")
     if samples is not None:
         if samples < 10 * BATCHES:
             raise UsageError(f"samples (--samples) is {samples}; accepted is a whole number of at least {10 * BATCHES}")
+        needed, free = 20.0 * samples * (n + curves) * (fractal.dimension + 1), free_memory()
+        if free is not None and needed > free:
+            raise RunError(f"--samples {samples} needs {needed / 1e9:.3g} GB of memory and {free / 1e9:.3g} are free")
         return
     if fractal.dimension > 1:
         raise UsageError(
@@ -284,3 +288,4 @@ def _check(fractal: Fractal, n: int, shape: Shape, samples: int | None) -> None:
         raise UsageError(
             f"fractal_depth (--fractal-depth) is {n}; exact gradients accept a whole number from 1 to {DEEPEST}"
         )
+    Distribution(fractal, 1, parse_curve("1"))  # refuses a fractal that leaves negatives no room
