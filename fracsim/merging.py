@@ -57,7 +57,8 @@ def merge(files: Sequence[str | Path], output: str | Path, *, overwrite: bool = 
     _check_complete(coverage)
     part = Part(coverage.experiment)
     machines = _machines(facts)
-    about = {**attributes_of(part), **provenance(command), **machines, "merged_from": _list(facts)}
+    stored = {"experiment": facts[0]["experiment"]}  # in the words of the shards
+    about = {**attributes_of(part), **stored, **provenance(command), **machines, "merged_from": _list(facts)}
     plan = make_plan(attributes=about, **contents(part))
     owners = _owners(sources, plan)
     with OutputLock(path):

@@ -19,6 +19,7 @@ from trajectory_files import changed
 import fracsim as library
 from fracsim.cli import plot
 from fracsim.coverage import ranges
+from fracsim.data.checkpoint import checkpoint_path
 from fracsim.data.lock import OutputLock, lock_path
 from fracsim.data.reader import open_trajectory
 from fracsim.sweeps import run_sweep
@@ -105,7 +106,7 @@ def test_missing_shards_are_named_with_the_command_that_makes_them(folder, tmp_p
     zero, one, two = shards(folder)
     result = fracsim("merge", zero, two, "-o", tmp_path / "merged.h5")
     assert result.code == 1
-    assert "not the whole of 'small': shard 1/3 with 2 run(s) (4, 6) missing" in result.sentence
+    assert "not the whole of 'small': shard 1/3 with 2 run(s) (3, 7) missing" in result.sentence
     command = f"fracsim sweep --from {zero} --shard 1/3 -o FILE"
     assert command in result.sentence
     assert not os.listdir(tmp_path)
@@ -117,7 +118,7 @@ def test_missing_shards_are_named_with_the_command_that_makes_them(folder, tmp_p
 
 
 def test_unfinished_shards_are_named(folder, tmp_path, short_slices):  # noqa: F811
-    zero, one, two = shards(folder)
+    zero, one, _ = shards(folder)
     path = tmp_path / "s2.h5"
     run_sweep(shapes("final"), path, shard="2/3", threads=1, progress=StopAt(0.3))
     result = fracsim("merge", zero, one, path, "-o", tmp_path / "merged.h5")
@@ -177,8 +178,8 @@ def test_a_run_in_two_files_must_be_the_same_in_both(folder, tmp_path):
 
         changed(odd, change)
         result = fracsim("merge", *shards(folder), odd, "-o", tmp_path / "m.h5", "--overwrite")
-        assert f"run 7 is in {shards(folder)[0]}" in result.sentence or "run 7 is in" in result.sentence
-        assert f"with different {name}; give only one of them" in result.sentence
+        says = f"run 7 is in {shards(folder)[1]} and in {odd}, with different {name}; give only one of them"
+        assert says in result.sentence
 
 
 def test_other_machines_are_told_of(folder, tmp_path):
@@ -208,16 +209,15 @@ def test_a_diverged_run_is_merged_as_it_is(tmp_path):
 
 
 def test_figures_of_shards_are_those_of_the_merged_file(tmp_path):
-    """Also with a file given twice, up to the caption; a missing shard is said."""
+    """In any order of the files; of a missing shard the figure tells."""
     crossed = {"network_depth": [1, 2, 3], "width": [10, 20], "seed": [0, 1]}
     experiment = experiment_of(crossed, fractal="cantor", steps=30, record_every=10)
     paths = [write_file(tmp_path / f"s{i}.h5", experiment, shard=f"{i}/4") for i in range(4)]
     library.merge(paths, tmp_path / "merged.h5")
-    for name in ("depth-width", "training"):
-        for picture, files in (("one", [tmp_path / "merged.h5"]), ("many", paths[::-1])):
-            result = run_group(plot.command, "fracsim-plot", name, *files, "-o", tmp_path / f"{picture}.svg")
-            assert result.code == 0, result.err
-        assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "many.svg").read_bytes()
+    for picture, files in (("one", [tmp_path / "merged.h5"]), ("many", paths[::-1])):
+        result = run_group(plot.command, "fracsim-plot", "depth-width", *files, "-o", tmp_path / f"{picture}.svg")
+        assert result.code == 0, result.err
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "many.svg").read_bytes()
     result = run_group(plot.command, "fracsim-plot", "depth-width", *paths[1:], "-o", tmp_path / "part.svg")
     assert "note: 3 of the 12 runs of 'made up' are in none of the files" in result.err
 
@@ -232,11 +232,11 @@ def test_status_shows_the_whole_of_shards(folder, tmp_path, short_slices):  # no
     assert "checkpoint, " in result.out
     assert f"to go on: fracsim sweep --from {path} --shard 2/3 -o {path}" in result.out
     assert "small, 2 files: of 8 run(s) " in result.out
-    assert "  missing: 4, 6" in result.out
+    assert "  missing: 3, 7" in result.out
     assert f"to train what is missing: fracsim sweep --from {zero} --shard 1/3 -o FILE" in result.out
     value = json.loads(fracsim("status", zero, path, "--json").out)
     (whole,) = value["experiments"]
-    assert (whole["runs"], whole["missing"], whole["missing_shards"]) == (8, [4, 6], ["1/3"])
+    assert (whole["runs"], whole["missing"], whole["missing_shards"]) == (8, [3, 7], ["1/3"])
     assert sum(whole["run_states"].values()) == 8
     assert whole["run_states"]["missing"] == 2
     states = open_trajectory(path).run_status
@@ -269,21 +269,28 @@ def test_status_tells_the_running_from_the_dead(tmp_path):
     assert "dead: process" in fracsim("status", path).out
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"pid": "x"}', '{"pid": -1, "host": "HOST"}', "\xff" * 5000])
-def test_status_of_odd_locks_and_checkpoints(tmp_path, text):
+ODD_LOCKS = [b"", b"[1]", b'{"pid": "x"}', b'{"pid": -1, "host": "HOST"}', b"\xff" * 5000]
+START = b"fracsim-checkpoint 1\n"
+ODD_CHECKPOINTS = [
+    b"",
+    b"my thesis" * 100,
+    START + b"\xff" * 100,
+    START + (23).to_bytes(8, "little") + b'{"facts": {"runs": {}}}',
+    START + (38).to_bytes(8, "little") + b'{"facts": {"runs": {"9": {"step":5}}}}',
+]
+
+
+@pytest.mark.parametrize(("lock", "checkpoint"), zip(ODD_LOCKS, ODD_CHECKPOINTS, strict=True))
+def test_status_of_odd_locks_and_checkpoints(tmp_path, lock, checkpoint):
     path = write_file(tmp_path / "a.h5", experiment_of({}, **SMALL), records=2, finish=None)
-    lock_path(path).write_text(text.replace("HOST", socket.gethostname()))
+    lock_path(path).write_bytes(lock.replace(b"HOST", socket.gethostname().encode()))
     os.utime(lock_path(path), (0, 0))
-    checkpoint = tmp_path / "a.h5.checkpoint"
-    for content in (b"", text.encode(), b"fracsim-checkpoint 1\n" + b"\xff" * 100,
-                    b"fracsim-checkpoint 1\n" + (23).to_bytes(8, "little") + b'{"facts": {"runs": {}}}',
-                    b"fracsim-checkpoint 1\n" + (37).to_bytes(8, "little") + b'{"facts": {"runs": {"9": {"step":5}}}}',
-                    ):  # fmt: skip
-        checkpoint.write_bytes(content)
-        result = fracsim("status", path)
-        assert (result.code, result.err) == (0, "")
-        assert "checkpoint" in result.out
-        assert "dead" in result.out
+    checkpoint_path(path).write_bytes(checkpoint)
+    result = fracsim("status", path)
+    assert (result.code, result.err) == (0, "")
+    assert "  dead: process " in result.out
+    says = "no run in progress" if checkpoint.endswith(b'"runs": {}}}') else "the checkpoint"
+    assert says in result.out.splitlines()[2]
 
 
 def test_ranges_of_numbers():

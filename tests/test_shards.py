@@ -16,14 +16,15 @@ from test_resume import StopAt, short_slices  # noqa: F401 (a fixture)
 from fracsim.data.checkpoint import checkpoint_path
 from fracsim.data.reader import open_trajectory
 from fracsim.errors import RunError, UsageError
+from fracsim.experiments import Experiment
 from fracsim.shards import Part, make_part, parse_shard, split
 from fracsim.sweeps import run_sweep
 
 
 def shapes(weights="none", **fixed):
     """Runs of unequal cost, four shapes; in the shard without a cosine, schedule_period is set nowhere."""
-    return small(weights, {"network_depth": (1, 2), "width": (3, 20), "schedule": ("constant", "cosine")},
-                 **fixed)  # fmt: skip
+    crossed = {"network_depth": (1, 2), "width": (3, 20), "schedule": ("constant", "cosine")}
+    return Experiment.from_json(small(weights, crossed, **fixed).to_json())  # every key once, as commands make it
 
 
 @pytest.fixture(scope="module")
