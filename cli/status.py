@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,20 +68,25 @@ def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
             facts = {key: samples.attributes.get(key) for key in ("fractal", "fractal_depth", "curve", "seed")}
             return {"file": str(path), "kind": "samples", "status": "complete", "points": len(samples.y), **facts}
         trajectory = open_trajectory(path)
-        held = gathering.add(trajectory)
+        held, experiment = gathering.add(trajectory), gathering.experiment(trajectory)
+        varied = experiment.varied if experiment is not None else ()
         go_on = held.command() if held is not None and held.state in ("interrupted", "dead") else None
-        return {"file": str(path), "kind": "trajectory", **trajectory_facts(trajectory), "command": go_on}
+        return {"file": str(path), "kind": "trajectory", **trajectory_facts(trajectory, varied), "command": go_on}
     except (FileError, OSError) as error:
         return {"file": str(path), "error": describe(error)[0]}
 
 
-def trajectory_facts(trajectory: "Trajectory") -> dict[str, Any]:
-    """State of a trajectory, of what lies beside it, and of each of its runs, with what distinguishes the runs."""
+def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[str, Any]:
+    """State of a trajectory, of what lies beside it, and of each of its runs, with what tells the runs apart.
+
+    That is what varies in the file, and in its experiment, of which it may be a shard.
+    """
     from fracsim.coverage import file_state, shard_of
     from fracsim.data.lock import owner_of
     from fracsim.data.schema import RUN_STATUS
 
-    columns = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
+    texts = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
+    columns = {key: column for key, column in texts.items() if key in varied or len(set(column)) > 1}
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
     accuracy = trajectory.variable("test_accuracy")
@@ -105,7 +111,7 @@ def trajectory_facts(trajectory: "Trajectory") -> dict[str, Any]:
                 "best_test_accuracy": max(
                     (float(value) for value in accuracy[row, :done] if value == value), default=None
                 ),
-                **{key: column[row] for key, column in columns.items() if len(set(column)) > 1},
+                **{key: column[row] for key, column in columns.items()},
             }
             for row, (state, done) in enumerate(zip(states, trajectory.records_done, strict=True))
         ],
@@ -159,10 +165,13 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
         return [f"{path}: {facts['points']:,} points of {facts['fractal']} ({what.replace('_', ' ')})"]
     if facts["kind"] == "study":
         return [f"{path}: a study of kind {facts['study']}, made {facts['created'] or 'at an unknown time'}"]
-    states = ", ".join(f"{count} {state}" for state, count in facts["run_status"].items())
+    under_way = "running" if facts["state"] == "running" else "interrupted"  # the file says what its last writer did
+    words = {"complete": "complete", "diverged": "diverged", "running": under_way, "pending": "pending"}
+    states = ", ".join(f"{count} {words[state]}" for state, count in facts["run_status"].items())
     shard = f" shard {facts['shard']}" if facts["shard"] else ""
     lines = [
-        f"{path}: {facts['experiment']}{shard}, {facts['note'] or facts['status']}; {len(facts['runs'])} run(s) "
+        f"{path}: {facts['experiment']}{shard}, {facts['state']}{facts['note'].removeprefix(facts['status'])}; "
+        f"{len(facts['runs'])} run(s) "
         f"of {facts['steps']:,} steps and {facts['records']} record(s): {states}",
         *_beside(facts),
     ]
@@ -170,7 +179,7 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
         varied = ", ".join(f"{key} {value}" for key, value in run.items() if key not in _OWN)
         best = run["best_test_accuracy"]
         lines.append(
-            f"  run {run['run']:<4} {run['status']:<9} {run['records_done']:>5}/{facts['records']} records  "
+            f"  run {run['run']:<4} {words[run['status']]:<11} {run['records_done']:>5}/{facts['records']} records  "
             f"{'' if best is None else f'best test accuracy {best:.4f}'}  {varied}".rstrip()
         )
     return lines

@@ -68,14 +68,6 @@ def shard_of(trajectory: Trajectory) -> str:
     return str(trajectory.attributes.get("shard", ""))
 
 
-def stored_experiment(trajectory: Trajectory) -> Experiment | None:
-    """The experiment that made a product; None where it stores none that can be read."""
-    try:
-        return Experiment.from_json(str(trajectory.attributes["experiment"]))
-    except (KeyError, UsageError):
-        return None
-
-
 @dataclass(frozen=True)
 class Coverage:
     """The runs of an experiment in the files that hold some of them; ``files`` are all of this experiment."""
@@ -121,19 +113,28 @@ class Gathering:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, Experiment] | None] = {}
-        """Stored text -> (hash, experiment): a hash takes a while."""
+        """Stored text -> (hash, experiment), which take a while where there are many runs."""
         self._files: dict[str, list[Holding]] = {}
         self._experiments: dict[str, Experiment] = {}
 
-    def add(self, trajectory: Trajectory) -> Holding | None:
-        """Take in a file; None for one that stores no experiment."""
+    def experiment(self, trajectory: Trajectory) -> Experiment | None:
+        """The experiment that made a product; None where it stores none that can be read and has these runs."""
         text = str(trajectory.attributes.get("experiment", ""))
         if text not in self._known:
-            experiment = stored_experiment(trajectory)
-            self._known[text] = None if experiment is None else (experiment.hash(), experiment)
+            try:
+                experiment = Experiment.from_json(text)
+                self._known[text] = (experiment.hash(), experiment)
+            except UsageError:
+                self._known[text] = None
         found = self._known[text]
-        if found is None or trajectory.numbers[-1] >= len(found[1].runs):
+        return found[1] if found is not None and trajectory.numbers[-1] < len(found[1].runs) else None
+
+    def add(self, trajectory: Trajectory) -> Holding | None:
+        """Take in a file; None for one without an experiment."""
+        if self.experiment(trajectory) is None:
             return None
+        found = self._known[str(trajectory.attributes["experiment"])]
+        assert found is not None, "there is an experiment"
         self._experiments.setdefault(*found)
         held = holding(trajectory)
         self._files.setdefault(found[0], []).append(held)

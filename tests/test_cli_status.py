@@ -66,7 +66,7 @@ def test_status_of_a_finished_sweep(finished):
 def test_status_of_a_running_sweep_says_how_far_it_is(running):
     result = fracsim("status", running, "--runs")
     assert (result.code, result.err) == (0, "")
-    assert "running, 4 of 6 records" in result.out
+    assert "dead, 4 of 6 records" in result.out  # nobody holds its lock
     assert "2/3 records" in result.out
     assert "network_depth 2" in result.out
 
