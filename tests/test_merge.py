@@ -280,7 +280,7 @@ ODD_CHECKPOINTS = [
 ]
 
 
-@pytest.mark.parametrize(("lock", "checkpoint"), zip(ODD_LOCKS, ODD_CHECKPOINTS, strict=True))
+@pytest.mark.parametrize(("lock", "checkpoint"), list(zip(ODD_LOCKS, ODD_CHECKPOINTS, strict=True)))
 def test_status_of_odd_locks_and_checkpoints(tmp_path, lock, checkpoint):
     path = write_file(tmp_path / "a.h5", experiment_of({}, **SMALL), records=2, finish=None)
     lock_path(path).write_bytes(lock.replace(b"HOST", socket.gethostname().encode()))
