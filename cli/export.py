@@ -99,7 +99,8 @@ def trajectory_table(path: Path, chosen: Sequence[str] | None) -> Table:
 
     def blocks() -> Iterator[list[list[str]]]:
         for run, done in enumerate(map(int, trajectory.records_done)):
-            keys = [[text] * done for text in (str(run), *(column[run] for column in settings.values()))]
+            number = str(trajectory.numbers[run])
+            keys = [[text] * done for text in (number, *(column[run] for column in settings.values()))]
             yield [*keys, _texts(trajectory.steps[:done]), *_spread(array[run, :done] for array in values.values())]
 
     return Table(["run", *settings, "step"], _columns({n: a.shape[2:] for n, a in values.items()}), blocks())

@@ -190,13 +190,9 @@ def _one_line(message: object) -> str:
 
 def check_output(path: Path, overwrite: bool) -> Path:
     """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError otherwise."""
-    from fracsim.outputs import check_folder
+    from fracsim.outputs import check_free
 
-    if path.exists() and not path.is_file():  # a folder, or /dev/null, which a rename would destroy
-        raise RunError(f"the output {path} is a folder or a device; accepted is the name of a file")
-    if path.exists() and not overwrite:
-        raise RunError(f"the output {path} exists already; give another --output, or --overwrite to replace it")
-    check_folder(path)
+    check_free(path, overwrite)
     return path
 
 

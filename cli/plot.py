@@ -108,7 +108,7 @@ def bounds(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, lis
 @command.command(short_help="The decision function of a stored network.",
                  epilog=example("fracsim-plot decision run.h5 -o decision.png"))
 @click.argument("file")
-@click.option("--run", type=click.IntRange(min=0), help="Number of the run in the file [default: the best one].")
+@click.option("--run", type=click.IntRange(min=0), help="Number of the run in its experiment [default: the best one].")
 @figure_options
 def decision(look: Look, file: str, run: int | None) -> "tuple[Figure, list[str]]":
     """The decision function f(x) of a stored network, with the fractal's cells; one or two dimensions."""

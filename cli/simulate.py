@@ -15,6 +15,7 @@ COMMANDS = {
     "gradient": "Take gradients of random networks over a whole distribution (Theorem 5).",
     "status": "Say what files hold and how far their runs are.",
     "check": "Read files to the last value: valid? complete? which records?",
+    "merge": "Make one file from those of all shards.",
     "export": "Write a file's records or points as CSV.",
     "doctor": "Check this machine: versions, SIMD, threads, CUDA, kernels.",
     "warmup": "Compile all kernels now, so that later commands start at once.",

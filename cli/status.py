@@ -1,39 +1,56 @@
-"""``fracsim status``: what files hold and how far their runs are."""
+"""``fracsim status``: what files hold, how far their runs are, and what of their experiments is missing."""
 
+import datetime
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import describe, echo_json, example, json_option
+from fracsim.cli.frame import describe, duration, echo_json, example, json_option
 
 if TYPE_CHECKING:
+    from fracsim.coverage import Coverage, Gathering
     from fracsim.data.reader import Trajectory
 
+_MOST_SHOWN = 5
+_OWN = ("run", "status", "records_done", "best_test_accuracy")
 
-@click.command(epilog=example("fracsim status run.h5", "fracsim status *.h5 --runs", "fracsim status run.h5 --json"))
+
+@click.command(
+    epilog=example("fracsim status run.h5", "fracsim status shard-*.h5 --runs", "fracsim status run.h5 --json")
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--runs", "with_runs", is_flag=True, help="One line for each run of a trajectory.")
 @json_option
 def command(files: tuple[Path, ...], with_runs: bool, as_json: bool) -> int:
     """Say what FILES hold: an experiment and how far its runs are, sampled points, or a study.
 
-    A file that is being written is read as far as it is. Exit code 0 where all files can be read, also unfinished
-    ones; 1 where one cannot.
+    A file that is being written is read as far as it is. Shards are also counted together: how many runs of their
+    experiment are done, running, interrupted, diverged or missing. Exit code 0 where all files can be read, also
+    unfinished ones; 1 where one cannot.
     """
-    reports = [report(path) for path in files]
+    from fracsim.coverage import Gathering
+
+    gathering = Gathering()
+    reports = [report(path, gathering) for path in files]
+    wholes = [experiment_facts(coverage) for coverage in gathering.coverages()
+              if len(coverage.files) > 1 or coverage.files[0].shard]  # fmt: skip
     if as_json:
-        echo_json(reports)
+        echo_json({"files": reports, "experiments": wholes})
     for path, facts in zip(files, reports, strict=True):
         if "error" in facts:
             click.echo(f"Error: {facts['error']}", err=True)
         elif not as_json:
             click.echo("\n".join(_words(path, facts, with_runs)))
+    for whole in () if as_json else wholes:
+        click.echo("\n".join(_whole_words(whole)))
     return int(any("error" in facts for facts in reports))
 
 
-def report(path: Path) -> dict[str, Any]:
-    """The state of one file as plain values; ``error`` says why it cannot be read."""
+def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
+    """The state of one file as plain values; ``error`` says why it cannot be read. Trajectories are gathered."""
     from fracsim.data.errors import FileError
     from fracsim.data.reader import open_trajectory, sniff
     from fracsim.data.samples import read_samples
@@ -50,39 +67,95 @@ def report(path: Path) -> dict[str, Any]:
             samples = read_samples(path)
             facts = {key: samples.attributes.get(key) for key in ("fractal", "fractal_depth", "curve", "seed")}
             return {"file": str(path), "kind": "samples", "status": "complete", "points": len(samples.y), **facts}
-        return {"file": str(path), "kind": "trajectory", **trajectory_facts(open_trajectory(path))}
+        trajectory = open_trajectory(path)
+        held, experiment = gathering.add(trajectory), gathering.experiment(trajectory)
+        varied = experiment.varied if experiment is not None else ()
+        go_on = held.command() if held is not None and held.state in ("interrupted", "dead") else None
+        return {"file": str(path), "kind": "trajectory", **trajectory_facts(trajectory, varied), "command": go_on}
     except (FileError, OSError) as error:
         return {"file": str(path), "error": describe(error)[0]}
 
 
-def trajectory_facts(trajectory: "Trajectory") -> dict[str, Any]:
-    """State of a trajectory and of each of its runs, with what distinguishes the runs."""
+def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[str, Any]:
+    """State of a trajectory, of what lies beside it, and of each of its runs, with what tells the runs apart.
+
+    That is what varies in the file, and in its experiment, of which it may be a shard.
+    """
+    from fracsim.coverage import file_state, shard_of
+    from fracsim.data.lock import owner_of
     from fracsim.data.schema import RUN_STATUS
 
-    columns = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
+    texts = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
+    columns = {key: column for key, column in texts.items() if key in varied or len(set(column)) > 1}
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
     accuracy = trajectory.variable("test_accuracy")
+    owner = owner_of(trajectory.path)
     return {
         "status": trajectory.status,
+        "state": file_state(trajectory.status, owner),
         "note": trajectory.note,
         "experiment": trajectory.experiment.get("name"),
+        "shard": shard_of(trajectory),
         "created": trajectory.attributes.get("created"),
         "steps": int(trajectory.steps[-1]) if records else 0,
         "records": records,
+        "owner": None if owner is None else {**owner._asdict(), "about": str(owner)},
+        "checkpoint": checkpoint_facts(trajectory),
         "run_status": {state: states.count(state) for state in RUN_STATUS if state in states},
         "runs": [
             {
-                "run": run,
+                "run": int(trajectory.numbers[row]),
                 "status": state,
                 "records_done": int(done),
                 "best_test_accuracy": max(
-                    (float(value) for value in accuracy[run, :done] if value == value), default=None
+                    (float(value) for value in accuracy[row, :done] if value == value), default=None
                 ),
-                **{key: column[run] for key, column in columns.items() if len(set(column)) > 1},
+                **{key: column[row] for key, column in columns.items()},
             }
-            for run, (state, done) in enumerate(zip(states, trajectory.records_done, strict=True))
+            for row, (state, done) in enumerate(zip(states, trajectory.records_done, strict=True))
         ],
+    }
+
+
+def checkpoint_facts(trajectory: "Trajectory") -> dict[str, Any] | None:
+    """When the newest checkpoint beside a product was made and at which step its runs are; None where there is none."""
+    from fracsim.data.checkpoint import checkpoint_path, read_facts
+    from fracsim.data.errors import FileError
+
+    path = checkpoint_path(trajectory.path)
+    try:
+        made = path.stat().st_mtime
+    except OSError:
+        return None
+    facts = {
+        "file": str(path),
+        "made": datetime.datetime.fromtimestamp(made, datetime.UTC).isoformat(timespec="seconds"),
+        "age_seconds": max(0.0, time.time() - made),
+    }
+    try:
+        numbers = trajectory.numbers.tolist()
+        runs = sorted((int(row), int(state["step"])) for row, state in read_facts(path)["runs"].items())
+        return {**facts, "runs": [{"run": numbers[row], "step": step} for row, step in runs]}
+    except FileError as error:
+        return {**facts, "error": str(error)}
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return {**facts, "error": f"the checkpoint '{path}' is not of this product"}
+
+
+def experiment_facts(coverage: "Coverage") -> dict[str, Any]:
+    """The whole that some files are parts of, as plain values."""
+    from fracsim.coverage import STATES
+
+    return {
+        "experiment": coverage.experiment.name,
+        "experiment_hash": coverage.experiment.hash(),
+        "files": [held.path for held in coverage.files],
+        "runs": len(coverage.experiment.runs),
+        "run_states": coverage.counts,
+        **{state: coverage.numbers(state) for state in STATES if state != "done"},
+        "missing_shards": coverage.missing_shards(),
+        "commands": coverage.commands(),
     }
 
 
@@ -92,16 +165,55 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
         return [f"{path}: {facts['points']:,} points of {facts['fractal']} ({what.replace('_', ' ')})"]
     if facts["kind"] == "study":
         return [f"{path}: a study of kind {facts['study']}, made {facts['created'] or 'at an unknown time'}"]
-    states = ", ".join(f"{count} {state}" for state, count in facts["run_status"].items())
+    under_way = "running" if facts["state"] == "running" else "interrupted"  # the file says what its last writer did
+    words = {"complete": "complete", "diverged": "diverged", "running": under_way, "pending": "pending"}
+    states = ", ".join(f"{count} {words[state]}" for state, count in facts["run_status"].items())
+    shard = f" shard {facts['shard']}" if facts["shard"] else ""
     lines = [
-        f"{path}: {facts['experiment']}, {facts['note'] or facts['status']}; {len(facts['runs'])} run(s) "
-        f"of {facts['steps']:,} steps and {facts['records']} record(s): {states}"
+        f"{path}: {facts['experiment']}{shard}, {facts['state']}{facts['note'].removeprefix(facts['status'])}; "
+        f"{len(facts['runs'])} run(s) "
+        f"of {facts['steps']:,} steps and {facts['records']} record(s): {states}",
+        *_beside(facts),
     ]
     for run in facts["runs"] if with_runs else ():
-        varied = ", ".join(f"{key} {value}" for key, value in list(run.items())[4:])
+        varied = ", ".join(f"{key} {value}" for key, value in run.items() if key not in _OWN)
         best = run["best_test_accuracy"]
         lines.append(
-            f"  run {run['run']:<4} {run['status']:<9} {run['records_done']:>5}/{facts['records']} records  "
+            f"  run {run['run']:<4} {words[run['status']]:<11} {run['records_done']:>5}/{facts['records']} records  "
             f"{'' if best is None else f'best test accuracy {best:.4f}'}  {varied}".rstrip()
         )
+    return lines
+
+
+def _beside(facts: dict[str, Any]) -> list[str]:
+    """What the lock and the checkpoint of an unfinished product say, and how to go on."""
+    lines, owner = [], facts["owner"]
+    if facts["state"] == "running":
+        lines.append(f"  running: {owner['about']}")
+    elif facts["state"] == "dead":
+        who = f"{owner['about']} is gone" if owner else "whoever wrote it is gone"
+        lines.append(f"  dead: {who}, without a stop")
+    if (made := facts["checkpoint"]) is not None:
+        under_way = [f"run {run['run']} at step {run['step']:,}" for run in made.get("runs", ())]
+        what = ", ".join(under_way[:_MOST_SHOWN]) + (", …" if len(under_way) > _MOST_SHOWN else "")
+        what = made.get("error") or what or "no run in progress"
+        lines.append(f"  checkpoint, {duration(made['age_seconds'])} old: {what}")
+    if facts["command"]:
+        lines.append(f"  to go on: {facts['command']}")
+    return lines
+
+
+def _whole_words(whole: dict[str, Any]) -> list[str]:
+    from fracsim.coverage import ranges
+
+    counts = ", ".join(f"{count} {state}" for state, count in whole["run_states"].items())
+    noun = "1 file" if len(whole["files"]) == 1 else f"{len(whole['files'])} files"
+    lines = [f"{whole['experiment']}, {noun}: of {whole['runs']:,} run(s) {counts}"]
+    for state in ("diverged", "missing"):
+        if whole[state]:
+            lines.append(f"  {state}: {ranges(whole[state])}")
+    missing = whole["commands"][len(whole["commands"]) - len(whole["missing_shards"]) :]
+    lines += [f"  to train what is missing: {command}" for command in missing[:_MOST_SHOWN]]
+    if len(missing) > _MOST_SHOWN:
+        lines.append(f"  and shards {', '.join(whole['missing_shards'][_MOST_SHOWN:])}")
     return lines

@@ -94,6 +94,29 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return _parse(content, name)
 
 
+def read_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The facts of a checkpoint alone, to be shown; its arrays are not read and so not verified. Raises FileError."""
+    name = os.fspath(path)
+    try:
+        fd = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise FileError(f"the checkpoint '{name}' cannot be read: {reason(error)}") from error
+    try:
+        start = read_at(fd, len(MAGIC) + _LENGTH.size, 0)
+        if not stat.S_ISREG(os.fstat(fd).st_mode) or not start.startswith(MAGIC):
+            raise ValueError("it does not start like one")
+        (length,) = _LENGTH.unpack_from(start, len(MAGIC))
+        if length > min(_MOST_HEADER, os.fstat(fd).st_size):
+            raise ValueError("its header is too long")
+        return dict(json.loads(read_at(fd, length, len(start)))["facts"])
+    except OSError as error:
+        raise FileError(f"the checkpoint '{name}' cannot be read: {reason(error)}") from error
+    except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
+        raise FileError(f"the checkpoint '{name}' is not a valid one: {error}") from error
+    finally:
+        os.close(fd)
+
+
 def remove_checkpoints(product: str | os.PathLike[str]) -> None:
     """Delete the checkpoints of a product, where there are any."""
     for path in (checkpoint_path(product), previous_path(product)):

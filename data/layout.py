@@ -3,14 +3,15 @@
 The same code makes both, so that a finished file differs from a running one in storage only.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from fracsim.data import schema
-from fracsim.data.careful import CarefulFile
+from fracsim.data import schema, trailer
+from fracsim.data.careful import CarefulFile, replacing
 from fracsim.data.plan import Plan, attribute_error
 from fracsim.data.schema import Variable
 
@@ -57,6 +58,14 @@ def build(file: CarefulFile, plan: Plan, status: str, source: Source | None = No
         for name, group in plan.weights.items():
             _weights(root.create_group(f"weights/{name}"), name, group, plan.numbers, source, places)
     return places
+
+
+def write_finished(path: str | os.PathLike[str], plan: Plan, source: Source, consequence: str = "") -> None:
+    """A complete file from this plan, whole or not at all. Raises FileError, which ends with `consequence`."""
+    with replacing(path, consequence) as file:
+        build(file, plan, "complete", source)
+        file.check()
+        trailer.append(file.fd)
 
 
 def find_places(root: h5py.File, plan: Plan) -> dict[str, Place]:

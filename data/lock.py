@@ -12,7 +12,7 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from fracsim.data.errors import FileError, cannot_write
 from fracsim.data.provenance import job_id
@@ -30,6 +30,39 @@ def lock_path(product: str | os.PathLike[str]) -> Path:
     """Where the lock of a product lies."""
     target = Path(os.path.realpath(product))
     return target.with_name(target.name + ".lock")
+
+
+class Owner(NamedTuple):
+    """Who holds the lock of a product, or has died with it."""
+
+    host: str
+    pid: int
+    job: str
+    alive: bool
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}" + (f", job {self.job}" if self.job else "")
+
+
+def owner_of(product: str | os.PathLike[str]) -> Owner | None:
+    """What the lock of a product says; None where there is none. The lock is not touched.
+
+    An owner on this host is alive where its process is there, one on another host where it has lately touched the lock.
+    """
+    try:
+        fd = os.open(lock_path(product), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return None
+    try:
+        text, age = OutputLock._owner(fd), time.time() - os.fstat(fd).st_mtime
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    here = text.get("host") == socket.gethostname()
+    pid = text.get("pid") if isinstance(text.get("pid"), int) else 0
+    alive = _alive(pid) if here else age < SIGN_OF_LIFE
+    return Owner(str(text.get("host", "an unknown host")), int(pid), str(text.get("job", "")), alive)
 
 
 class OutputLock:
@@ -125,7 +158,11 @@ class OutputLock:
 
 def _alive(pid: Any) -> bool:
     try:
+        if int(pid) <= 0:  # kill would mean a group of processes
+            return False
         os.kill(int(pid), 0)
+    except PermissionError:  # another user's
+        return True
     except (OSError, TypeError, ValueError):
         return False
     return True

@@ -53,8 +53,10 @@ def make_plan(
 def column(name: str, values: Sequence) -> np.ndarray:
     """One `run` column as int64, uint64, float64 or text (object array of str); None is NaN or "".
 
-    Raises ValueError for anything else.
+    A part of a column stays as it is. Raises ValueError for anything else.
     """
+    if isinstance(values, np.ndarray) and values.dtype.str in ("<i8", "<u8", "<f8", "|O"):
+        return values
     items = [v.item() if isinstance(v, np.generic) else v for v in values]
     present = [v for v in items if v is not None]
     if any(isinstance(v, bool) or not isinstance(v, str | int | float) for v in present):

@@ -31,7 +31,7 @@ class Trajectory:
     `attributes`: of the file. `experiment`: the resolved experiment ({} where none is stored). `status`: running,
     interrupted or complete. `numbers`: (R,) numbers of the runs in their experiment, of which a shard holds a part.
     `runs`: column -> (R,) array. `steps`: (S,). `records_done`: (R,) valid records. `run_status`: (R,) names of
-    `schema.RUN_STATUS`. A method's argument `run` is a row: 0 to R - 1.
+    `schema.RUN_STATUS`. A method's argument `run` is a row: 0 to R - 1; users see `numbers[row]`.
     `stored_weights`: one for each network shape with weights.
     """
 
@@ -78,7 +78,7 @@ class Trajectory:
         count = self._snapshots(stored, run) if stored else 0
         if stored is None or not -count <= snapshot < count:
             which = "weights" if count == 0 else f"snapshot {snapshot} of the weights ({count} stored)"
-            raise FileError(f"'{self.path}' holds no {which} of run {run}")
+            raise FileError(f"'{self.path}' holds no {which} of run {self.numbers[run]}")
         with opened(self.path) as file:
             params = params_of(Inspector(file), stored)
             return stored.shape, params[int(np.flatnonzero(stored.runs == run)[0]), snapshot % count]

@@ -29,7 +29,7 @@ class Variable(NamedTuple):
 
 
 DIMENSIONS = {
-    "run": Variable("run", ("run",), "<i8", "1", "index of the run"),
+    "run": Variable("run", ("run",), "<i8", "1", "number of the run in its experiment"),
     "step": Variable("step", ("step",), "<i8", "1", "optimiser steps done when the record was taken"),
     "level": Variable("level", ("level",), "<i8", "1", "level(x): negatives at j < n, positives at j = n"),
     "layer": Variable("layer", ("layer",), "<i8", "1", "layer, input side first, readout last"),

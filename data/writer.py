@@ -16,7 +16,7 @@ from typing import Self
 import h5py
 import numpy as np
 
-from fracsim.data import layout, schema, trailer
+from fracsim.data import layout, schema
 from fracsim.data.careful import CarefulFile, read_at, replacing, write_at
 from fracsim.data.errors import FileError, cannot_write
 from fracsim.data.plan import Plan, attribute_error, make_plan
@@ -199,10 +199,7 @@ class TrajectoryWriter:
         self.commit()
         if status == "complete":
             self._check_complete()
-            with replacing(self.path, "the records are safe in the unfinished file") as file:
-                layout.build(file, self._plan, status, source=self._read)
-                file.check()
-                trailer.append(file.fd)
+            layout.write_finished(self.path, self._plan, self._read, "the records are safe in the unfinished file")
         else:
             file = CarefulFile(self._fd)
             try:
@@ -229,7 +226,8 @@ class TrajectoryWriter:
         for run, (status, done) in enumerate(zip(self._status, self._done, strict=True)):
             name, records = RUN_STATUS[status], len(self._plan.steps)
             if name not in _ENDED or (name == "complete" and done < records):
-                raise ValueError(f"not a complete file: run {run} is {name} with {done} of {records} records")
+                number = self._plan.numbers[run]
+                raise ValueError(f"not a complete file: run {number} is {name} with {done} of {records} records")
 
     def _write(self, pieces: Sequence[tuple[int, bytes]]) -> None:
         if self._fd < 0:

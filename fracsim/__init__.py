@@ -31,6 +31,7 @@ _HOMES = {
     "load_fractal": "fractals",
     "initial_parameters": "networks",
     "split_layers": "networks",
+    "merge": "merging",
     "Run": "runs",
     "Construction": "theory.construct",
     "construct": "theory.construct",

@@ -73,6 +73,16 @@ class Experiment:
             )
         return tuple(runs)
 
+    @cached_property
+    def levels(self) -> int:
+        """The length of the axis of levels: the largest n + 1."""
+        return max(run.fractal_depth for run in self.runs) + 1
+
+    @cached_property
+    def layers(self) -> int:
+        """The length of the axis of layers: the largest T + 1."""
+        return max(run.network_depth for run in self.runs) + 1
+
     def validate(self) -> None:
         """Raise UsageError where a run, a distribution or the whole makes no sense, and FileError where a network to
         start from is gone or has changed."""

@@ -39,6 +39,15 @@ def check_folder(path: Path) -> None:
         raise RunError(f"the folder of the output is not writable: {folder}")
 
 
+def check_free(path: Path, overwrite: bool = False) -> None:
+    """Raise RunError unless a new file can be made at ``path``, or replaced with ``overwrite``."""
+    if path.exists() and not path.is_file():  # a folder, or /dev/null, which a rename would destroy
+        raise RunError(f"the output {path} is a folder or a device; accepted is the name of a file")
+    if path.exists() and not overwrite:
+        raise RunError(f"the output {path} exists already; give another --output, or --overwrite to replace it")
+    check_folder(path)
+
+
 def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory | None:
     """The product of this part that ``path`` holds, complete or to be continued; None where a new one may be written.
 
@@ -97,6 +106,31 @@ def _phrase(values: Sequence[Any]) -> str:
     return ", ".join(shown) + (", …" if len(values) > 8 else "")
 
 
+def contents(part: Part) -> dict[str, Any]:
+    """What is known of a part's product before its first record, as ``fracsim.data.plan.make_plan`` takes it.
+
+    Axes and types of columns are those of the whole experiment, so that its shards fit together.
+    """
+    from fracsim.data.plan import column
+
+    rows, steps = list(part.numbers), list(part.runs[0].recorded_steps())
+    every = part.experiment.runs
+    return {
+        "runs": {key: column(key, [getattr(run, key) for run in every])[rows] for key in SETTINGS},
+        "steps": steps,
+        "levels": part.levels,
+        "layers": part.layers,
+        "weights": _weights_groups(part.experiment, part.runs, steps),
+        "numbers": part.numbers,
+    }
+
+
+def attributes_of(part: Part) -> dict[str, str]:
+    """The attributes that say what a product holds."""
+    experiment = part.experiment
+    return {"experiment": experiment.to_json(), "experiment_hash": experiment.hash(), "shard": part.shard}
+
+
 class Product:
     """The trajectory of a part being written: the one place that knows both the science and the file.
 
@@ -117,21 +151,13 @@ class Product:
         from fracsim.data.provenance import provenance
         from fracsim.data.writer import TrajectoryWriter
 
-        runs, experiment = part.runs, part.experiment
-        steps = list(runs[0].recorded_steps())
-        self._position = {step: s for s, step in enumerate(steps)}
-        self._keeps = experiment.weights
+        runs = part.runs
+        known = contents(part)
+        self._position = {step: s for s, step in enumerate(known["steps"])}
+        self._keeps = part.weights
         self.ended: list[str | None] = [None] * len(runs)
         """Per run "complete" or "diverged" where it has ended, else None."""
-        known: dict[str, Any] = {
-            "runs": {key: [getattr(run, key) for run in runs] for key in SETTINGS},
-            "steps": steps,
-            "levels": max(run.fractal_depth for run in runs) + 1,
-            "layers": max(run.network_depth for run in runs) + 1,
-            "weights": _weights_groups(experiment, runs, steps),
-            "numbers": part.numbers,
-        }
-        about = {"experiment": experiment.to_json(), "experiment_hash": experiment.hash(), "shard": part.shard}
+        about = attributes_of(part)
         if stored is None:
             self._writer = TrajectoryWriter.create(path, attributes={**provenance(), **about, **attributes}, **known)
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +26,12 @@ class Work(Protocol):
 
     @property
     def weights(self) -> str: ...
+
+    @property
+    def levels(self) -> int: ...
+
+    @property
+    def layers(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def plan(part: Work, threads: int) -> Plan:
         records=len(runs) * len(runs[0].recorded_steps()),
         data_sets=len(sets),
         memory=memory,
-        disk=_disk(part.weights, runs),
+        disk=_disk(part),
         shapes=shapes,
     )
 
@@ -122,12 +127,11 @@ def _data_memory(run: Run, inputs: int) -> float:
     return float(points * (inputs * (8 + _bytes(run)) + _bytes(run) + 4))
 
 
-def _disk(weights_kept: str, runs: Sequence[Run]) -> float:
+def _disk(part: Work) -> float:
     """Bytes of the product while it is rewritten in its final form, that is, twice its size."""
-    snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[weights_kept]
-    levels = max(run.fractal_depth for run in runs) + 1
-    layers = max(run.network_depth for run in runs) + 1
-    records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + levels + layers)
+    runs = part.runs
+    snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[part.weights]
+    records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + part.levels + part.layers)
     weights = sum(snapshots * parameters_of(run) * _bytes(run) for run in runs) if snapshots else 0
     return 2.0 * (records + weights) + _BASE_DISK
 

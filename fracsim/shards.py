@@ -35,6 +35,16 @@ class Part:
         """Which weights the product keeps."""
         return self.experiment.weights
 
+    @property
+    def levels(self) -> int:
+        """The length of the axis of levels, the experiment's: all its shards have the same axes."""
+        return self.experiment.levels
+
+    @property
+    def layers(self) -> int:
+        """The length of the axis of layers, the experiment's."""
+        return self.experiment.layers
+
     @cached_property
     def costs(self) -> list[float]:
         """Work of each run of this part, in arbitrary units."""
@@ -71,7 +81,7 @@ def split(costs: Sequence[float], count: int) -> list[tuple[int, ...]]:
 
 def parse_shard(text: str) -> tuple[int, int]:
     """(i, N) of "i/N", i from 0. Raises UsageError."""
-    found = re.fullmatch(r"(\d{1,7})/(\d{1,7})", text.strip())
+    found = re.fullmatch(r"([0-9]{1,7})/([0-9]{1,7})", text.strip())
     if found is None or not int(found[1]) < int(found[2]):
         raise UsageError(f"--shard is '{text}'; accepted is i/N with i from 0 to N - 1, as in 0/4")
     return int(found[1]), int(found[2])

@@ -31,7 +31,7 @@ class StoredNetwork:
     about: str
     """What the network is, for a title: "test accuracy 0.9871 at step 100,000"."""
     run: int = 0
-    """Number of its run in the file."""
+    """Number of its run in the experiment."""
     note: str = ""
     """What must be said beside results: "" or e.g. "running, 37 of 100 records"."""
 
@@ -39,7 +39,8 @@ class StoredNetwork:
 def load_network(path: str | os.PathLike[str], run: int | None = None, snapshot: int = -1) -> StoredNetwork:
     """The network of a study, or of a trajectory's ``run`` at one of its stored snapshots (-1: the last one).
 
-    Without ``run``: of the runs with weights, the one with the best test accuracy at its last snapshot.
+    ``run`` is its number in the experiment, which the file of a shard keeps. Without it: of the runs with weights, the
+    one with the best test accuracy at its last snapshot.
     Raises FileError (no such file, no weights in it), UsageError (no such run).
     """
     kind = sniff(path)
@@ -47,27 +48,26 @@ def load_network(path: str | os.PathLike[str], run: int | None = None, snapshot:
         return _constructed(os.fspath(path))
     trajectory = open_trained(path)
     chosen = choose_run(trajectory, run)
+    step, accuracy = stored_accuracy(trajectory, chosen, snapshot)  # first: it says which snapshots there are
     shape, params = trajectory.weights(chosen, snapshot)
     settings = {key: column[chosen] for key, column in trajectory.runs.items()}
-    step, accuracy = stored_accuracy(trajectory, chosen, snapshot)
     return StoredNetwork(
         trajectory.path, Shape(*shape), params,
         stored_fractal(trajectory, str(settings["fractal"])),
         int(settings["fractal_depth"]), str(settings["curve"]), f"test accuracy {accuracy:.4f} at step {step:,}",
-        chosen, trajectory.note,
+        int(trajectory.numbers[chosen]), trajectory.note,
     )  # fmt: skip
 
 
 def choose_run(trajectory: Trajectory, run: int | None) -> int:
-    """The run asked for, else of those with stored weights the one with the best test accuracy at the last snapshot."""
-    count = len(trajectory.records_done)
-    recorded = [i for i in range(count) if trajectory.records_done[i]]
+    """The row of the run with this number, else of the one with the best test accuracy at its last stored weights."""
+    recorded = {int(trajectory.numbers[i]): i for i in np.flatnonzero(trajectory.records_done)}
     if not recorded:
         raise FileError(f"{trajectory.path}: no run has a record yet, so there is nothing to draw")
     if run is not None and run not in recorded:
         there = ", ".join(map(str, recorded))
         raise UsageError(f"--run {run}: there is no such run with records; accepted: {there}")
-    stored = [i for i in recorded if run in (None, i) and len(trajectory.weight_steps(i))]
+    stored = [i for number, i in recorded.items() if run in (None, number) and len(trajectory.weight_steps(i))]
     if not stored:
         whose = "" if run is None else f" of run {run}"
         raise FileError(
@@ -78,10 +78,11 @@ def choose_run(trajectory: Trajectory, run: int | None) -> int:
 
 
 def stored_accuracy(trajectory: Trajectory, run: int, snapshot: int = -1) -> tuple[int, float]:
-    """The step of a stored snapshot and the test accuracy recorded there."""
+    """The step of a stored snapshot of the run in row ``run``, and the test accuracy recorded there."""
     steps = trajectory.weight_steps(run)
     if not -len(steps) <= snapshot < len(steps):
-        raise UsageError(f"--snapshot {snapshot}: run {run} of '{trajectory.path}' has {len(steps)} snapshots")
+        number = trajectory.numbers[run]
+        raise UsageError(f"--snapshot {snapshot}: run {number} of '{trajectory.path}' has {len(steps)} snapshots")
     step = int(steps[snapshot])
     return step, float(trajectory.variable("test_accuracy")[run, np.searchsorted(trajectory.steps, step)])
 

@@ -11,7 +11,7 @@ from fracsim.grids import Grid
 from fracsim.kernels.network import parameter_count
 from fracsim.outputs import Product
 from fracsim.runs import Run
-from fracsim.shards import Part
+from fracsim.shards import make_part
 from fracsim.training import Record, shape_of
 
 
@@ -25,10 +25,14 @@ def experiment_of(crossed: dict[str, list], weights: str = "none", **fixed: Any)
     return make_experiment(grid, name="made up", weights=weights)
 
 
-def write_file(path: Path, experiment: Experiment, records: int | None = None, finish: str | None = "complete") -> Path:
+def write_file(
+    path: Path, experiment: Experiment, records: int | None = None, finish: str | None = "complete",
+    shard: str | None = None,
+) -> Path:  # fmt: skip
     """Write a product as a sweep would; ``records`` and ``finish`` None leave it as a running sweep leaves it."""
-    with Product(Part(experiment), path, {"backend": "cpu", "device": "none", "threads": 1}) as product:
-        for i, run in enumerate(experiment.runs):
+    part = make_part(experiment, shard)
+    with Product(part, path, {"backend": "cpu", "device": "none", "threads": 1}) as product:
+        for i, run in enumerate(part.runs):
             product.start(i)
             steps = list(run.recorded_steps())
             for step in steps[:records]:

@@ -66,13 +66,13 @@ def test_status_of_a_finished_sweep(finished):
 def test_status_of_a_running_sweep_says_how_far_it_is(running):
     result = fracsim("status", running, "--runs")
     assert (result.code, result.err) == (0, "")
-    assert "running, 4 of 6 records" in result.out
+    assert "dead, 4 of 6 records" in result.out  # nobody holds its lock
     assert "2/3 records" in result.out
     assert "network_depth 2" in result.out
 
 
 def test_status_as_json(finished, running, points):
-    done, live, drawn = json.loads(fracsim("status", finished, running, points, "--json").out)
+    done, live, drawn = json.loads(fracsim("status", finished, running, points, "--json").out)["files"]
     assert (done["kind"], done["status"], done["run_status"]) == ("trajectory", "complete", {"complete": 2})
     assert [run["records_done"] for run in live["runs"]] == [2, 2]
     assert [run["network_depth"] for run in live["runs"]] == ["1", "2"]
@@ -96,7 +96,7 @@ def test_status_goes_on_after_a_broken_file(tmp_path, finished, capsys):
         assert name in line
     as_json = fracsim("status", tmp_path / "empty.h5", finished, "--json")
     assert as_json.code == 1
-    assert ["error" in facts for facts in json.loads(as_json.out)] == [True, False]
+    assert ["error" in facts for facts in json.loads(as_json.out)["files"]] == [True, False]
 
 
 def test_export_has_a_row_per_run_and_step(finished):

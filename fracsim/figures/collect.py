@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fracsim.coverage import Gathering
 from fracsim.data.errors import FileError
 from fracsim.data.reader import Trajectory
 from fracsim.errors import UsageError, nearest
@@ -95,8 +96,10 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
     """
     entries: list[Entry] = []
     caveats: list[str] = []
+    gathering = Gathering()
     for path in paths:
         trajectory = open_trained(path)
+        gathering.add(trajectory)
         if trajectory.note:
             caveats.append(f"{os.path.basename(trajectory.path)}: {trajectory.note}")
         entries += [Entry(trajectory, i, settings) for i, settings in enumerate(settings_of(trajectory))]
@@ -108,6 +111,10 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
     unique = without_repeats(recorded)
     if len(unique) < len(recorded):
         caveats.append(f"{len(recorded) - len(unique)} runs are in more than one file and are counted once")
+    for coverage in gathering.coverages():
+        if missing := len(coverage.numbers("missing")):
+            whole = f"{len(coverage.experiment.runs)} runs of '{coverage.experiment.name}'"
+            caveats.append(f"{missing} of the {whole} are in none of the files")
     return Runs(unique, caveats)
 
 

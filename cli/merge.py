@@ -1,0 +1,40 @@
+"""``fracsim merge``: one product file from those of all shards."""
+
+from pathlib import Path
+
+import click
+
+from fracsim.cli.frame import echo_json, example, json_option, quiet_option
+
+
+@click.command(
+    "merge",
+    epilog=example(
+        "fracsim merge shard-0.h5 shard-1.h5 shard-2.h5 shard-3.h5 -o whole.h5",
+        "fracsim merge shard-*.h5 -o whole.h5 --overwrite",
+    ),
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("-o", "--output", metavar="FILE", required=True, help="The product file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
+@json_option
+@quiet_option
+def command(files: tuple[str, ...], output: str, overwrite: bool, as_json: bool, quiet: bool) -> None:
+    """Make one product of all runs of an experiment from the complete products of its shards.
+
+    The result is the file that the sweep without --shard makes, in every variable. FILES stay as they are. Figures need
+    no merge: they take many shards.
+    """
+    from fracsim.cli.settings import command_line
+    from fracsim.merging import merge
+
+    merged = merge([Path(file) for file in files], output, overwrite=overwrite, command=command_line())
+    if as_json:
+        echo_json(merged._asdict())
+    if quiet:
+        return
+    if not as_json:
+        diverged = f", {merged.diverged} of them diverged" if merged.diverged else ""
+        click.echo(f"{merged.output}: {merged.runs} run(s) from {merged.files} file(s){diverged}")
+    if merged.bit_identical != "yes":
+        click.echo(f"note: not the bits that one machine makes: {merged.bit_identical.removeprefix('no: ')}", err=True)
