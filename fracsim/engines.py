@@ -58,10 +58,7 @@ class Engine:
 
     def result(self, future: Future[Done]) -> Done:
         """What a task gave. Raises RunError where the executor failed, else whatever the task raised."""
-        done = self._wait_for(future)
-        if not isinstance(done, Done):
-            raise RunError(f"{self.name} gave back an object of type {type(done).__name__} instead of a slice of a run")
-        return done
+        return self._wait_for(future, Done)
 
     def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
         """What the first worker says of itself (``machine_of``), so that nothing is written where none can work.
@@ -75,7 +72,12 @@ class Engine:
             if stop():
                 future.cancel()
                 raise RunError(f"stopped before a worker of {self.name} had answered")
-        return self._wait_for(future)
+        try:
+            return self._wait_for(future, dict)
+        except RunError:
+            raise
+        except Exception as error:
+            raise RunError(f"no worker of {self.name} can work: {type(error).__name__}: {error}") from error
 
     def news(self) -> list[str]:
         """Sentences on what has become of workers since the last call."""
@@ -89,9 +91,9 @@ class Engine:
             failed.set_exception(error)
             return failed
 
-    def _wait_for(self, future: Future[Any]) -> Any:
+    def _wait_for(self, future: Future[Any], kind: type) -> Any:
         try:
-            return future.result()
+            answer = future.result()
         except (BrokenExecutor, CancelledError) as error:
             how = "gave the work up (was it shut down?)" if isinstance(error, CancelledError) else "lost its workers"
             raise RunError(f"{self.name} {how}{f': {error}' if str(error) else ''}") from error
@@ -102,6 +104,10 @@ class Engine:
                 raise RunError(f"workers of {self.name} ended, one after the other, while they had the same slice of "
                                "a run (is their memory full?)") from error  # fmt: skip
             raise
+        if not isinstance(answer, kind):
+            raise RunError(f"{self.name} gave back an object of type {type(answer).__name__}, which no worker of "
+                           "fracsim does")  # fmt: skip
+        return answer
 
 
 class Threads(Engine):

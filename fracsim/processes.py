@@ -29,7 +29,7 @@ _TRIES = 3
 """How often a slice is begun before its deaths are taken for its own fault."""
 
 _TICK = 0.2  # seconds between two looks at the stop flag
-_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
+_SIGNALS = {signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)}
 _CODE = "import sys; sys.path[:] = sys.argv[2:]; from fracsim.processes import serve; serve(int(sys.argv[1]))"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 

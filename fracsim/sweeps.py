@@ -8,6 +8,7 @@ signal happens in the calling thread. No result depends on the schedule: a run i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -84,7 +85,7 @@ def run_sweep(
         return Summary(path, "complete", already_complete=True)
     say = announce or (lambda sentence: None)
     engine = make_engine(executor, threads, len(part.runs))
-    with engine, OutputLock(path) as lock, Stop(_until_stop(max_seconds)) as stop:
+    with engine, OutputLock(path) as lock, Stop(_until_stop(max_seconds, engine)) as stop:
         if _fingerprint(path) != seen:
             raise FileError(f"the output {path} was changed by another process just now: give the command again")
         check_room(plan(part, engine.slots, engine.processes), path.parent)
@@ -138,9 +139,10 @@ def _where(engine: Engine) -> str:
     return f"{engine.slots} {noun}"
 
 
-def _until_stop(max_seconds: float | None) -> float | None:
-    """Seconds until the flag is set, so that the last kernel call, checkpoint and commit fit before the limit."""
-    return None if max_seconds is None else max_seconds - min(10.0, 0.2 * max_seconds)
+def _until_stop(max_seconds: float | None, engine: Engine) -> float | None:
+    """Seconds until the flag is set, so that the last slices, checkpoint and commit fit before the limit."""
+    waiting = engine.patience if engine.patience < math.inf else 0.0
+    return None if max_seconds is None else max_seconds - min(10.0 + waiting, 0.2 * max_seconds)
 
 
 def _fresh(path: Path) -> Saved:
