@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import time
+import warnings
 from typing import Any
 
 from fracsim.errors import RunError, UsageError
@@ -28,21 +29,17 @@ class Cluster:
         self.address = address
         self._client = _connect(address)
         self.executor = self._client.get_executor(pure=False)
-        self._threads, self._workers = 0, 0
+        self._workers, self._threads = 0, 0
         self._counted = -float("inf")
 
-    def threads(self) -> int:
-        """Threads of all workers, as they are now or were a few seconds ago."""
-        if time.monotonic() - self._counted > _COUNT_EVERY:
+    def count(self, at_once: bool = False) -> tuple[int, int]:
+        """Number of workers and of their threads, as they are now or (unless ``at_once``) were a few seconds ago."""
+        if at_once or time.monotonic() - self._counted > _COUNT_EVERY:
             with contextlib.suppress(Exception):  # a scheduler that is gone fails the futures, too
                 counts = self._client.nthreads()
-                self._threads, self._workers = sum(counts.values()), len(counts)
+                self._workers, self._threads = len(counts), sum(counts.values())
             self._counted = time.monotonic()
-        return self._threads
-
-    def workers(self) -> int:
-        """Number of workers when ``threads`` was last found out."""
-        return self._workers
+        return self._workers, self._threads
 
     def close(self) -> None:
         """Leave the cluster as it was, without our data."""
@@ -64,6 +61,7 @@ def _connect(address: str) -> Any:
                        "pip install '.[dask]' in fracsim's checkout") from error  # fmt: skip
     for name in ("distributed", "distributed.client"):  # it logs tracebacks; what matters comes back as our sentence
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", "Sending large graph")  # a run's state has to travel
     try:
         _knock(found[1], int(found[2]))  # first without Dask, whose client complains for seconds after it has failed
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)

@@ -162,8 +162,7 @@ class Dask(Engine):
     def __init__(self, address: str, most: int, reason: str) -> None:
         self._cluster = Cluster(address)
         super().__init__(f"dask:{address}", self._cluster.executor, most, reason)
-        self._cluster.threads()
-        self._workers = self._cluster.workers()
+        self._workers = 0
 
     def __exit__(self, *_: object) -> None:
         self._cluster.close()
@@ -171,14 +170,21 @@ class Dask(Engine):
     @property
     def slots(self) -> int:
         """As many as its workers have threads just now, within what was asked for."""
-        return max(1, min(self._slots, self._cluster.threads()))
+        return max(1, min(self._slots, self._cluster.count()[1]))
+
+    def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
+        """What the first worker says of itself; there may have been none until now."""
+        found = super().machine(backend, stop, say)
+        self._workers, _ = self._cluster.count(at_once=True)
+        return found
 
     def news(self) -> list[str]:
         """How many workers there are, where that has changed."""
-        before, self._workers = self._workers, self._cluster.workers()
+        before, (self._workers, _) = self._workers, self._cluster.count()
         if before == self._workers:
             return []
-        return [f"{self._workers} workers of {self.name} now, {before} before" if self._workers else
+        plural = "" if self._workers == 1 else "s"
+        return [f"{self._workers} worker{plural} of {self.name} now, {before} before" if self._workers else
                 f"no worker of {self.name} is left: waiting for one"]  # fmt: skip
 
 

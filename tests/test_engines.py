@@ -25,7 +25,7 @@ from fracsim.workers import Done, Task, machine_of, work
 
 TOP = Path(__file__).parent.parent
 EXPERIMENT = small("final", {"width": (3, 5), "seed": (0, 7)}, steps=60, record_every=12)
-LONG = small(crossed={"seed": (0, 1, 2)}, steps=400_000, record_every=100_000)
+LONG = small(crossed={"seed": (0, 1, 2)}, steps=200_000, record_every=50_000)
 """Seconds of work for each run."""
 
 
