@@ -66,7 +66,7 @@ def run_experiment(
 
     interval = parse_duration(checkpoint_every, "--checkpoint-every")
     if dry_run:
-        show_plan(experiment, output, threads, backend, as_json, shard)
+        show_plan(experiment, output, threads, backend, as_json, shard, executor)
         return None
     if output is None:
         raise UsageError("the product file is missing: give -o FILE (--output)")
@@ -156,7 +156,13 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def show_plan(
-    experiment: Experiment, output: str | None, threads: int | None, backend: str, as_json: bool, shard: str | None
+    experiment: Experiment,
+    output: str | None,
+    threads: int | None,
+    backend: str,
+    as_json: bool,
+    shard: str | None,
+    executor: str,
 ) -> None:
     """Print the plan with its measured times; nothing is written."""
     import dataclasses
@@ -168,7 +174,7 @@ def show_plan(
 
     part = make_part(experiment, shard)
     count, reason = choose_threads(threads, len(part.runs))
-    planned = plan(part, count)
+    planned = plan(part, count, processes=count if executor == "processes" else 1)
     if output is not None:
         check_output(part, Path(output))
     check_room(planned, Path(output).parent if output else Path())

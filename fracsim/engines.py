@@ -1,59 +1,223 @@
 """Engines: where the slices of a sweep are computed. Results do not depend on the engine.
 
-Threads of this process by default. Any ``concurrent.futures.Executor`` works, too: a task and its result can be
-pickled, and nothing is shared with the sweep.
+    threads     of this process: the default, and the fastest on one machine
+    processes   of this machine, one for each slot
+    dask:…      an existing Dask cluster
+    any concurrent.futures.Executor: a task and its result can be pickled, and nothing is shared with the sweep
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from typing import Any
 
-from fracsim.errors import UsageError
-from fracsim.workers import Task, work
-
-if TYPE_CHECKING:
-    from fracsim.training import Slice
+from fracsim import __version__
+from fracsim.cluster import Cluster
+from fracsim.errors import RunError, UsageError, nearest
+from fracsim.processes import ProcessPool
+from fracsim.threads import MOST_THREADS, available_threads
+from fracsim.workers import SLICE_SECONDS, Done, Task, introduce, work
 
 ACCEPTED = "threads, processes, or dask:ADDRESS (as in dask:tcp://host:8786)"
 
+_NAMES = ("threads", "processes", "dask:tcp://host:8786")
+_TICK = 0.2  # seconds between two looks at the stop flag
+
 
 class Engine:
-    """An executor and how many tasks it takes at once; a context manager, which ends an executor that it made."""
+    """An executor of the caller's, which stays his; a context manager."""
 
-    def __init__(self, name: str, executor: Executor, slots: int, ours: bool = True, close: Any = None) -> None:
-        self.name, self.slots = name, slots
-        self._executor, self._ours, self._close = executor, ours, close
+    patience = SLICE_SECONDS + 2.0
+    """Seconds for which slices are waited for once the sweep stops; those that take longer are given up."""
+
+    processes = 0
+    """On this machine, that hold data sets and libraries of their own; 0: the workers are elsewhere, or unknown."""
+
+    def __init__(self, name: str, executor: Any, slots: int, reason: str) -> None:
+        self.name, self.reason = name, reason
+        self._executor, self._slots = executor, slots
+
+    @property
+    def slots(self) -> int:
+        """How many tasks it takes at once."""
+        return self._slots
 
     def __enter__(self) -> Engine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ours:
-            self._executor.shutdown(wait=True, cancel_futures=True)
-        if self._close is not None:
-            self._close()
+        pass
 
     def submit(
         self, task: Task, should_stop: Callable[[], bool], on_progress: Callable[[int], None]
-    ) -> Future[Slice]:
-        """Start a task; the callbacks go along where the worker shares our memory."""
-        if isinstance(self._executor, ThreadPoolExecutor):
-            return self._executor.submit(work, task, should_stop, on_progress)
-        return self._executor.submit(work, task)
+    ) -> Future[Done]:
+        """Start a task; the callbacks reach only workers on this machine. ``result`` tells what went wrong, if so."""
+        return self._send(work, task)
+
+    def result(self, future: Future[Done]) -> Done:
+        """What a task gave. Raises RunError where the executor failed, else whatever the task raised."""
+        return self._wait_for(future, Done)
+
+    def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
+        """What the first worker says of itself (``machine_of``), so that nothing is written where none can work.
+
+        Raises RunError.
+        """
+        future: Future[Any] = self._send(introduce, backend.name, __version__)
+        if not wait([future], timeout=2.0).done:
+            say(f"waiting for a worker of {self.name}")
+        while not wait([future], timeout=_TICK).done:
+            if stop():
+                future.cancel()
+                raise RunError(f"stopped before a worker of {self.name} had answered")
+        try:
+            return self._wait_for(future, dict)
+        except RunError:
+            raise
+        except Exception as error:
+            raise RunError(f"no worker of {self.name} can work: {type(error).__name__}: {error}") from error
+
+    def news(self) -> list[str]:
+        """Sentences on what has become of workers since the last call."""
+        return []
+
+    def _send(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        try:
+            return self._executor.submit(function, *arguments)
+        except Exception as error:
+            failed: Future[Any] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def _wait_for(self, future: Future[Any], kind: type) -> Any:
+        try:
+            answer = future.result()
+        except (BrokenExecutor, CancelledError) as error:
+            how = "gave the work up (was it shut down?)" if isinstance(error, CancelledError) else "lost its workers"
+            raise RunError(f"{self.name} {how}{f': {error}' if str(error) else ''}") from error
+        except ModuleNotFoundError as error:
+            raise RunError(f"a worker of {self.name} cannot import all it needs: {error}") from error
+        except Exception as error:
+            if type(error).__name__ == "KilledWorker":
+                raise RunError(f"workers of {self.name} ended, one after the other, while they had the same slice of "
+                               "a run (is their memory full?)") from error  # fmt: skip
+            raise
+        if not isinstance(answer, kind):
+            raise RunError(f"{self.name} gave back an object of type {type(answer).__name__}, which no worker of "
+                           "fracsim does")  # fmt: skip
+        return answer
 
 
-def make_engine(engine: str | Executor, slots: int) -> Engine:
-    """The engine of that name, or around an executor of the caller's, for ``slots`` tasks at once.
+class Threads(Engine):
+    """Threads of this process. A stop reaches them between two kernel calls."""
 
-    Raises UsageError for an unknown name.
+    patience = math.inf
+    processes = 1
+
+    def __init__(self, slots: int, reason: str) -> None:
+        super().__init__("threads", ThreadPoolExecutor(slots, thread_name_prefix="fracsim"), slots, reason)
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def submit(
+        self, task: Task, should_stop: Callable[[], bool], on_progress: Callable[[int], None]
+    ) -> Future[Done]:
+        """Start a task."""
+        return self._send(work, task, should_stop, on_progress)
+
+    def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
+        """This one."""
+        return introduce(backend.name)
+
+
+class Processes(Threads):
+    """Processes of this machine, which a stop reaches just so; see ``fracsim.processes``."""
+
+    patience = Engine.patience
+
+    def __init__(self, slots: int, reason: str) -> None:
+        Engine.__init__(self, "processes", ProcessPool(slots), slots, reason)
+        self.processes = slots
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown()
+
+    def submit(
+        self, task: Task, should_stop: Callable[[], bool], on_progress: Callable[[int], None]
+    ) -> Future[Done]:
+        """Start a task."""
+        return self._send(task, should_stop, on_progress)
+
+    def news(self) -> list[str]:
+        """What has become of processes since the last call."""
+        return [self._executor.news.pop(0) for _ in range(len(self._executor.news))]
+
+
+class Dask(Engine):
+    """The workers of a Dask cluster, also those that join later. Dask does the slices of a lost worker again."""
+
+    def __init__(self, address: str, most: int, reason: str) -> None:
+        self._cluster = Cluster(address)
+        super().__init__(f"dask:{address}", self._cluster.executor, most, reason)
+        self._workers = 0
+
+    def __exit__(self, *_: object) -> None:
+        self._cluster.close()
+
+    @property
+    def slots(self) -> int:
+        """As many as its workers have threads just now, within what was asked for."""
+        return max(1, min(self._slots, self._cluster.count()[1]))
+
+    def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
+        """What the first worker says of itself; there may have been none until now."""
+        found = super().machine(backend, stop, say)
+        self._workers, _ = self._cluster.count(at_once=True)
+        return found
+
+    def news(self) -> list[str]:
+        """How many workers there are, where that has changed."""
+        before, (self._workers, _) = self._workers, self._cluster.count()
+        if before == self._workers:
+            return []
+        plural = "" if self._workers == 1 else "s"
+        return [f"{self._workers} worker{plural} of {self.name} now, {before} before" if self._workers else
+                f"no worker of {self.name} is left: waiting for one"]  # fmt: skip
+
+
+def make_engine(engine: str | Executor, threads: int | None, runs: int) -> Engine:
+    """The engine of that name, or around an executor of the caller's, for at most ``threads`` tasks at once.
+
+    Raises UsageError for an unknown name or an absurd number, RunError where a cluster does not answer.
     """
     if isinstance(engine, Executor):
-        return Engine(type(engine).__name__, engine, slots, ours=False)
+        count = None if threads else workers_of(engine)
+        slots, reason = choose_threads(threads, runs) if count is None else (
+            min(count, runs), "as many as the executor has workers")  # fmt: skip
+        return Engine(type(engine).__name__, engine, slots, reason)
     if engine == "threads":
-        return Engine("threads", ThreadPoolExecutor(slots, thread_name_prefix="fracsim"), slots)
-    raise UsageError(f"--executor is '{engine}'; accepted is {ACCEPTED}")
+        return Threads(*choose_threads(threads, runs))
+    if engine == "processes":
+        return Processes(*choose_threads(threads, runs))
+    if engine.startswith("dask:"):
+        most, reason = choose_threads(threads, runs) if threads else (runs, "as many as its workers have threads")
+        return Dask(engine.removeprefix("dask:"), most, reason)
+    raise UsageError(f"--executor is '{engine}'{nearest(engine, _NAMES)} (accepted: {ACCEPTED})")
+
+
+def choose_threads(requested: int | None, runs: int) -> tuple[int, str]:
+    """How many runs are trained at once and the reason, as a phrase. Raises UsageError for an absurd request."""
+    if requested is not None and not 1 <= requested <= MOST_THREADS:
+        raise UsageError(f"--threads is {requested}; accepted is a whole number from 1 to {MOST_THREADS}")
+    if runs == 1:
+        return 1, "a single run uses one thread"
+    count, reason = (requested, "as asked") if requested else available_threads()
+    if runs < count:
+        return runs, f"one for each of the {runs} runs"
+    return count, reason
 
 
 def workers_of(executor: Executor) -> int | None:
@@ -62,5 +226,5 @@ def workers_of(executor: Executor) -> int | None:
         count = getattr(executor, name, None)
         if isinstance(count, int) and count > 0:
             return count
-    return None
-
+    client = getattr(executor, "_client", None)  # Dask's
+    return sum(client.nthreads().values()) or None if hasattr(client, "nthreads") else None

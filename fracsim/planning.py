@@ -11,6 +11,9 @@ from typing import Any, Protocol
 from fracsim.errors import RunError
 from fracsim.runs import Run
 
+MOST_SETS = 8
+"""Data sets that a process keeps for its next slices, beside those in use."""
+
 _PROBE_SECONDS = 0.05
 _PROBE_POINTS = 10_000
 _BASE_MEMORY = 200e6  # interpreter, libraries and compiled kernels
@@ -79,8 +82,11 @@ def cost(run: Run, parameters: int) -> float:
     return float(run.steps) * run.points_per_step * (parameters + 300 * (run.network_depth + 1))
 
 
-def plan(part: Work, threads: int) -> Plan:
-    """The plan of an experiment, or of a part of one, without times."""
+def plan(part: Work, threads: int, processes: int = 1) -> Plan:
+    """The plan of an experiment, or of a part of one, without times.
+
+    ``threads`` runs are trained at once, by so many processes on this machine; by 0, elsewhere.
+    """
     from fracsim.training import data_key, shape_of
 
     runs = part.runs
@@ -94,9 +100,9 @@ def plan(part: Work, threads: int) -> Plan:
     sets = {data_key(run): run for run in runs}
     inputs = {run.fractal: shape_of(run).inputs for run in runs}
     working = sorted((_working_memory(run, parameters_of(run)) for run in runs), reverse=True)
-    memory = (
-        _BASE_MEMORY + sum(working[:threads]) + sum(_data_memory(run, inputs[run.fractal]) for run in sets.values())
-    )
+    data = sorted((_data_memory(run, inputs[run.fractal]) for run in sets.values()), reverse=True)
+    held = sum(data[: MOST_SETS + -(-threads // max(processes, 1))])
+    memory = max(processes, 1) * _BASE_MEMORY + processes * held + (sum(working[:threads]) if processes else 0.0)
     return Plan(
         runs=len(runs),
         threads=threads,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fracsim.checkpoints import save
 from fracsim.engines import Engine
 from fracsim.errors import RunError, UsageError
+from fracsim.machines import Machines
 from fracsim.outputs import Product
 from fracsim.shards import Part
 from fracsim.stopping import Stop
-from fracsim.workers import Task, forget_data
+from fracsim.workers import Done, Task, forget_data
 
 if TYPE_CHECKING:
-    from fracsim.training import RunState, Slice
+    from fracsim.training import RunState
 
 _COMMIT_EVERY = 1.0  # seconds
 _TICK = 0.2  # seconds between two looks at the stop flag
@@ -66,9 +68,9 @@ class Sweep:
         engine: Engine,
         stop: Stop,
         states: Mapping[int, RunState],
-        machine: dict[str, Any],
+        machines: Machines,
     ) -> None:
-        self.part, self.path, self.product, self.machine = part, path, product, machine
+        self.part, self.path, self.product, self.machines = part, path, product, machines
         self.backend, self.engine, self.stop = backend, engine, stop
         self.states = dict(states)
         self.status = [status or "pending" for status in product.ended]
@@ -79,7 +81,7 @@ class Sweep:
             self.first[row], self.spent[row] = state.step, state.seconds
         self.before = list(self.spent)
         self.steps = list(self.first)
-        self.flying: dict[Future[Slice], int] = {}
+        self.flying: dict[Future[Done], int] = {}
         self.error: tuple[int, BaseException] | None = None
         self.with_params = part.experiment.weights == "records"
 
@@ -96,25 +98,31 @@ class Sweep:
         order.sort(key=lambda row: (row not in self.states, -self.part.costs[row], row))
         waiting = order[::-1]
         committed = kept = time.monotonic()
-        asked = False
+        asked = math.inf  # when the stop was first seen
         try:
             while self.flying or (waiting and not self._stopping()):
                 while waiting and len(self.flying) < self.engine.slots and not self._stopping():
                     self._send(waiting.pop())
-                self._receive()
+                for sentence in (*self._receive(), *self.engine.news()):
+                    announce(sentence)
                 now = time.monotonic()
                 if now - committed > _COMMIT_EVERY:
                     self.product.commit()
                     committed = now
                 # Also as soon as a stop is asked for: a worker that still compiles may outlast a scheduler's grace.
-                if self.stop.keep or now - kept > checkpoint_every or (self._stopping() and not asked):
-                    self.stop.keep, kept, asked = False, now, self._stopping()
+                stopped = self._stopping() and asked == math.inf
+                if self.stop.keep or now - kept > checkpoint_every or stopped:
+                    self.stop.keep, kept = False, now
                     self._keep(announce)
+                asked = now if stopped else asked
+                if now - asked > self.engine.patience:
+                    self._give_up()
                 alive()
                 if progress is not None:
                     progress(self._progress())
         except BaseException:
             self.stop.set()  # no worker outlives the file
+            self._give_up()
             raise
         finally:
             forget_data()
@@ -134,17 +142,29 @@ class Sweep:
 
         self.flying[self.engine.submit(task, self.stop, on_progress)] = row
 
-    def _receive(self) -> None:
-        """Take in what has come back, and send on the runs that have not ended."""
+    def _give_up(self) -> None:
+        """Wait for no slice any more: their runs are where they were before it."""
+        for future, row in self.flying.items():
+            future.cancel()
+            self.steps[row] = self.states[row].step if row in self.states else 0
+        self.flying.clear()
+
+    def _receive(self) -> list[str]:
+        """Take in what has come back, and send on the runs that have not ended; sentences for the user."""
+        said = []
         done, _ = wait(self.flying, timeout=_TICK, return_when=FIRST_COMPLETED)
         for future in done:
             row = self.flying.pop(future)
             try:
-                result = future.result()
+                answer = self.engine.result(future)
             except BaseException as error:
                 self.error = self.error or (row, error)
                 self.stop.set()
                 continue
+            result = answer.slice
+            if note := self.machines.saw(answer.machine):
+                said.append(note)
+                self.stop.keep = True  # what a kill leaves must know of it
             self.steps[row], self.spent[row] = result.state.step, result.state.seconds
             self.states[row] = result.state
             if result.status == "running" and not self._stopping():
@@ -155,6 +175,7 @@ class Sweep:
                 del self.states[row]
                 self.status[row] = result.status
                 self.product.end(row, result.status, result.state.state.params[0])
+        return said
 
     def _keep(self, announce: Callable[[str], None]) -> None:
         """Write a checkpoint; a disk that refuses it is told of, and the training goes on."""
@@ -162,7 +183,7 @@ class Sweep:
 
         self.product.secure()  # a checkpoint must not count records that a power cut could take back
         try:
-            save(self.path, self.part, self.states, self.machine)
+            save(self.path, self.part, self.states, self.machines.facts())
         except FileError as error:
             announce(f"warning: no checkpoint was made: {error}")
 
@@ -170,12 +191,13 @@ class Sweep:
         from fracsim.data.checkpoint import remove_checkpoints
 
         complete = all(status in ("complete", "diverged") for status in self.status)
+        self.product.describe(self.machines.facts())
         if complete:
             self.product.finish("complete")
             remove_checkpoints(self.path)
         else:
             self.product.finish("interrupted")
-            save(self.path, self.part, self.states, self.machine)
+            save(self.path, self.part, self.states, self.machines.facts())
         if self.error is not None:
             self._raise_error()
         rows = range(len(self.status))

@@ -8,22 +8,23 @@ signal happens in the calling thread. No result depends on the schedule: a run i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fracsim.checkpoints import Saved, load
-from fracsim.engines import Engine, make_engine, workers_of
+from fracsim.engines import Engine, choose_threads, make_engine
 from fracsim.errors import RunError, UsageError, nearest
 from fracsim.experiments import Experiment, make_experiment
 from fracsim.grids import Grid
+from fracsim.machines import Machines
 from fracsim.outputs import Product, check_output
 from fracsim.planning import check_room, plan
 from fracsim.shards import Part, make_part
 from fracsim.stopping import Stop
 from fracsim.sweeping import Progress, Summary, Sweep
-from fracsim.threads import MOST_THREADS, available_threads
 
 if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory
@@ -32,18 +33,6 @@ __all__ = ["Progress", "Summary", "choose_backend", "choose_threads", "run_sweep
 
 CHECKPOINT_EVERY = 600.0
 """Seconds between two checkpoints."""
-
-
-def choose_threads(requested: int | None, runs: int) -> tuple[int, str]:
-    """Number of threads for a sweep and the reason, as a phrase. Raises UsageError for an absurd request."""
-    if requested is not None and not 1 <= requested <= MOST_THREADS:
-        raise UsageError(f"--threads is {requested}; accepted is a whole number from 1 to {MOST_THREADS}")
-    if runs == 1:
-        return 1, "a single run uses one thread"
-    count, reason = (requested, "as asked") if requested else available_threads()
-    if runs < count:
-        return runs, f"one for each of the {runs} runs"
-    return count, reason
 
 
 def choose_backend(name: str) -> Any:
@@ -94,30 +83,27 @@ def run_sweep(
     stored = check_output(part, path, overwrite)
     if stored is not None and stored.status == "complete":
         return Summary(path, "complete", already_complete=True)
-    slots, reason = choose_slots(executor, threads, len(part.runs))
     say = announce or (lambda sentence: None)
-    with OutputLock(path) as lock, Stop(_until_stop(max_seconds)) as stop, make_engine(executor, slots) as engine:
+    engine = make_engine(executor, threads, len(part.runs))
+    with engine, OutputLock(path) as lock, Stop(_until_stop(max_seconds, engine)) as stop:
         if _fingerprint(path) != seen:
             raise FileError(f"the output {path} was changed by another process just now: give the command again")
-        check_room(plan(part, engine.slots), path.parent)
+        check_room(plan(part, engine.slots, engine.processes), path.parent)
+        machines = Machines(engine.machine(chosen, stop, say))
         saved = load(path, part) if stored is not None else _fresh(path)
-        machine = _machine(chosen)
-        for note in (*saved.notes, *_continuing(saved, stored, machine)):
+        for note in (*saved.notes, *(_continuing(saved, stored, machines) if stored is not None else [])):
             say(note)
-        say(f"{_what(part)} on {_where(engine)} ({reason}); {chosen.name}: {chosen.device}")
+        facts = machines.facts()
+        say(f"{_what(part)} on {_where(engine)} ({engine.reason}); {facts['backend']}: {facts['device']}")
         attributes: dict[str, str | int | float] = {
             "command": command,
-            "backend": chosen.name,
-            "device": chosen.device,
-            "instruction_sets": chosen.instruction_sets,
             "executor": engine.name,
             "threads": engine.slots,
-            "threads_reason": reason,
-            "continued": int(machine["continued"]),
-            "bit_identical": machine["bit_identical"],
+            "threads_reason": engine.reason,
+            **facts,
         }
         with Product(part, path, attributes, stored, saved.states) as product:
-            sweep = Sweep(part, path, product, chosen.name, engine, stop, saved.states, machine)
+            sweep = Sweep(part, path, product, chosen.name, engine, stop, saved.states, machines)
             return sweep.go(checkpoint_every, progress, say, lock.touch)
 
 
@@ -131,15 +117,6 @@ def train(output: str | Path, *, weights: str = "final", overwrite: bool = False
         grid.fix(key, value)
     experiment = make_experiment(grid, name="train", weights=weights)
     return run_sweep(experiment, output, overwrite=overwrite, command="fracsim.train")
-
-
-def choose_slots(executor: str | Executor, threads: int | None, runs: int) -> tuple[int, str]:
-    """How many runs are trained at once and the reason, as a phrase. Raises UsageError for an absurd request."""
-    if isinstance(executor, Executor) and threads is None:
-        count = workers_of(executor)
-        if count is not None:
-            return min(count, runs), "as many as the executor has workers"
-    return choose_threads(threads, runs)
 
 
 def _fingerprint(path: Path) -> tuple[int, ...]:
@@ -162,9 +139,10 @@ def _where(engine: Engine) -> str:
     return f"{engine.slots} {noun}"
 
 
-def _until_stop(max_seconds: float | None) -> float | None:
-    """Seconds until the flag is set, so that the last kernel call, checkpoint and commit fit before the limit."""
-    return None if max_seconds is None else max_seconds - min(10.0, 0.2 * max_seconds)
+def _until_stop(max_seconds: float | None, engine: Engine) -> float | None:
+    """Seconds until the flag is set, so that the last slices, checkpoint and commit fit before the limit."""
+    waiting = engine.patience if engine.patience < math.inf else 0.0
+    return None if max_seconds is None else max_seconds - min(10.0 + waiting, 0.2 * max_seconds)
 
 
 def _fresh(path: Path) -> Saved:
@@ -178,40 +156,9 @@ def _fresh(path: Path) -> Saved:
     return saved
 
 
-def _machine(backend: Any) -> dict[str, Any]:
-    """What the bits of a result depend on."""
-    from fracsim.data.provenance import provenance
-
-    facts = provenance()
-    return {
-        "software": facts["software"],
-        "numba_version": facts["numba_version"],
-        "backend": backend.name,
-        "instruction_sets": backend.instruction_sets,
-        "vectors": backend.device.rpartition(", ")[2],
-        "continued": 0,
-        "bit_identical": "yes",
-    }
-
-
-def _continuing(saved: Saved, stored: Trajectory | None, machine: dict[str, Any]) -> list[str]:
-    """Sentences on how a product is continued; ``machine`` learns how often and whether bit for bit."""
-    if stored is None:
-        return []
-    before = saved.machine or {
-        **stored.attributes, "vectors": str(stored.attributes.get("device", "")).rpartition(", ")[2]
-    }  # fmt: skip
-    machine["continued"] = int(before.get("continued", 0)) + 1
-    machine["bit_identical"] = str(before.get("bit_identical", "yes"))
+def _continuing(saved: Saved, stored: Trajectory, machines: Machines) -> list[str]:
+    """Sentences on how a product is continued."""
     ended = sum(status in ("complete", "diverged") for status in stored.run_status)
     notes = [f"continuing {stored.path}: {ended} of {len(stored.run_status)} runs have ended, "
              f"{len(saved.states)} go on from a checkpoint"]  # fmt: skip
-    keys = ("software", "numba_version", "backend", "instruction_sets", "vectors")
-    changed = [key for key in keys if before.get(key) != machine[key]]
-    if changed and (ended or saved.states):
-        shown = [f"{key.replace('_', ' ')} {before.get(key)} there and {machine[key]} here"
-                 for key in changed if key != "instruction_sets"]  # fmt: skip
-        shown += ["other instruction sets of the CPU"] if "instruction_sets" in changed else []
-        machine["bit_identical"] = f"no: {'; '.join(shown)}"
-        notes.append(f"not bit-identical to a run without a stop: {'; '.join(shown)}")
-    return notes
+    return notes + machines.go_on(saved.machine or stored.attributes, begun=bool(ended or saved.states))

@@ -7,12 +7,15 @@ task is a pure function of its settings and state: it may be done again, anywher
 from __future__ import annotations
 
 import functools
+import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fracsim import __version__
+from fracsim.errors import RunError
 from fracsim.runs import Run
 
 if TYPE_CHECKING:
@@ -20,9 +23,6 @@ if TYPE_CHECKING:
 
 SLICE_SECONDS = 5.0
 """Length of a slice: what a killed worker loses, and how old a state in a checkpoint may be."""
-
-_MOST_SETS = 8
-"""Data sets that a process keeps for its next slices, beside those in use."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,32 @@ class Task:
     with_params: bool
     """Whether records carry the parameters."""
     seconds: float = SLICE_SECONDS
+    version: str = __version__
+    """Of the fracsim that sends it."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a worker gives back: the slice, and the machine that it was computed on (see ``machine_of``)."""
+
+    slice: Slice
+    machine: dict[str, str]
 
 
 def work(
     task: Task,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int], None] = lambda step: None,
-) -> Slice:
-    """Do a task; the two callbacks reach only workers that share memory with the sweep."""
+) -> Done:
+    """Do a task. The two callbacks reach only workers on the sweep's machine.
+
+    Raises RunError where the task is of another version of fracsim.
+    """
     from fracsim.training import train_slice
 
+    check_version(task.version)
     backend = _backend(task.backend)
-    return train_slice(
+    part = train_slice(
         task.run,
         backend,
         _shelf.take(task.run, backend),
@@ -56,6 +70,33 @@ def work(
         should_stop=should_stop,
         on_progress=on_progress,
     )
+    return Done(part, machine_of(backend))
+
+
+def check_version(version: str) -> None:
+    """Raise RunError unless the sweep's version of fracsim is this worker's, too: numbers and tasks may differ."""
+    if version != __version__:
+        raise RunError(f"the worker on {socket.gethostname()} has fracsim {__version__} and the sweep has {version}: "
+                       "install the same version everywhere")  # fmt: skip
+
+
+def machine_of(backend: Any) -> dict[str, str]:
+    """What the bits of a result depend on besides the run, and ``device``, by which people know it."""
+    import numba
+
+    return {
+        "software": f"fracsim {__version__}",
+        "numba_version": numba.__version__,
+        "backend": backend.name,
+        "instruction_sets": backend.instruction_sets,
+        "device": backend.device,
+    }
+
+
+def introduce(backend: str, version: str = __version__) -> dict[str, str]:
+    """What a worker says of itself before it gets a task (see ``machine_of``). Raises RunError as ``work`` does."""
+    check_version(version)
+    return machine_of(_backend(backend))
 
 
 @functools.cache
@@ -74,13 +115,14 @@ class _Shelf:
 
     def take(self, run: Run, backend: Any) -> RunData:
         """The data of a run."""
+        from fracsim.planning import MOST_SETS
         from fracsim.training import data_key
 
         key = (backend.name, data_key(run))
         with self._lock:
             lazy = self._sets.setdefault(key, _Lazy())
             self._sets.move_to_end(key)
-            while len(self._sets) > _MOST_SETS:
+            while len(self._sets) > MOST_SETS:
                 self._sets.popitem(last=False)
         return lazy.get(run, backend)
 
