@@ -123,6 +123,7 @@ STUDIES = {
         Variable("corner_count", ("region",), "<i4", "1", "how many corners the region has"),
         Variable("gradient", ("region", "dim"), "<f8", "1", "gradient of f on the region"),
         Variable("area", ("region",), "<f8", "1", "area of the region"),
+        Variable("sign", ("region",), "|i1", "1", "sign of f on the region, 0 where f = 0 runs through it"),
         Variable("end", ("end",), "<f8", "1", "t at the ends of regions along the segment, start at 0, end at 1"),
         Variable("crossed_layer", ("end",), "<i4", "1", "hidden layer of the unit that changes sign there (-1: none)"),
         Variable("crossed_unit", ("end",), "<i4", "1", "unit of the layer that changes sign there (-1: none)"),

@@ -26,10 +26,10 @@ HALF, PARENT, STAMP = range(3)
 CORNERS, EDGES, FACES = range(3)
 """Places in ``size``: how much of the arrays is in use."""
 
-ROUNDING = 2.0**-46
-"""|z| ≤ ROUNDING · (‖w‖ ‖a‖ + |b|) is zero, for the weights w, bias b and activations a of z: 64 ulp of its terms."""
+ROUNDING = 2.0**-49
+"""|z| ≤ ROUNDING · (‖w‖ ‖a‖ + |b|) is zero, for the weights w, bias b and activations a of z: 8 ulp of its terms."""
 
-NEARNESS = 2.0**-40
+NEARNESS = 2.0**-46
 """A line nearer to a corner than this part of the window's diameter goes through it."""
 
 

@@ -98,7 +98,8 @@ def _on_plane(shape: Shape, params: NDArray[Any], place: Place, threads: int) ->
     }
     arrays = {
         "vertices": parts.vertices, "corners": parts.corners, "corner_count": np.diff(parts.first_corner),
-        "gradient": parts.gradient, "offset": parts.offset, "area": parts.area, "piece": parts.piece,
+        "gradient": parts.gradient, "offset": parts.offset, "area": parts.area, "sign": parts.sign,
+        "piece": parts.piece,
     }  # fmt: skip
     return Measured(facts, arrays)
 

@@ -3,7 +3,7 @@
 An *activation region* is a connected set of inputs on which the same units are active; f is affine on it. A *linear
 piece* is a union of activation regions that are joined through common ends (d = 1) or edges (d = 2) across which f has
 the same gradient, to within 1e-9 of the terms that make it up: f is one affine function there, though units switch.
-Everything is computed in float64. Regions thinner than about 10^-12 of the window (of the segment) are not seen, and
+Everything is computed in float64. Regions thinner than about 10^-14 of the window (of the segment) are not seen, and
 lines nearer than that to a corner pass through it, so that lines which meet or coincide are not torn apart by rounding.
 """
 
