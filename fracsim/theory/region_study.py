@@ -129,7 +129,7 @@ def _on_segment(shape: Shape, params: NDArray[Any], place: Place, threads: int) 
 def _on_lines(shape: Shape, params: NDArray[Any], place: Place, threads: int) -> Measured:
     assert place.lines is not None
     ends = random_points(2 * place.lines, place.window, place.seed, first=place.points)
-    starts, stops = ends[0::2].copy(), ends[1::2].copy()
+    starts, stops = ends[0::2], ends[1::2]
     counts = count_on_segments(shape, params, starts, stops, threads)
     lengths = np.linalg.norm(stops - starts, axis=1)
     breakpoints = counts[:, 0] - 1

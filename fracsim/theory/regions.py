@@ -180,13 +180,16 @@ def count_on_segment(shape: Shape, params: ArrayLike, start: ArrayLike, end: Arr
 
 
 def count_on_segments(
-    shape: Shape, params: ArrayLike, starts: Floats, ends: Floats, threads: int = 1
+    shape: Shape, params: ArrayLike, starts: ArrayLike, ends: ArrayLike, threads: int = 1
 ) -> NDArray[np.int64]:
     """Activation regions and linear pieces (N, 2) on each of N segments between ``starts`` and ``ends`` (N, d).
 
     The same for any number of threads. Raises UsageError and RunError as :func:`count_on_segment`.
     """
     flat = checked_parameters(shape, params)
+    starts, ends = (np.ascontiguousarray(points, np.float64) for points in (starts, ends))
+    if starts.ndim != 2 or starts.shape[1] != shape.inputs or ends.shape != starts.shape:
+        raise UsageError(f"starts and ends for a network with {shape.inputs} inputs have shape (N, {shape.inputs})")
     counts = np.ones((len(starts), 2), np.int64)
     if not shape.depth:
         return counts
