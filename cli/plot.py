@@ -133,6 +133,19 @@ def gradient(look: Look, files: tuple[str, ...]) -> "tuple[Figure, list[str]]":
     return draw(studies, **look), [str(study.attributes["note"]) for study in studies if study.attributes.get("note")]
 
 
+@command.command(short_help="The linear regions that `fracsim regions` counted.",
+                 epilog=example("fracsim-plot regions regions.h5 -o regions.png"))
+@click.argument("file")
+@figure_options
+def regions(look: Look, file: str) -> "tuple[Figure, list[str]]":
+    """The linear regions in FILE, a product of fracsim regions: the partition of the plane with the line f = 0 and the
+    fractal's cells, f along a segment with its breakpoints, breakpoints of random segments, or counts through training.
+    """
+    from fracsim.figures.regions import draw
+
+    return draw(file, **look), []
+
+
 def main() -> None:
     """Run ``fracsim-plot`` with the process's arguments; ends the process with its exit code."""
     command(prog_name="fracsim-plot")

@@ -13,6 +13,7 @@ COMMANDS = {
     "show": "Show a fractal, a curve or an experiment in words and numbers.",
     "bounds": "Tell what the paper's theorems say of networks of given depths and widths.",
     "gradient": "Take gradients of random networks over a whole distribution (Theorem 5).",
+    "regions": "Count the linear regions of a network exactly.",
     "status": "Say what files hold and how far their runs are.",
     "check": "Read files to the last value: valid? complete? which records?",
     "merge": "Make one file from those of all shards.",

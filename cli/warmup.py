@@ -50,6 +50,7 @@ def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
 
     yield "points and networks", lambda: list(checks())
     yield "least error", _least_errors
+    yield "linear regions", _regions
     for precision, data in product(("float32", "float64"), ("dataset", "stream", "population")):
         yield f"training, {precision}, {data}", partial(_train, precision, data)
 
@@ -59,6 +60,15 @@ def _least_errors() -> None:
     from fracsim.theory.least_error import least_errors
 
     least_errors(load_fractal("cantor1d"), 1, "1")
+
+
+def _regions() -> None:
+    from fracsim.theory.region_study import Place, measure
+    from fracsim.theory.region_subjects import random_subject
+
+    one = random_subject(2, 2, 8, "he", None, 0.5, 0)
+    for segment, lines in ((None, None), ((-1.0, -1.0, 1.0, 1.0), None), (None, 2)):
+        measure(one.shape, one.params, Place((-1.0, 1.0, -1.0, 1.0), segment, lines, 2))
 
 
 def _train(precision: str, data: str) -> None:

@@ -116,6 +116,32 @@ STUDIES = {
         Variable("correlation_error_by_level", ("level", "draw"), "<f8", "1",
                  "standard error of that entry, if sampled"),
     ),
+    # In a window of the plane, along one segment, along many, or at the stored snapshots of a training.
+    "regions": (
+        Variable("vertices", ("vertex", "dim"), "<f8", "1", "coordinates of the corners of regions"),
+        Variable("corners", ("corner",), "<i4", "1", "vertices of the regions, region after region, anticlockwise"),
+        Variable("corner_count", ("region",), "<i4", "1", "how many corners the region has"),
+        Variable("gradient", ("region", "dim"), "<f8", "1", "gradient of f on the region"),
+        Variable("area", ("region",), "<f8", "1", "area of the region"),
+        Variable("sign", ("region",), "|i1", "1", "sign of f on the region, 0 where f = 0 runs through it"),
+        Variable("end", ("end",), "<f8", "1", "t at the ends of regions along the segment, start at 0, end at 1"),
+        Variable("crossed_layer", ("end",), "<i4", "1", "hidden layer of the unit that changes sign there (-1: none)"),
+        Variable("crossed_unit", ("end",), "<i4", "1", "unit of the layer that changes sign there (-1: none)"),
+        Variable("slope", ("region",), "<f8", "1", "df/dt on the region"),
+        Variable("offset", ("region",), "<f8", "1", "f at the origin (plane), at t = 0 (segment), of the region's f"),
+        Variable("piece", ("region",), "<i8", "1", "number of the linear piece that the region belongs to"),
+        Variable("start", ("segment", "dim"), "<f8", "1", "where the segment starts"),
+        Variable("stop", ("segment", "dim"), "<f8", "1", "where the segment ends"),
+        Variable("segment_regions", ("segment",), "<i8", "1", "activation regions on the segment"),
+        Variable("segment_pieces", ("segment",), "<i8", "1", "linear pieces on the segment"),
+        Variable("place", ("point", "dim"), "<f8", "1", "random points of the window"),
+        Variable("distance", ("point",), "<f8", "1", "distance from the point to the nearest boundary of a region"),
+        Variable("snapshot", ("snapshot",), "<i8", "1", "optimiser steps done when the weights were stored"),
+        Variable("activation_regions", ("snapshot",), "<i8", "1", "activation regions (over all segments)"),
+        Variable("linear_pieces", ("snapshot",), "<i8", "1", "linear pieces (over all segments)"),
+        Variable("mean_distance", ("snapshot",), "<f8", "1", "mean distance from a random point to a boundary"),
+        Variable("test_accuracy", ("snapshot",), "<f8", "1", "accuracy on the test set"),
+    ),
 }  # fmt: skip
 
 # Columns on `run`: whatever the experiment says of a run. A column that is not listed is stored under its own name.

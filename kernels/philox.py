@@ -10,7 +10,7 @@ import numpy as np
 
 from fracsim.kernels.jit import formula, inlined
 
-TRAIN, TEST, SAMPLE, STREAM, INIT, ORDER = 1, 2, 3, 4, 5, 6
+TRAIN, TEST, SAMPLE, STREAM, INIT, ORDER, PLACES = 1, 2, 3, 4, 5, 6, 7
 """Purposes: streams of one seed that never meet."""
 
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)

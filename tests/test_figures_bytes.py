@@ -25,7 +25,19 @@ FIGURES = {
     "bounds1d": ["bounds", "bounds1d.h5"],
     "decision-constructed": ["decision", "net.h5"],
     "gradient": ["gradient", "gradient.h5"],
+    "regions": ["regions", "plane.h5"],
+    "regions-segment": ["regions", "segment.h5"],
+    "regions-lines": ["regions", "lines.h5"],
+    "regions-training": ["regions", "training.h5"],
 }
+
+REGIONS = {
+    "plane": "one.h5",
+    "segment": "one.h5 --segment -1,-1,1,1",
+    "lines": "one.h5 --lines 50",
+    "training": "records.h5 --snapshot all",
+}
+"""File -> options of the `fracsim regions` that makes it."""
 
 DRAW_ALL = """
 import sys
@@ -50,6 +62,11 @@ def twice(tmp_path_factory) -> list[Path]:
     simulate(["construct", "sierpinski", "--fractal-depth", "1", "--count", "100", "-q", "-o", str(folder / "net.h5")],
              standalone_mode=False)
     made_up_study(folder / "gradient.h5")
+    write_file(folder / "records.h5", experiment_of({}, "records", width=10, fractal_depth=3, **SMALL))
+    for name, words in REGIONS.items():
+        source, *options = words.split()
+        arguments = ["regions", str(folder / source), *options, "-q", "-o", str(folder / f"{name}.h5")]
+        simulate(arguments, standalone_mode=False)
     figures = [" ".join([name, *arguments]) for name, arguments in FIGURES.items()]
     root = Path(__file__).parent.parent
     processes, outputs = [], []
