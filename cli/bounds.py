@@ -32,7 +32,8 @@ class Numbers(click.ParamType):
         for part in str(value).split(","):
             found = re.fullmatch(r"\s*(\d{1,12})(?::(\d{1,12})(?::(\d{1,12}))?)?\s*", part)
             first, last, step = (int(text) if text else None for text in found.groups()) if found else (0, None, None)
-            members = range(first or 0, (first if last is None else last) + 1, 1 if step is None else step or 1)
+            first = first or 0
+            members = range(first, (first if last is None else last) + 1, 1 if step is None else step or 1)
             if not found or step == 0 or not members or members[0] < 1 or len(members) > MOST_NUMBERS:
                 shown = str(value) if len(str(value)) <= 60 else f"{str(value)[:57]}..."
                 self.fail(

@@ -88,7 +88,8 @@ def command(
         from fracsim.threads import available_threads
 
         threads = available_threads()[0]
-    started, measured = time.perf_counter(), []
+    started = time.perf_counter()
+    measured: list[Any] = []
     with Progress("count", len(subjects), unit="networks", quiet=quiet or as_json) as progress:
         for subject in subjects:
             progress.update(len(measured), subject.about)

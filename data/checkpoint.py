@@ -60,7 +60,8 @@ def write_checkpoint(
     header = json.dumps({"facts": dict(facts), "arrays": index}).encode()
     hashed, offset = hashlib.sha256(), 0
     with replacing(checkpoint_path(product), "the checkpoint before it is kept", previous_path(product)) as file:
-        for piece in (MAGIC, _LENGTH.pack(len(header)), header, *map(_bytes, stored.values())):
+        pieces: list[bytes | memoryview] = [MAGIC, _LENGTH.pack(len(header)), header, *map(_bytes, stored.values())]
+        for piece in pieces:
             write_at(file.fd, piece, offset)
             hashed.update(piece)
             offset += len(piece)
@@ -125,7 +126,7 @@ def remove_checkpoints(product: str | os.PathLike[str]) -> None:
 
 
 def _bytes(values: np.ndarray) -> memoryview:
-    return memoryview(values.reshape(-1)).cast("B") if values.size else memoryview(b"")
+    return memoryview(values.reshape(-1).view(np.uint8).data) if values.size else memoryview(b"")
 
 
 def _parse(content: bytes, name: str) -> Checkpoint:

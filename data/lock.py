@@ -60,9 +60,10 @@ def owner_of(product: str | os.PathLike[str]) -> Owner | None:
     finally:
         os.close(fd)
     here = text.get("host") == socket.gethostname()
-    pid = text.get("pid") if isinstance(text.get("pid"), int) else 0
+    stated = text.get("pid")
+    pid = stated if isinstance(stated, int) else 0
     alive = _alive(pid) if here else age < SIGN_OF_LIFE
-    return Owner(str(text.get("host", "an unknown host")), int(pid), str(text.get("job", "")), alive)
+    return Owner(str(text.get("host", "an unknown host")), pid, str(text.get("job", "")), alive)
 
 
 class OutputLock:

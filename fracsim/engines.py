@@ -83,9 +83,9 @@ class Engine:
         """Sentences on what has become of workers since the last call."""
         return []
 
-    def _send(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def _send(self, *arguments: Any) -> Future[Any]:
         try:
-            return self._executor.submit(function, *arguments)
+            return self._executor.submit(*arguments)
         except Exception as error:
             failed: Future[Any] = Future()
             failed.set_exception(error)
@@ -227,4 +227,4 @@ def workers_of(executor: Executor) -> int | None:
         if isinstance(count, int) and count > 0:
             return count
     client = getattr(executor, "_client", None)  # Dask's
-    return sum(client.nthreads().values()) or None if hasattr(client, "nthreads") else None
+    return sum(client.nthreads().values()) or None if client is not None and hasattr(client, "nthreads") else None

@@ -169,7 +169,7 @@ class Product:
                 kept[row] = state.step // runs[row].record_every if state is not None else 0
         first = {key: value for key, value in stored.attributes.items() if key not in _WRITERS_OWN}
         plan = make_plan(attributes={**first, **attributes}, **known)
-        self._writer = TrajectoryWriter.reopen(path, plan, kept, self.ended)
+        self._writer = TrajectoryWriter.reopen(path, plan, kept.tolist(), self.ended)
 
     def __enter__(self) -> Product:
         return self
@@ -177,7 +177,7 @@ class Product:
     def __exit__(self, *_: object) -> None:
         self._writer.close()
 
-    def describe(self, attributes: dict[str, str | int | float]) -> None:
+    def describe(self, attributes: Mapping[str, str | int | float]) -> None:
         """Attributes that the finished product gets beside those it started with."""
         self._writer.describe(attributes)
 

@@ -61,7 +61,7 @@ def load_network(path: str | os.PathLike[str], run: int | None = None, snapshot:
 
 def choose_run(trajectory: Trajectory, run: int | None) -> int:
     """The row of the run with this number, else of the one with the best test accuracy at its last stored weights."""
-    recorded = {int(trajectory.numbers[i]): i for i in np.flatnonzero(trajectory.records_done)}
+    recorded = {int(trajectory.numbers[i]): int(i) for i in np.flatnonzero(trajectory.records_done)}
     if not recorded:
         raise FileError(f"{trajectory.path}: no run has a record yet, so there is nothing to draw")
     if run is not None and run not in recorded:

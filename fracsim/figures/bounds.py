@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,10 +20,12 @@ from fracsim.figures.collect import Entry, Runs, describe, load_runs
 from fracsim.fractals import Fractal
 
 MOST_LINES = 6
-UPPER = {"linestyle": "-", "marker": ".", "markersize": 4}
-LOWER = {"linestyle": (0, (5, 2)), "marker": "v", "markersize": 3.5}
-EXACT = {"linestyle": (0, (1, 1.3)), "marker": ".", "markersize": 4}
-MARKER = {"marker": "o", "markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6, "zorder": 4}
+UPPER: dict[str, Any] = {"linestyle": "-", "marker": ".", "markersize": 4}
+LOWER: dict[str, Any] = {"linestyle": (0, (5, 2)), "marker": "v", "markersize": 3.5}
+EXACT: dict[str, Any] = {"linestyle": (0, (1, 1.3)), "marker": ".", "markersize": 4}
+MARKER: dict[str, Any] = {
+    "marker": "o", "markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6, "zorder": 4
+}  # fmt: skip
 GREY = "#404040"
 
 
@@ -85,9 +88,9 @@ def _trained(study: Study, runs: Runs) -> dict[tuple[int, int], float]:
     if left := len(runs.entries) - len(ours):
         runs.notes.append(f"{left} of {len(runs.entries)} runs are of another distribution and left out")
     best: dict[tuple[int, int], float] = {}
-    for entry in ours:
-        at = int(entry.settings["network_depth"]), int(entry.settings["width"])
-        best[at] = min(best.get(at, 1.0), 1 - entry.best())
+    for run in ours:
+        at = int(run.settings["network_depth"]), int(run.settings["width"])
+        best[at] = min(best.get(at, 1.0), 1 - run.best())
     there = {at: error for at, error in best.items()
              if at[0] in study.arrays["network_depth"] and at[1] in study.arrays["width"]}  # fmt: skip
     if missing := sorted(best.keys() - there.keys()):
@@ -183,7 +186,7 @@ def _changes(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     m = arrays["sign_changes"]
     axes.plot(m, arrays["changes_least_error"], color=GREY, linestyle=EXACT["linestyle"], linewidth=1.6)
     if "changes_lower_error" in arrays:
-        look = {"linestyle": LOWER["linestyle"], "drawstyle": "steps-post"}
+        look: dict[str, Any] = {"linestyle": LOWER["linestyle"], "drawstyle": "steps-post"}
         axes.plot(m, arrays["changes_lower_error"], color=GREY, linewidth=1.3, **look)
     axes.set_xscale("log")
     axes.set_xlim(left=m[0])

@@ -77,7 +77,7 @@ def _draw_plane(study: Study, title: str, size: style.Inches | None) -> Figure:
     handles: list[Any] = [Line2D([], [], color=EDGE, linewidth=0.5, label="boundaries of activation regions")]
     boundary = _zero_lines(places, f, starts)
     if len(boundary):
-        axes.add_collection(LineCollection(boundary, colors="#000000", linewidths=1.3, capstyle="round"))
+        axes.add_collection(LineCollection(list(boundary), colors="#000000", linewidths=1.3, capstyle="round"))
         handles.append(Line2D([], [], color="#000000", linewidth=1.3, label="$f(x) = 0$"))
     low1, high1, low2, high2 = _numbers(study, "window")
     handles += _cells(axes, study, high1 - low1)
@@ -110,7 +110,8 @@ def _cells(axes: Axes, study: Study, width: float) -> list[Patch]:
     cells = corners(fractal, depth)
     cell = float(np.ptp(cells[0], axis=0).max()) / width
     outline: dict[str, Any] = {"facecolor": "none", "edgecolor": CELL, "linestyle": (0, (2.5, 1.5))}
-    axes.add_collection(PolyCollection(cells, linewidth=float(np.clip(40 * cell, 0.25, 0.9)), **outline), autolim=False)
+    width = float(np.clip(40 * cell, 0.25, 0.9))
+    axes.add_collection(PolyCollection(list(cells), linewidth=width, **outline), autolim=False)
     return [Patch(linewidth=0.8, label=f"cells of $K_{{{depth}}}$", **outline)]
 
 
@@ -188,7 +189,8 @@ def _draw_lines(study: Study, title: str, size: style.Inches | None) -> Figure:
 def _distance_histogram(axes: Axes, study: Study) -> None:
     scaled = study.arrays["distance"] * int(study.attributes["neurons"])
     scaled = scaled[np.isfinite(scaled)]
-    axes.hist(scaled, bins=np.linspace(0, float(np.quantile(scaled, 0.98)) if len(scaled) else 1, 41),
+    most = float(np.quantile(scaled, 0.98)) if len(scaled) else 1.0
+    axes.hist(scaled, bins=np.linspace(0, most, 41).tolist(),
               color=style.colour(0), edgecolor="white", linewidth=0.3)  # fmt: skip
     if len(scaled):
         axes.axvline(float(scaled.mean()), color=style.colour(1), label=f"mean {scaled.mean():.3g}")

@@ -158,7 +158,7 @@ def _make_plan(
     levels = [*range(merge, j + 1, merge), *([j] if j % merge else [])]
     fold_maps = Maps.of(*_cells(fractal, merge), top) if merge <= j else None
     last_maps = Maps.of(*_cells(fractal, j % merge), top) if j % merge else None
-    maps = [last_maps if level % merge else fold_maps for level in levels]
+    maps = [found for level in levels if (found := last_maps if level % merge else fold_maps) is not None]
     plan = _Plan(fractal, n, j, merge, [], positive_margin or 0.0, negative_margin or 0.0, gap)
     if not levels:
         return plan
@@ -253,7 +253,8 @@ def _carries(plan: _Plan) -> bool:
 
 def _layers(plan: _Plan) -> list[Layer]:
     d = plan.fractal.dimension
-    source, layers = Source.inputs(d, plan.fractal.low), []
+    source = Source.inputs(d, plan.fractal.low)
+    layers: list[Layer] = []
     for station in plan.stations:
         if station.level % plan.merge:
             return layers + image_layers(source, station.maps, station.slope)

@@ -264,8 +264,9 @@ def gradient_study(
             on_level[j, i] = one.gradient(draws.shape, params, True)
             unhinged[j, i] = one.gradient(draws.shape, params, False)
     return GradientStudy(
-        tuple(parse_curve(curve).name for curve in curves), *np.moveaxis(on_curve, 2, 0), on_level[:, :, 0],
-        unhinged[:, :, 0], unhinged[:, :, 1], bound, 0 if samples is None else samples // BATCHES * BATCHES,
+        tuple(parse_curve(curve).name for curve in curves), on_curve[:, :, 0], on_curve[:, :, 1], on_curve[:, :, 2],
+        on_curve[:, :, 3], on_level[:, :, 0], unhinged[:, :, 0], unhinged[:, :, 1], bound,
+        0 if samples is None else samples // BATCHES * BATCHES,
     )  # fmt: skip
 
 

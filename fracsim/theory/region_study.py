@@ -96,7 +96,7 @@ def _on_plane(shape: Shape, params: NDArray[Any], place: Place, threads: int) ->
         "linear_pieces": parts.linear_pieces,
         "average_case": {"regions": half_square, "ratio": parts.activation_regions / max(half_square, 1)},
     }
-    arrays = {
+    arrays: Arrays = {
         "vertices": parts.vertices, "corners": parts.corners, "corner_count": np.diff(parts.first_corner),
         "gradient": parts.gradient, "offset": parts.offset, "area": parts.area, "sign": parts.sign,
         "piece": parts.piece,
@@ -118,7 +118,7 @@ def _on_segment(shape: Shape, params: NDArray[Any], place: Place, threads: int) 
         "length": line.length,
         "average_case": _per_length(line.activation_regions - 1, line.length, shape),
     }
-    arrays = {
+    arrays: Arrays = {
         "end": line.ends, "crossed_layer": line.crossed[:, 0], "crossed_unit": line.crossed[:, 1],
         "slope": line.slope, "offset": line.offset, "piece": line.piece,
         "start": line.start[None], "stop": line.end[None],

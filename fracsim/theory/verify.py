@@ -79,7 +79,7 @@ def store_network(
     arrays = {
         "params": c.params, "level": np.arange(n + 1), "errors": verification.errors, "samples": verification.samples
     }  # fmt: skip
-    attributes = {
+    attributes: dict[str, str | int | float] = {
         "about": c.about,
         "input_dimension": c.shape.inputs,
         "network_depth": c.shape.depth,
