@@ -142,11 +142,13 @@ def _disk(part: Work) -> float:
     return 2.0 * (records + weights) + _BASE_DISK
 
 
-def check_room(plan: Plan, folder: Path) -> None:
-    """Raise RunError where the plan needs more memory or disk than there is."""
+def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:
+    """Raise RunError where the plan needs more memory or disk than there is; ``held``: bytes it has on disk."""
     free = shutil.disk_usage(folder).free
-    if plan.disk > free:
-        raise RunError(f"the product needs {_gigabytes(plan.disk)} of disk and {folder} has {_gigabytes(free)} free")
+    if plan.disk - held > free:
+        more = "more " if held else ""
+        raise RunError(f"the product needs {_gigabytes(plan.disk - held)} {more}of disk and {folder} has "
+                       f"{_gigabytes(free)} free")  # fmt: skip
     memory = free_memory()
     if memory is not None and plan.memory > memory:
         raise RunError(
