@@ -167,7 +167,7 @@ def show_plan(
     """Print the plan with its measured times; nothing is written."""
     import dataclasses
 
-    from fracsim.outputs import check_output, folder_of
+    from fracsim.outputs import check_output, folder_of, held_by
     from fracsim.planning import check_room, measure, plan
     from fracsim.shards import make_part
     from fracsim.sweeps import choose_backend, choose_threads
@@ -176,7 +176,7 @@ def show_plan(
     count, reason = choose_threads(threads, len(part.runs))
     planned = plan(part, count, processes=count if executor == "processes" else 1)
     stored = check_output(part, Path(output), overwrite) if output is not None else None
-    held = Path(output).stat().st_size if output is not None and stored is not None else 0
+    held = held_by(Path(output)) if output is not None and stored is not None else 0
     check_room(planned, folder_of(Path(output)) if output else Path(), held)
     planned = measure(part, planned, choose_backend(backend))
     if as_json:

@@ -32,6 +32,13 @@ def folder_of(path: Path) -> Path:
     return Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
 
 
+def held_by(path: Path) -> int:
+    """Bytes that an unfinished product and its checkpoints take already."""
+    from fracsim.data.checkpoint import remains
+
+    return sum(file.stat().st_size for file in (path, *remains(path)))
+
+
 def check_folder(path: Path) -> None:
     """Raise RunError unless a file can be made at ``path``."""
     taken = next((ending for ending in _TAKEN if path.name.endswith(ending)), None)

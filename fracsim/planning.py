@@ -18,6 +18,7 @@ _PROBE_SECONDS = 0.05
 _PROBE_POINTS = 10_000
 _BASE_MEMORY = 200e6  # interpreter, libraries and compiled kernels
 _BASE_DISK = 200e3  # the file's own tables, coordinates and attributes
+_BASE_STATE = 1e3  # what a checkpoint says of a run beside its arrays
 _EVALUATED_AT_ONCE = 5_000  # test points whose activations live at one time, at most
 
 
@@ -110,7 +111,7 @@ def plan(part: Work, threads: int, processes: int = 1) -> Plan:
         records=len(runs) * len(runs[0].recorded_steps()),
         data_sets=len(sets),
         memory=memory,
-        disk=_disk(part),
+        disk=_disk(part) + _checkpoints(runs, threads),
         shapes=shapes,
     )
 
@@ -140,6 +141,12 @@ def _disk(part: Work) -> float:
     records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + part.levels + part.layers)
     weights = sum(snapshots * parameters_of(run) * _bytes(run) for run in runs) if snapshots else 0
     return 2.0 * (records + weights) + _BASE_DISK
+
+
+def _checkpoints(runs: Sequence[Run], threads: int) -> float:
+    """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of runs in progress."""
+    states = sorted((3 * parameters_of(run) * _bytes(run) for run in runs), reverse=True)
+    return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
 
 
 def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:

@@ -22,7 +22,7 @@ from fracsim.errors import RunError, UsageError, nearest
 from fracsim.experiments import Experiment, make_experiment
 from fracsim.grids import Grid
 from fracsim.machines import Machines
-from fracsim.outputs import Product, check_output, folder_of
+from fracsim.outputs import Product, check_output, folder_of, held_by
 from fracsim.planning import check_room, plan
 from fracsim.shards import Part, make_part
 from fracsim.stopping import Stop
@@ -92,7 +92,7 @@ def run_sweep(
         if _fingerprint(path) != seen:
             raise FileError(f"the output {path} was changed by another process just now: give the command again")
         room = plan(part, engine.slots, engine.processes)
-        check_room(room, folder_of(path), seen[2] if stored is not None else 0)
+        check_room(room, folder_of(path), held_by(path) if stored is not None else 0)
         machines = Machines(engine.machine(chosen, stop, say))
         saved = load(path, part, stored) if stored is not None else _fresh(path)
         for note in (*saved.notes, *(_continuing(saved, stored, machines) if stored is not None else [])):
