@@ -143,7 +143,7 @@ def _disk(part: Work) -> float:
     return 2.0 * (records + weights) + _BASE_DISK
 
 
-def _checkpoints(runs: Sequence[Run], threads: int) -> float:
+def _checkpoints(runs: tuple[Run, ...], threads: int) -> float:
     """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of runs in progress."""
     states = sorted((3 * parameters_of(run) * _bytes(run) for run in runs), reverse=True)
     return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
