@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -58,6 +58,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def remark(text: str, nl: bool = True) -> None:
+    """Say on stderr what is no result. That nobody listens any more (``2>&1 | head``) must not end the work."""
+    try:
+        click.echo(text, nl=nl, err=True)
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class Frame(click.Group):
@@ -235,6 +244,7 @@ class Progress:
         self.terminal = sys.stderr.isatty()
         self.every = 0.1 if self.terminal else every
         self.started = self.shown = time.monotonic()
+        self.first: float | None = None  # the share done before this call, where work goes on
 
     def __enter__(self) -> "Progress":
         self.update(0)
@@ -246,24 +256,25 @@ class Progress:
         ``share`` (0 to 1) of the work decides bar and time left where the parts are of unequal cost.
         """
         now = time.monotonic()
-        if done == 0:  # what comes before the first part, compiling kernels above all, says nothing about the pace
-            self.started = now
+        if share is None:
+            share = done / self.total if self.total else 1.0
+        if self.first is None or share <= self.first:  # compiling kernels above all says nothing about the pace
+            self.first, self.started = share, now
         if self.quiet or now - self.shown < self.every:
             return
         self.shown = now
-        if share is None:
-            share = done / self.total if self.total else 1.0
-        left = f", {duration((now - self.started) * (1 / share - 1))} left" if share > 0.01 else ""
+        gained = share - self.first
+        left = f", {duration((now - self.started) * (1 - share) / gained)} left" if gained > 0.01 else ""
         text = f"{share:4.0%}  {done:,} of {self.total:,}{self.unit}{left}{'  ' + note if note else ''}"
         if self.terminal:
             bar = "#" * round(24 * share)
-            click.echo(f"\r{self.label} [{bar:-<24}] {text}\033[K", nl=False, err=True)
+            remark(f"\r{self.label} [{bar:-<24}] {text}\033[K", nl=False)
         else:
-            click.echo(f"{self.label}: {text.strip()}", err=True)
+            remark(f"{self.label}: {text.strip()}")
 
     def __exit__(self, *_: object) -> None:
         if self.terminal and not self.quiet:
-            click.echo("\r\033[K", nl=False, err=True)
+            remark("\r\033[K", nl=False)
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fracsim.cli.frame import ENVIRONMENT, Count, Progress
+from fracsim.cli.frame import ENVIRONMENT, Count, Progress, remark
 from fracsim.errors import UsageError
 from fracsim.runs import SETTINGS, Run, option_name
 from fracsim.threads import MOST_THREADS
@@ -98,15 +98,15 @@ def environment_settings() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command as typed, to be stored in the product."""
+    """The command as typed, to be stored in the product; what is no Unicode in a file name becomes a question mark."""
     import shlex
 
-    return shlex.join(["fracsim", *sys.argv[1:]])
+    return shlex.join(["fracsim", *sys.argv[1:]]).encode("utf-8", "replace").decode()
 
 
 def say(quiet: bool) -> Callable[[str], None]:
     """A function that prints a sentence on stderr, or nothing."""
-    return lambda sentence: None if quiet else click.echo(sentence, err=True)
+    return lambda sentence: None if quiet else remark(sentence)
 
 
 class SweepProgress:

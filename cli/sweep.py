@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracsim.cli.choice import Choice, choice_options
-from fracsim.cli.frame import duration, echo_json, example, json_option, quiet_option, size
+from fracsim.cli.frame import duration, echo_json, example, json_option, quiet_option, remark, size
 from fracsim.cli.settings import SweepProgress, command_line, output_options, say
 from fracsim.errors import UsageError
 
@@ -66,7 +66,7 @@ def run_experiment(
 
     interval = parse_duration(checkpoint_every, "--checkpoint-every")
     if dry_run:
-        show_plan(experiment, output, threads, backend, as_json, shard, executor)
+        show_plan(experiment, output, threads, backend, as_json, shard, executor, overwrite)
         return None
     if output is None:
         raise UsageError("the product file is missing: give -o FILE (--output)")
@@ -107,18 +107,17 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
         return
     diverged = sum(result["status"] == "diverged" for result in results)
     if diverged and len(results) > 1:
-        click.echo(f"{diverged} of {len(results)} runs diverged (their loss was no longer finite).", err=True)
+        remark(f"{diverged} of {len(results)} runs diverged (their loss was no longer finite).")
     if summary.status == "interrupted":
         ended = sum(result["status"] in ("complete", "diverged") for result in results)
-        click.echo(
+        remark(
             f"Stopped by {summary.reason}: {summary.output} and its checkpoint keep all that is done, {ended} of "
             f"{len(results)} runs ended; the same command goes on.",
-            err=True,
         )
     elif summary.already_complete:
-        click.echo(f"{summary.output} is already complete (--overwrite trains it again).", err=True)
+        remark(f"{summary.output} is already complete (--overwrite trains it again).")
     else:
-        click.echo(f"{summary.output} is complete, in {duration(summary.seconds)}.", err=True)
+        remark(f"{summary.output} is complete, in {duration(summary.seconds)}.")
 
 
 def _one_line_result(result: dict[str, Any], status: str) -> str:
@@ -163,11 +162,12 @@ def show_plan(
     as_json: bool,
     shard: str | None,
     executor: str,
+    overwrite: bool,
 ) -> None:
     """Print the plan with its measured times; nothing is written."""
     import dataclasses
 
-    from fracsim.outputs import check_output
+    from fracsim.outputs import check_output, folder_of, held_by
     from fracsim.planning import check_room, measure, plan
     from fracsim.shards import make_part
     from fracsim.sweeps import choose_backend, choose_threads
@@ -175,9 +175,9 @@ def show_plan(
     part = make_part(experiment, shard)
     count, reason = choose_threads(threads, len(part.runs))
     planned = plan(part, count, processes=count if executor == "processes" else 1)
-    if output is not None:
-        check_output(part, Path(output))
-    check_room(planned, Path(output).parent if output else Path())
+    stored = check_output(part, Path(output), overwrite) if output is not None else None
+    held = held_by(Path(output)) if output is not None and stored is not None else 0
+    check_room(planned, folder_of(Path(output)) if output else Path(), held)
     planned = measure(part, planned, choose_backend(backend))
     if as_json:
         echo_json({"experiment": experiment.name, "varied": experiment.varied, **dataclasses.asdict(planned)})

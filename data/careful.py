@@ -86,6 +86,11 @@ class CarefulFile(io.RawIOBase):
             raise self._error
 
 
+def part_path(target: Path) -> Path:
+    """Where the file that will take the place of ``target`` is written."""
+    return target.with_name(f".{target.name}.part")
+
+
 @contextlib.contextmanager
 def replacing(
     path: str | os.PathLike[str], consequence: str = "", previous: Path | None = None
@@ -101,7 +106,7 @@ def replacing(
         if "\0" in os.fspath(path):
             raise FileError(f"{os.fspath(path)!r} is not a file name")
         target = Path(os.path.realpath(path))
-        part = target.with_name(f".{target.name}.part")
+        part = part_path(target)
         if target.exists() and not target.is_file():
             raise FileError(f"cannot write '{os.fspath(path)}': it is a folder or a device, not a file")
         part.unlink(missing_ok=True)

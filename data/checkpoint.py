@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fracsim.data.careful import read_at, replacing, write_at
+from fracsim.data.careful import part_path, read_at, replacing, write_at
 from fracsim.data.errors import FileError, reason
 
 MAGIC = b"fracsim-checkpoint 1\n"
@@ -118,9 +118,24 @@ def read_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
         os.close(fd)
 
 
+def promote_previous(product: str | os.PathLike[str]) -> None:
+    """Let the checkpoint before the newest take its place, where the newest is of no use.
+
+    Else the next checkpoint would push the only valid one out before it has its own name.
+    """
+    with suppress(OSError):
+        os.replace(previous_path(product), checkpoint_path(product))
+
+
+def remains(product: str | os.PathLike[str]) -> list[Path]:
+    """The checkpoints of a product that are there, and what a kill left of files that were being written."""
+    newest, target = checkpoint_path(product), Path(os.path.realpath(product))
+    return [path for path in (newest, previous_path(product), part_path(newest), part_path(target)) if path.is_file()]
+
+
 def remove_checkpoints(product: str | os.PathLike[str]) -> None:
     """Delete the checkpoints of a product, where there are any."""
-    for path in (checkpoint_path(product), previous_path(product)):
+    for path in remains(product):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 

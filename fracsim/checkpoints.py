@@ -11,6 +11,7 @@ from fracsim.shards import Part
 
 if TYPE_CHECKING:
     from fracsim.data.checkpoint import Checkpoint
+    from fracsim.data.reader import Trajectory
     from fracsim.training import RunState
 
 _SCALARS = ("step", "seconds", "wall_time")
@@ -39,9 +40,12 @@ def save(product: Path, part: Part, states: Mapping[int, RunState], machine: Map
     write_checkpoint(product, facts, arrays)
 
 
-def load(product: Path, part: Part) -> Saved:
-    """The newest checkpoint of a product that can be read and belongs to this part; empty where there is none."""
-    from fracsim.data.checkpoint import checkpoint_path, previous_path, read_checkpoint
+def load(product: Path, part: Part, stored: Trajectory) -> Saved:
+    """The newest checkpoint that can be read and belongs to this part and to the product as ``stored``; else empty.
+
+    States are those of runs that have not ended. The one before the newest, where it is taken, becomes the newest.
+    """
+    from fracsim.data.checkpoint import checkpoint_path, previous_path, promote_previous, read_checkpoint
     from fracsim.data.errors import FileError
 
     saved = Saved()
@@ -54,14 +58,22 @@ def load(product: Path, part: Part) -> Saved:
             if (facts.get("experiment_hash"), facts.get("shard")) != (part.experiment.hash(), part.shard):
                 saved.notes.append(f"{path} is of another experiment and is not used")
                 continue
-            saved.states = _states(checkpoint, part)
-            saved.machine = dict(facts["machine"])
-            if saved.notes:
-                saved.notes.append(f"going on from the checkpoint before it, {path}")
-            return saved
-        except (FileError, KeyError, ValueError, TypeError) as error:
+            states = {row: state for row, state in _states(checkpoint, part).items()
+                      if stored.run_status[row] not in ("complete", "diverged")}  # fmt: skip
+            if any(state.step // part.runs[row].record_every > stored.records_done[row]
+                   for row, state in states.items()):  # fmt: skip
+                saved.notes.append(f"{path} counts records that {product} does not hold (was an older copy of it put "
+                                   "back?) and is not used")  # fmt: skip
+                continue
+            saved.states, saved.machine = states, dict(facts["machine"])
+        except (FileError, LookupError, ValueError, TypeError, AttributeError) as error:
             reason = str(error) if isinstance(error, FileError) else f"the checkpoint '{path}' is not a valid one"
             saved.notes.append(reason.rstrip("."))
+            continue
+        if saved.notes:
+            saved.notes.append(f"going on from the checkpoint before it, {path}")
+            promote_previous(product)
+        return saved
     if saved.notes:
         saved.notes.append("there is no valid checkpoint: runs that have not ended start again")
     return saved

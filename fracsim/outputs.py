@@ -23,12 +23,29 @@ if TYPE_CHECKING:
     from fracsim.training import Record, RunState
 
 _ENDED = ("complete", "diverged")
+_TAKEN = (".checkpoint", ".checkpoint.previous", ".lock", ".part")
 _WRITERS_OWN = ("format", "format_version", "status")
+
+
+def folder_of(path: Path) -> Path:
+    """Where a product lies: beside what a link points to, as it is followed."""
+    return Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+
+
+def held_by(path: Path) -> int:
+    """Bytes that an unfinished product and its checkpoints take already."""
+    from fracsim.data.checkpoint import remains
+
+    return sum(file.stat().st_size for file in (path, *remains(path)))
 
 
 def check_folder(path: Path) -> None:
     """Raise RunError unless a file can be made at ``path``."""
-    folder = path.parent
+    taken = next((ending for ending in _TAKEN if path.name.endswith(ending)), None)
+    if taken is not None:
+        raise RunError(f"the output {path} is named as fracsim's own files beside a product; accepted is a name that "
+                       f"does not end in {taken}")  # fmt: skip
+    folder = folder_of(path)
     if not folder.is_dir():
         raise RunError(f"the folder of the output does not exist: {folder} (make it first, or give another --output)")
     if path.is_dir():

@@ -18,6 +18,7 @@ _PROBE_SECONDS = 0.05
 _PROBE_POINTS = 10_000
 _BASE_MEMORY = 200e6  # interpreter, libraries and compiled kernels
 _BASE_DISK = 200e3  # the file's own tables, coordinates and attributes
+_BASE_STATE = 1e3  # what a checkpoint says of a run beside its arrays
 _EVALUATED_AT_ONCE = 5_000  # test points whose activations live at one time, at most
 
 
@@ -110,7 +111,7 @@ def plan(part: Work, threads: int, processes: int = 1) -> Plan:
         records=len(runs) * len(runs[0].recorded_steps()),
         data_sets=len(sets),
         memory=memory,
-        disk=_disk(part),
+        disk=_disk(part) + _checkpoints(runs, threads),
         shapes=shapes,
     )
 
@@ -142,11 +143,19 @@ def _disk(part: Work) -> float:
     return 2.0 * (records + weights) + _BASE_DISK
 
 
-def check_room(plan: Plan, folder: Path) -> None:
-    """Raise RunError where the plan needs more memory or disk than there is."""
+def _checkpoints(runs: tuple[Run, ...], threads: int) -> float:
+    """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of runs in progress."""
+    states = sorted((3 * parameters_of(run) * _bytes(run) for run in runs), reverse=True)
+    return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
+
+
+def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:
+    """Raise RunError where the plan needs more memory or disk than there is; ``held``: bytes it has on disk."""
     free = shutil.disk_usage(folder).free
-    if plan.disk > free:
-        raise RunError(f"the product needs {_gigabytes(plan.disk)} of disk and {folder} has {_gigabytes(free)} free")
+    if plan.disk - held > free:
+        more = "more " if held else ""
+        raise RunError(f"the product needs {_gigabytes(plan.disk - held)} {more}of disk and {folder} has "
+                       f"{_gigabytes(free)} free")  # fmt: skip
     memory = free_memory()
     if memory is not None and plan.memory > memory:
         raise RunError(

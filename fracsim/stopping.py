@@ -31,6 +31,7 @@ class Stop:
         """Why to stop, for people: "SIGTERM", "the time limit"; "" before, or after an error."""
         self.keep = False
         """Whether a checkpoint was asked for; whoever makes it takes this back."""
+        self._interrupted = False  # by a SIGINT, whatever it was that stopped first
 
     def set(self, reason: str = "") -> None:
         """Ask every worker to stop at its next exact point."""
@@ -55,13 +56,16 @@ class Stop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            if handler is not None:  # it was not installed from Python, which cannot put it back
+                signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         if name == _KEEP:
             self.keep = True
             return
-        if name == "SIGINT" and self.reason == "SIGINT":
-            raise KeyboardInterrupt
+        if name == "SIGINT":
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
         self.set(name)

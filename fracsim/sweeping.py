@@ -111,9 +111,12 @@ class Sweep:
                     committed = now
                 # Also as soon as a stop is asked for: a worker that still compiles may outlast a scheduler's grace.
                 stopped = self._stopping() and asked == math.inf
+                if stopped and self.stop.reason:
+                    announce(f"stopping, by {self.stop.reason}: waiting for the kernel calls in progress (compiling "
+                             "can take a minute); Ctrl-C twice aborts")  # fmt: skip
                 if self.stop.keep or now - kept > checkpoint_every or stopped:
                     self.stop.keep, kept = False, now
-                    self._keep(announce)
+                    self.keep(announce)
                 asked = now if stopped else asked
                 if now - asked > self.engine.patience:
                     self._give_up()
@@ -177,7 +180,7 @@ class Sweep:
                 self.product.end(row, result.status, result.state.state.params[0])
         return said
 
-    def _keep(self, announce: Callable[[str], None]) -> None:
+    def keep(self, announce: Callable[[str], None]) -> None:
         """Write a checkpoint; a disk that refuses it is told of, and the training goes on."""
         from fracsim.data.errors import FileError
 

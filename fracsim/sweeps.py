@@ -9,8 +9,10 @@ signal happens in the calling thread. No result depends on the schedule: a run i
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from fracsim.errors import RunError, UsageError, nearest
 from fracsim.experiments import Experiment, make_experiment
 from fracsim.grids import Grid
 from fracsim.machines import Machines
-from fracsim.outputs import Product, check_output
+from fracsim.outputs import Product, check_output, folder_of, held_by
 from fracsim.planning import check_room, plan
 from fracsim.shards import Part, make_part
 from fracsim.stopping import Stop
@@ -75,22 +77,24 @@ def run_sweep(
     from fracsim.data.errors import FileError
     from fracsim.data.lock import OutputLock
 
-    path = Path(output)
+    path, called = Path(output), time.monotonic()
     experiment.validate()
     part = make_part(experiment, shard)
     chosen = choose_backend(backend)
     seen = _fingerprint(path)
     stored = check_output(part, path, overwrite)
     if stored is not None and stored.status == "complete":
+        _tidy(path, seen)
         return Summary(path, "complete", already_complete=True)
     say = announce or (lambda sentence: None)
     engine = make_engine(executor, threads, len(part.runs))
-    with engine, OutputLock(path) as lock, Stop(_until_stop(max_seconds, engine)) as stop:
+    with engine, OutputLock(path) as lock, Stop(_until_stop(max_seconds, engine, called)) as stop:
         if _fingerprint(path) != seen:
             raise FileError(f"the output {path} was changed by another process just now: give the command again")
-        check_room(plan(part, engine.slots, engine.processes), path.parent)
+        room = plan(part, engine.slots, engine.processes)
+        check_room(room, folder_of(path), held_by(path) if stored is not None else 0)
         machines = Machines(engine.machine(chosen, stop, say))
-        saved = load(path, part) if stored is not None else _fresh(path)
+        saved = load(path, part, stored) if stored is not None else _fresh(path)
         for note in (*saved.notes, *(_continuing(saved, stored, machines) if stored is not None else [])):
             say(note)
         facts = machines.facts()
@@ -104,19 +108,40 @@ def run_sweep(
         }
         with Product(part, path, attributes, stored, saved.states) as product:
             sweep = Sweep(part, path, product, chosen.name, engine, stop, saved.states, machines)
+            if stored is not None:
+                sweep.keep(say)  # a kill must not leave this machine's records to a checkpoint of another's
             return sweep.go(checkpoint_every, progress, say, lock.touch)
 
 
-def train(output: str | Path, *, weights: str = "final", overwrite: bool = False, **settings: Any) -> Summary:
+def train(
+    output: str | Path,
+    *,
+    weights: str = "final",
+    overwrite: bool = False,
+    checkpoint_every: float = CHECKPOINT_EVERY,
+    max_seconds: float | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    announce: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> Summary:
     """Train one network, a sweep of one, and write the product ``output``; ``settings`` are fields of ``Run``.
 
-    Raises what ``run_sweep`` raises.
+    All else is as in ``run_sweep``, and so is what it raises.
     """
     grid = Grid()
     for key, value in settings.items():
         grid.fix(key, value)
     experiment = make_experiment(grid, name="train", weights=weights)
-    return run_sweep(experiment, output, overwrite=overwrite, command="fracsim.train")
+    return run_sweep(
+        experiment,
+        output,
+        overwrite=overwrite,
+        checkpoint_every=checkpoint_every,
+        max_seconds=max_seconds,
+        progress=progress,
+        announce=announce,
+        command="fracsim.train",
+    )
 
 
 def _fingerprint(path: Path) -> tuple[int, ...]:
@@ -139,10 +164,27 @@ def _where(engine: Engine) -> str:
     return f"{engine.slots} {noun}"
 
 
-def _until_stop(max_seconds: float | None, engine: Engine) -> float | None:
-    """Seconds until the flag is set, so that the last slices, checkpoint and commit fit before the limit."""
+def _until_stop(max_seconds: float | None, engine: Engine, called: float) -> float | None:
+    """Seconds until the flag is set, so that the last slices, checkpoint and commit fit before the limit.
+
+    The limit counts from the call, at ``called`` (monotonic): reading a long product and starting workers take a while.
+    """
+    if max_seconds is None:
+        return None
     waiting = engine.patience if engine.patience < math.inf else 0.0
-    return None if max_seconds is None else max_seconds - min(10.0 + waiting, 0.2 * max_seconds)
+    return max_seconds - (time.monotonic() - called) - min(10.0 + waiting, 0.2 * max_seconds)
+
+
+def _tidy(path: Path, seen: tuple[int, ...]) -> None:
+    """Delete what a kill left just before a product was done with; not while another process writes it anew."""
+    from fracsim.data.checkpoint import remains, remove_checkpoints
+    from fracsim.data.errors import FileError
+    from fracsim.data.lock import OutputLock, lock_path
+
+    if remains(path) or lock_path(path).exists():
+        with suppress(FileError), OutputLock(path):
+            if _fingerprint(path) == seen:
+                remove_checkpoints(path)
 
 
 def _fresh(path: Path) -> Saved:

@@ -205,6 +205,29 @@ def test_progress_is_plain_lines_where_stderr_is_no_terminal(capsys):
     assert lines[-1].endswith("half of a half")
 
 
+def test_remarks_that_nobody_reads_are_no_error():
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -c 'from fracsim.cli.frame import remark\nfor i in range(9): remark(str(i))\n"
+         "print(7)' 2>&1 >/dev/null | sleep 0; exit ${PIPESTATUS[0]}"],
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0
+
+
+def test_the_time_left_is_that_of_what_this_call_has_done(capsys, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(frame.time, "monotonic", lambda: now)
+    progress = frame.Progress("sweep", 100, every=0)
+    progress.update(80, share=0.8)  # done by an earlier call
+    now = 160.0
+    progress.update(80, share=0.8)  # compiling
+    now = 170.0
+    progress.update(85, share=0.85)
+    lines = capsys.readouterr().err.splitlines()
+    assert "left" not in lines[0] + lines[1]
+    assert lines[2].endswith("85 of 100, 30 s left")
+
+
 def test_progress_is_a_bar_on_a_terminal_and_leaves_nothing_behind(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with frame.Progress("sweep", 10) as progress:

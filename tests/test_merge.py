@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command_line import fracsim, run_group
 from figure_files import experiment_of, write_file
-from test_resume import StopAt, short_slices  # noqa: F401 (a fixture)
+from stops import StopAt
 from test_shards import shapes
 from trajectory_files import changed
 
@@ -117,7 +117,7 @@ def test_missing_shards_are_named_with_the_command_that_makes_them(folder, tmp_p
     assert contents(tmp_path / "merged.h5") == contents(folder / "whole.h5")
 
 
-def test_unfinished_shards_are_named(folder, tmp_path, short_slices):  # noqa: F811
+def test_unfinished_shards_are_named(folder, tmp_path, short_slices):
     zero, one, _ = shards(folder)
     path = tmp_path / "s2.h5"
     run_sweep(shapes("final"), path, shard="2/3", threads=1, progress=StopAt(0.3))
@@ -222,7 +222,7 @@ def test_figures_of_shards_are_those_of_the_merged_file(tmp_path):
     assert "note: 3 of the 12 runs of 'made up' are in none of the files" in result.err
 
 
-def test_status_shows_the_whole_of_shards(folder, tmp_path, short_slices):  # noqa: F811
+def test_status_shows_the_whole_of_shards(folder, tmp_path, short_slices):
     zero, one, _ = shards(folder)
     path = tmp_path / "s2.h5"
     run_sweep(shapes("final"), path, shard="2/3", threads=1, progress=StopAt(0.5))

@@ -34,6 +34,19 @@ def test_the_disk_of_a_plan_is_enough(weights, tmp_path):
     assert max(sizes) + path.stat().st_size <= plan(experiment, 1).disk
 
 
+def test_the_disk_of_a_plan_holds_the_checkpoints_of_what_runs_at_once(tmp_path):
+    experiment = small(crossed={"width": (400, 401), "seed": (0, 1)}, network_depth=3, steps=2000)
+    path, sizes, room = tmp_path / "a.h5", [0.0], plan(experiment, 2).disk
+
+    def look(progress):
+        sizes.append(sum(entry.stat().st_size for entry in tmp_path.iterdir()))
+
+    run_sweep(experiment, path, threads=2, progress=look, checkpoint_every=0.0, max_seconds=6.0)
+    largest = max(file.stat().st_size for file in tmp_path.glob("a.h5.checkpoint*"))
+    assert largest > 2 * 12 * parameters_of(experiment.runs[0])
+    assert max(sizes) + largest <= room < 4 * largest + 1e6
+
+
 def test_longer_wider_and_deeper_runs_cost_more():
     base = Run()
     costs = [

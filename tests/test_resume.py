@@ -1,6 +1,5 @@
 """Stopping and going on: the file is the one an uninterrupted sweep makes, bit for bit in all but wall_time."""
 
-import functools
 import os
 import random
 import signal
@@ -12,44 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from small_experiments import NUMBERS, same_numbers, small
+from stops import StopAt, varied
 
 from fracsim.data.checkpoint import checkpoint_path, previous_path
 from fracsim.data.lock import lock_path
 from fracsim.data.reader import open_trajectory
 from fracsim.errors import RunError
-from fracsim.experiments import Experiment
 from fracsim.sweeps import run_sweep
 
 TOP = Path(__file__).parent.parent
-
-
-def varied(weights="none", **fixed) -> Experiment:
-    """Optimisers, data modes and a schedule together; a stop can fall between two records."""
-    crossed = {"optimizer": ("sgd", "momentum", "adam"), "data": ("dataset", "stream")}
-    return small(weights, crossed, **{"steps": 60, "record_every": 12, "schedule": "cosine", **fixed})
-
-
-@pytest.fixture
-def short_slices(monkeypatch):
-    """Slices of a single kernel call of four steps, so that stops fall anywhere; our own files need no quarantine."""
-    import fracsim.sweeping
-    import fracsim.training
-
-    monkeypatch.setattr("fracsim.data.quarantine.inspect", lambda fd, name: None)
-    monkeypatch.setattr(fracsim.training, "_first_chunk", lambda trainer: 4)
-    monkeypatch.setattr(fracsim.sweeping, "Task", functools.partial(fracsim.sweeping.Task, seconds=0.0))
-
-
-class StopAt:
-    """A progress callback that sends this process a signal once a share of the work is done."""
-
-    def __init__(self, share: float, number: signal.Signals = signal.SIGTERM) -> None:
-        self.share, self.number, self.sent = share, number, False
-
-    def __call__(self, progress) -> None:
-        if progress.share >= self.share and not self.sent:
-            self.sent = True
-            signal.raise_signal(self.number)
 
 
 def same_weights(one, other):

@@ -11,7 +11,7 @@ from command_line import fracsim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_experiments import NUMBERS, mixed, small
-from test_resume import StopAt, short_slices  # noqa: F401 (a fixture)
+from stops import StopAt
 
 from fracsim.data.checkpoint import checkpoint_path
 from fracsim.data.reader import open_trajectory
@@ -123,7 +123,7 @@ def test_xarray_puts_shards_together(folder):
         (None, "0/2", "holds the whole sweep, and shard 0/2 is asked for"),
     ],
 )
-def test_another_shard_is_refused_and_nothing_is_lost(tmp_path, there, here, says, short_slices):  # noqa: F811
+def test_another_shard_is_refused_and_nothing_is_lost(tmp_path, there, here, says, short_slices):
     path = tmp_path / "a.h5"
     run_sweep(shapes(), path, shard=there, threads=1, progress=StopAt(0.3))
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
@@ -136,7 +136,7 @@ def test_another_shard_is_refused_and_nothing_is_lost(tmp_path, there, here, say
     assert not checkpoint_path(path).exists()
 
 
-def test_a_stopped_shard_goes_on_and_a_rerun_does_only_what_is_missing(tmp_path, folder, short_slices):  # noqa: F811
+def test_a_stopped_shard_goes_on_and_a_rerun_does_only_what_is_missing(tmp_path, folder, short_slices):
     paths = [tmp_path / f"s{i}.h5" for i in range(3)]
     experiment = shapes("records")
     assert run_sweep(experiment, paths[1], shard="1/3").status == "complete"

@@ -164,11 +164,13 @@ def test_ctrl_c_keeps_the_records_and_the_next_time_completes(mixed, straight, t
     same_numbers(straight, open_trajectory(path))
 
 
-def test_a_second_ctrl_c_insists():
-    with Stop() as stop:
+@pytest.mark.parametrize(("seconds", "reason"), [(None, "SIGINT"), (0.0, "the time limit")])
+def test_a_second_ctrl_c_insists(seconds, reason):
+    with Stop(seconds) as stop:
+        assert stop() == (seconds is not None)
         signal.raise_signal(signal.SIGINT)
         assert stop()
-        assert stop.reason == "SIGINT"
+        assert stop.reason == reason
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
