@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 import fracsim
-from fracsim.errors import RunError, UsageError, nearest
+from fracsim.errors import RunError, Stopped, UsageError, nearest
 
 ENVIRONMENT = "FRACSIM"
 """``--some-option`` of every command is also read from ``FRACSIM_SOME_OPTION``; the command line wins."""
@@ -67,6 +67,9 @@ def remark(text: str, nl: bool = True) -> None:
     except OSError:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+STOPPED = 75  # exit code of a stop that the same command goes on from (EX_TEMPFAIL of sysexits.h)
 
 
 class Frame(click.Group):
@@ -169,7 +172,7 @@ def describe(error: BaseException) -> tuple[str, int]:
     from fracsim.data.errors import FileError
 
     if isinstance(error, (UsageError, RunError, FileError)):
-        return _one_line(error), 2 if isinstance(error, UsageError) else 1
+        return _one_line(error), STOPPED if isinstance(error, Stopped) else 2 if isinstance(error, UsageError) else 1
     if isinstance(error, ValueError) and str(error).startswith(f"{ENVIRONMENT}_"):  # as kernels say of a variable
         return _one_line(error), 2
     if isinstance(error, MemoryError):

@@ -1,8 +1,14 @@
 """``fracsim``: the entry point and its commands, each a module of this folder that is imported only when called."""
 
+import os
+import sys
+
 import click
 
 from fracsim.cli.frame import Frame, example, version_option
+
+ABORTED = 130
+"""Exit code of an abort by Ctrl-C."""
 
 COMMANDS = {
     "sample": "Draw labelled points of a fractal distribution into a file.",
@@ -42,7 +48,14 @@ def command() -> None:
 
 def main() -> None:
     """Run ``fracsim`` with the process's arguments; ends the process with its exit code."""
-    command(prog_name="fracsim")
+    try:
+        command(prog_name="fracsim")
+    except SystemExit as leaving:
+        if leaving.code == ABORTED:  # by a second Ctrl-C: the interpreter would wait for threads that compile
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ABORTED)
+        raise
 
 
 if __name__ == "__main__":

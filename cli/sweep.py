@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracsim.cli.choice import Choice, choice_options
-from fracsim.cli.frame import duration, echo_json, example, json_option, quiet_option, remark, size
+from fracsim.cli.frame import STOPPED, duration, echo_json, example, json_option, quiet_option, remark, size
 from fracsim.cli.settings import SweepProgress, command_line, output_options, say
 from fracsim.errors import UsageError
 
 if TYPE_CHECKING:
     from fracsim.experiments import Experiment
-
-STOPPED = 75
-"""Exit code of a stop that the same command goes on from (EX_TEMPFAIL of sysexits.h)."""
 
 
 @click.command(
@@ -134,8 +131,8 @@ def _one_line_result(result: dict[str, Any], status: str) -> str:
 def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     """The object of ``--json``. One run: its numbers and ``final``; a sweep: totals and a list ``runs``.
 
-    ``seconds`` are those of the training kernels, compilation and records excluded, summed over the threads; None where
-    the product was complete before.
+    ``steps`` and ``seconds`` are this call's; ``seconds`` those of the training kernels, compilation and records
+    excluded, summed over the threads; None where the product was complete before. ``reason``: what stopped it.
     """
     steps, seconds = sum(summary.steps), sum(summary.run_seconds)
     fresh = not summary.already_complete
@@ -148,6 +145,8 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
         "steps_per_second": steps / seconds if fresh and seconds > 0 else None,
         "best_test_accuracy": max(accuracies, default=None),
     }
+    if summary.reason:
+        value["reason"] = summary.reason
     if len(results) > 1:
         return {**value, "threads": summary.threads, "runs": results}
     status = results[0]["status"]

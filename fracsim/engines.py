@@ -15,7 +15,7 @@ from typing import Any
 
 from fracsim import __version__
 from fracsim.cluster import Cluster
-from fracsim.errors import RunError, UsageError, nearest
+from fracsim.errors import RunError, Stopped, UsageError, nearest
 from fracsim.processes import ProcessPool
 from fracsim.threads import MOST_THREADS, available_threads
 from fracsim.workers import SLICE_SECONDS, Done, Task, introduce, work
@@ -71,7 +71,7 @@ class Engine:
         while not wait([future], timeout=_TICK).done:
             if stop():
                 future.cancel()
-                raise RunError(f"stopped before a worker of {self.name} had answered")
+                raise Stopped(f"stopped before a worker of {self.name} had answered: give the same command again")
         try:
             return self._wait_for(future, dict)
         except RunError:
@@ -119,8 +119,9 @@ class Threads(Engine):
     def __init__(self, slots: int, reason: str) -> None:
         super().__init__("threads", ThreadPoolExecutor(slots, thread_name_prefix="fracsim"), slots, reason)
 
-    def __exit__(self, *_: object) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    def __exit__(self, *error: object) -> None:
+        # A thread that compiles takes half a minute: whoever aborts does not wait for it.
+        self._executor.shutdown(wait=error[:1] != (KeyboardInterrupt,), cancel_futures=True)
 
     def submit(
         self, task: Task, should_stop: Callable[[], bool], on_progress: Callable[[int], None]

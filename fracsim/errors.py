@@ -1,6 +1,6 @@
 """What can go wrong, in the words of the person who has to mend it: each error is one clear sentence.
 
-The command line turns a ``UsageError`` into exit code 2 and a ``RunError`` into exit code 1.
+The command line turns a ``UsageError`` into exit code 2, a ``RunError`` into 1 and, of these, ``Stopped`` into 75.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,10 @@ class UsageError(ValueError):
 
 class RunError(RuntimeError):
     """The input is right but the work cannot be done (too little memory, an output in the way, …)."""
+
+
+class Stopped(RunError):
+    """Stopped before there was anything to keep: the same command starts again."""
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

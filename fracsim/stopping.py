@@ -1,8 +1,8 @@
 """Stopping in good order: signals, a time limit, an error.
 
-    SIGTERM, SIGINT, SIGUSR1    stop at the next exact point and keep a checkpoint
-    SIGUSR2                     keep a checkpoint and go on
-    a second SIGINT             stop now (KeyboardInterrupt); a second SIGTERM changes nothing: srun sends it twice
+    SIGTERM, SIGINT, SIGUSR1, SIGHUP    stop at the next exact point and keep a checkpoint
+    SIGUSR2                             keep a checkpoint and go on
+    a second SIGINT                     stop now (KeyboardInterrupt); of SIGTERM srun sends two, which is no more
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
-_STOP = ("SIGTERM", "SIGINT", "SIGUSR1")
+_STOP = ("SIGTERM", "SIGINT", "SIGUSR1", "SIGHUP")
 _KEEP = "SIGUSR2"
 
 
@@ -23,9 +23,9 @@ class Stop:
     Outside the main thread no handler is installed (Python allows none); only ``set`` and the time limit count.
     """
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self) -> None:
         self._asked = False  # a plain flag: a handler may interrupt whoever holds an Event's lock
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._deadline: float | None = None
         self._previous: dict[signal.Signals, Any] = {}
         self.reason = ""
         """Why to stop, for people: "SIGTERM", "the time limit"; "" before, or after an error."""
@@ -38,6 +38,10 @@ class Stop:
         self.reason = self.reason or reason
         self._asked = True
 
+    def after(self, seconds: float) -> None:
+        """Ask it of them when so many seconds have gone by."""
+        self._deadline = time.monotonic() + seconds
+
     def __call__(self) -> bool:
         """Whether workers should stop (the form in which ``train_slice`` takes it)."""
         if self._deadline is not None and time.monotonic() > self._deadline:
@@ -47,8 +51,9 @@ class Stop:
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
             for name in (*_STOP, _KEEP):
-                if hasattr(signal, name):
-                    number = signal.Signals[name]
+                number = getattr(signal, name, None)
+                under_nohup = name == "SIGHUP" and number and signal.getsignal(number) is signal.SIG_IGN
+                if number is not None and not under_nohup:
                     self._previous[number] = signal.signal(number, self._handle)
         return self
 

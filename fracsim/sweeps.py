@@ -87,8 +87,9 @@ def run_sweep(
         _tidy(path, seen)
         return Summary(path, "complete", already_complete=True)
     say = announce or (lambda sentence: None)
-    engine = make_engine(executor, threads, len(part.runs))
-    with engine, OutputLock(path) as lock, Stop(_until_stop(max_seconds, engine, called)) as stop:
+    with OutputLock(path) as lock, Stop() as stop, make_engine(executor, threads, len(part.runs)) as engine:
+        if max_seconds is not None:
+            stop.after(_until_stop(max_seconds, engine, called))
         if _fingerprint(path) != seen:
             raise FileError(f"the output {path} was changed by another process just now: give the command again")
         room = plan(part, engine.slots, engine.processes)
@@ -164,13 +165,11 @@ def _where(engine: Engine) -> str:
     return f"{engine.slots} {noun}"
 
 
-def _until_stop(max_seconds: float | None, engine: Engine, called: float) -> float | None:
+def _until_stop(max_seconds: float, engine: Engine, called: float) -> float:
     """Seconds until the flag is set, so that the last slices, checkpoint and commit fit before the limit.
 
     The limit counts from the call, at ``called`` (monotonic): reading a long product and starting workers take a while.
     """
-    if max_seconds is None:
-        return None
     waiting = engine.patience if engine.patience < math.inf else 0.0
     return max_seconds - (time.monotonic() - called) - min(10.0 + waiting, 0.2 * max_seconds)
 

@@ -123,7 +123,7 @@ def test_words(folder):
         (["bare.h5"], 1, "no weights"),
         (["missing.h5"], 1, "missing.h5"),
         (["run.h5", "--run", "3"], 2, "--run 3"),
-        (["run.h5", "--snapshot", "9"], 1, "no snapshot 9.*4 stored"),
+        (["run.h5", "--snapshot", "9"], 2, "--snapshot 9: run 0 .*has 4 snapshots"),
         (["run.h5", "--snapshot", "last"], 2, "--snapshot last.*accepted"),
         (["tent.h5", "--snapshot", "all"], 2, "no training"),
         (["run.h5", "--width", "5"], 2, "--width.*--random"),

@@ -19,7 +19,6 @@ from fracsim.errors import RunError, UsageError
 from fracsim.experiments import make_experiment
 from fracsim.grids import Grid
 from fracsim.planning import cost
-from fracsim.stopping import Stop
 from fracsim.sweeps import choose_threads, run_sweep
 
 
@@ -162,25 +161,6 @@ def test_ctrl_c_keeps_the_records_and_the_next_time_completes(mixed, straight, t
             np.testing.assert_array_equal(stopped.variable(name)[i, :done], straight.variable(name)[i, :done])
     assert run_sweep(mixed, path, threads=2).status == "complete"
     same_numbers(straight, open_trajectory(path))
-
-
-@pytest.mark.parametrize(("seconds", "reason"), [(None, "SIGINT"), (0.0, "the time limit")])
-def test_a_second_ctrl_c_insists(seconds, reason):
-    with Stop(seconds) as stop:
-        assert stop() == (seconds is not None)
-        signal.raise_signal(signal.SIGINT)
-        assert stop()
-        assert stop.reason == reason
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-
-def test_a_second_sigterm_changes_nothing():
-    with Stop() as stop:
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGTERM)
-        assert stop()
-        assert stop.reason == "SIGTERM"
 
 
 def test_a_sweep_may_run_outside_the_main_thread(tmp_path):
