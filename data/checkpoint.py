@@ -15,8 +15,8 @@ import math
 import os
 import stat
 import struct
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,19 +71,8 @@ def write_checkpoint(
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """A checkpoint file, verified as a whole before any of it is used. Raises FileError, one sentence."""
     name = os.fspath(path)
-    try:
-        fd = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise FileError(f"the checkpoint '{name}' cannot be read: {reason(error)}") from error
-    try:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            raise FileError(f"the checkpoint '{name}' is not a regular file")
-        content = read_at(fd, info.st_size, 0)
-    except OSError as error:
-        raise FileError(f"the checkpoint '{name}' cannot be read: {reason(error)}") from error
-    finally:
-        os.close(fd)
+    with _opened(name) as fd:
+        content = read_at(fd, os.fstat(fd).st_size, 0)
     if not content.startswith(MAGIC[:-2]):
         raise FileError(f"'{name}' is not a checkpoint of fracsim")
     if not content.startswith(MAGIC):
@@ -98,24 +87,33 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 def read_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The facts of a checkpoint alone, to be shown; its arrays are not read and so not verified. Raises FileError."""
     name = os.fspath(path)
-    try:
-        fd = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        raise FileError(f"the checkpoint '{name}' cannot be read: {reason(error)}") from error
-    try:
+    with _opened(name) as fd:
         start = read_at(fd, len(MAGIC) + _LENGTH.size, 0)
-        if not stat.S_ISREG(os.fstat(fd).st_mode) or not start.startswith(MAGIC):
-            raise ValueError("it does not start like one")
-        (length,) = _LENGTH.unpack_from(start, len(MAGIC))
-        if length > min(_MOST_HEADER, os.fstat(fd).st_size):
-            raise ValueError("its header is too long")
-        return dict(json.loads(read_at(fd, length, len(start)))["facts"])
+        try:
+            if not start.startswith(MAGIC):
+                raise ValueError("it does not start like one")
+            (length,) = _LENGTH.unpack_from(start, len(MAGIC))
+            if length > min(_MOST_HEADER, os.fstat(fd).st_size):
+                raise ValueError("its header is too long")
+            return dict(json.loads(read_at(fd, length, len(start)))["facts"])
+        except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
+            raise FileError(f"the checkpoint '{name}' is not a valid one: {error}") from error
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[int]:
+    """A descriptor of a regular file; FileError for whatever the system has against it."""
+    fd = -1
+    try:
+        fd = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would make it wait
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise FileError(f"the checkpoint '{name}' is not a regular file")
+        yield fd
     except OSError as error:
         raise FileError(f"the checkpoint '{name}' cannot be read: {reason(error)}") from error
-    except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
-        raise FileError(f"the checkpoint '{name}' is not a valid one: {error}") from error
     finally:
-        os.close(fd)
+        if fd >= 0:
+            os.close(fd)
 
 
 def promote_previous(product: str | os.PathLike[str]) -> None:
