@@ -3,9 +3,9 @@
     python tests/benchmarks/files.py                 # five turns
     python tests/benchmarks/files.py --json
 
-Written: create, 100,000 records one by one, a commit after every hundred runs (a sweep commits once a second; each waits
-for the disk), finish (compressed, with its checksum). Read: `open_trajectory`, checksum included. `best` is the least time
-of all turns; `cpu` the processor time of that turn, which other work on the machine does not lengthen.
+Written: create, 100,000 records one by one, a commit after every hundred runs (a sweep commits once a second; each
+waits for the disk), finish (compressed, with its checksum). Read: `open_trajectory`, checksum included. `best` is the
+least time of all turns; `cpu` the processor time of that turn, which other work on the machine does not lengthen.
 
 Checkpoint: the state of two runs of the paper's widest networks (T = 5, k = 400) is written, waiting for the disk; less
 than 2 % of a sweep's time goes into it at the default interval of ten minutes.
