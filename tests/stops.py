@@ -1,6 +1,7 @@
 """Sweeps that are stopped anywhere, for the tests of going on."""
 
 import signal
+from collections.abc import Callable
 
 from small_experiments import small
 
@@ -13,13 +14,20 @@ def varied(weights="none", **fixed) -> Experiment:
     return small(weights, crossed, **{"steps": 60, "record_every": 12, "schedule": "cosine", **fixed})
 
 
-class StopAt:
+class Once:
+    """A progress callback that does something once a share of the work is done."""
+
+    def __init__(self, share: float, act: Callable[[], object]) -> None:
+        self.share, self.act, self.done = share, act, False
+
+    def __call__(self, progress) -> None:
+        if progress.share >= self.share and not self.done:
+            self.done = True
+            self.act()
+
+
+class StopAt(Once):
     """A progress callback that sends this process a signal once a share of the work is done."""
 
     def __init__(self, share: float, number: signal.Signals = signal.SIGTERM) -> None:
-        self.share, self.number, self.sent = share, number, False
-
-    def __call__(self, progress) -> None:
-        if progress.share >= self.share and not self.sent:
-            self.sent = True
-            signal.raise_signal(self.number)
+        super().__init__(share, lambda: signal.raise_signal(number))

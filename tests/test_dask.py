@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from command_line import fracsim
 from small_experiments import same_numbers, small
+from stops import Once, StopAt
 
 from fracsim.data.reader import open_trajectory
 from fracsim.errors import RunError, UsageError
@@ -65,18 +65,6 @@ def cluster():
         yield cluster
 
 
-class Once:
-    """A progress callback that does something once a share of the work is done."""
-
-    def __init__(self, share: float, act) -> None:
-        self.share, self.act, self.done = share, act, False
-
-    def __call__(self, progress) -> None:
-        if progress.share >= self.share and not self.done:
-            self.done = True
-            self.act()
-
-
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     """EXPERIMENT and LONG, trained by threads."""
@@ -122,7 +110,7 @@ def test_workers_keep_no_data_after_a_sweep(tmp_path, cluster):
 
 def test_stop_on_dask_and_go_on_here(tmp_path, cluster, straight):
     path = tmp_path / "a.h5"
-    stop = Once(0.05, lambda: signal.raise_signal(signal.SIGTERM))
+    stop = StopAt(0.05)
     summary = run_sweep(LONG, path, executor=f"dask:{cluster.address}", progress=stop)
     assert (summary.status, summary.reason) == ("interrupted", "SIGTERM")
     run_sweep(LONG, path)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from command_line import fracsim
 from small_experiments import same_numbers, small
+from stops import Once, StopAt
 
 from fracsim.data.checkpoint import checkpoint_path
 from fracsim.data.reader import open_trajectory
@@ -85,22 +86,10 @@ def ended(pids: list[int], seconds: float) -> bool:
     return not set(pids) & set(processes())
 
 
-class Once:
-    """A progress callback that does something once a share of the work is done."""
-
-    def __init__(self, share: float, act) -> None:
-        self.share, self.act, self.done = share, act, False
-
-    def __call__(self, progress) -> None:
-        if progress.share >= self.share and not self.done:
-            self.done = True
-            self.act()
-
-
 @in_proc
 def test_processes_stop_and_go_on_with_the_bits_of_threads(tmp_path, straight, short_slices):
     path = tmp_path / "a.h5"
-    stop = Once(0.3, lambda: signal.raise_signal(signal.SIGTERM))
+    stop = StopAt(0.3)
     assert run_sweep(EXPERIMENT, path, executor="processes", threads=2, progress=stop).status == "interrupted"
     assert children() == []
     assert checkpoint_path(path).exists()
