@@ -4,13 +4,14 @@ Every verb releases the GIL while it works, so that a pool of threads can train 
 """
 
 import functools
+from typing import TypeVar
 
 import llvmlite.binding
 import numpy as np
 
 from fracsim.kernels import level as level_kernels
 from fracsim.kernels import sample as sample_kernels
-from fracsim.kernels.evaluate import BLOCK, loss_gradient, scores_of, summarise
+from fracsim.kernels.evaluate import BLOCK, layer_norms, loss_gradient, scores_of, summarise
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape, make_plan
 from fracsim.kernels.train import (
@@ -27,6 +28,9 @@ from fracsim.kernels.vectors import VECTOR_BYTES, host_features
 
 _plan = functools.lru_cache(maxsize=64)(make_plan)
 
+Placed = TypeVar("Placed")
+"""An array, or a NamedTuple of arrays."""
+
 
 class CpuBackend:
     """Numba on the CPU.
@@ -37,9 +41,25 @@ class CpuBackend:
 
     name = "cpu"
 
+    side_by_side = False
+    """Whether one call of ``train`` gains by many runs."""
+
     def __init__(self) -> None:
         self.instruction_sets = ",".join(sorted(host_features()))
         self.device = f"{llvmlite.binding.get_host_cpu_name()}, vectors of {VECTOR_BYTES // 4} float32"
+
+    def place(self, arrays: Placed) -> Placed:
+        """An array, or a NamedTuple of arrays, where the verbs reach it fastest. ``train`` modifies a placed State in
+        place. What is placed may be given to every verb that takes such arrays."""
+        return arrays
+
+    def fetch(self, arrays: Placed) -> Placed:
+        """What was placed, on the host."""
+        return arrays
+
+    def clear(self, array: np.ndarray) -> None:
+        """Set a placed array to zeros."""
+        array[...] = 0
 
     def level(self, geometry: Geometry, n: int, x: np.ndarray) -> np.ndarray:
         """Levels (N,) int16 of the points x (N, d) float64."""
@@ -62,12 +82,16 @@ class CpuBackend:
     def gradient(
         self, shape: Shape, loss: int, params: np.ndarray, x: np.ndarray, y: np.ndarray, set_of_run: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """dparams (R, Q) = gradient of the mean loss over N, and that loss (R,)."""
+        """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss (R,)."""
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         dparams, losses = np.empty_like(params), np.empty(len(params))
         for run, chosen in enumerate(set_of_run):
             losses[run] = loss_gradient(plan, places, loss, params[run], x[chosen], y[chosen], dparams[run])
         return dparams, losses
+
+    def layer_norms(self, shape: Shape, dparams: np.ndarray) -> np.ndarray:
+        """L2 norms (R, T+1) of each layer's part (weights and biases, the readout last) of dparams (R, Q)."""
+        return np.array([layer_norms(shape, flat) for flat in dparams])
 
     def evaluate(
         self,
