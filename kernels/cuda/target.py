@@ -12,7 +12,8 @@ import threading
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import config, cuda as _numba_cuda
+from numba import config
+from numba import cuda as _numba_cuda
 
 from fracsim.kernels import CACHED
 
@@ -94,3 +95,31 @@ def to_host(array: Any, stream: Any) -> np.ndarray:
 def multiprocessors() -> int:
     """How many multiprocessors the card has."""
     return 1 if SIMULATED else int(_numba_cuda.get_current_device().MULTIPROCESSOR_COUNT)
+
+
+def copy_to_card(array: np.ndarray, target: Any, stream: Any) -> None:
+    """Copy an array of the host over one of the card."""
+    if SIMULATED:
+        target[...] = array
+    else:
+        target.copy_to_device(array, stream=stream)
+
+
+def shared_per_block() -> int:
+    return 227 * 1024
+
+
+def shared_per_multiprocessor() -> int:
+    return 228 * 1024
+
+
+def device_name() -> str:
+    return "sim"
+
+
+def compute_capability() -> str:
+    return "9.0"
+
+
+def free_memory() -> int:
+    return 10**10

@@ -1,0 +1,179 @@
+"""Launchers: from arrays on the card to the kernels of ``train.py`` and ``evaluate.py``, with the memory they need.
+
+Every launch waits for its end, on a stream of its own, so that threads of the host may launch side by side.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fracsim.kernels.cuda import evaluate as asking
+from fracsim.kernels.cuda.layout import Plan, make_plan
+from fracsim.kernels.cuda.target import (
+    launch,
+    multiprocessors,
+    new_on_card,
+    shared_per_block,
+    shared_per_multiprocessor,
+    to_card,
+    to_host,
+)
+from fracsim.kernels.cuda.team import Constants, Memory
+from fracsim.kernels.cuda.train import Job, Points, Sums, add_losses, train_on_dataset
+from fracsim.kernels.network import Shape, layer_sizes
+from fracsim.kernels.optimisers import NEGLIGIBLE
+from fracsim.kernels.train import Dataset, Rule, State, fill_factors
+
+MOST_STEPS = 2**16
+"""Steps of a launch, at most: their losses and factors are kept on the card until its end."""
+
+_RESERVED = 1024  # bytes of shared memory that the card keeps for itself, per block
+_MOST_BLOCKS_AT_ONCE = 4  # per multiprocessor; more do not fit for want of registers
+_BLOCKS_PER_MULTIPROCESSOR = 2
+"""Teams that share the points of a forward pass."""
+
+
+def plan_for(shape: Shape, batch: int, itemsize: int, runs: int, **options: Any) -> Plan:
+    """The plan of a launch of so many runs: blocks that run side by side share a multiprocessor's memory."""
+    blocks = make_plan(shape, batch, itemsize, 0).blocks * runs
+    at_once = min(-(-blocks // multiprocessors()), _MOST_BLOCKS_AT_ONCE)
+    most = min(shared_per_block(), shared_per_multiprocessor() // at_once - _RESERVED)
+    return make_plan(shape, batch, itemsize, most, **options)
+
+
+def memory_for(plan: Plan, params: Any, gradient: Any, stream: Any) -> Memory:
+    """Memory of the teams that work on R networks, params (R, Q) on the card."""
+    teams, dtype = params.shape[0] * plan.teams, np.dtype(params.dtype)
+    return Memory(
+        to_card(plan.numbers, stream), flat(params), flat(gradient),
+        new_on_card(1 if plan.resident else teams * plan.work_size, dtype, stream),
+        new_on_card(1 if plan.own_shared else teams * plan.blocks * plan.own_size, dtype, stream),
+        to_card(np.zeros(teams, np.int32), stream),
+        to_card(np.zeros(1, np.int32), stream),
+        dtype.type(0),
+    )  # fmt: skip
+
+
+def bytes_for(plan: Plan, itemsize: int) -> int:
+    """Bytes of the card for the state, the work memory and the gradient of one run."""
+    work = 0 if plan.resident else plan.work_size
+    own = 0 if plan.own_shared else plan.blocks * plan.own_size
+    return itemsize * (4 * plan.parameters + work + own)
+
+
+def constants_of(rule: Rule, count: int, real: Any) -> Constants:
+    """The rule's numbers in the float type ``real``; ``count``: samples whose mean is the loss."""
+    return Constants(
+        rule.loss, rule.optimizer, real(count), real(rule.momentum), real(rule.beta1), real(1.0 - rule.beta1),
+        real(rule.beta2), real(1.0 - rule.beta2), real(rule.epsilon), real(NEGLIGIBLE),
+    )  # fmt: skip
+
+
+def flat(array: Any) -> Any:
+    """The same memory as one row."""
+    return array.reshape(int(np.prod(array.shape)))
+
+
+def train(
+    plan: Plan,
+    rule: Rule,
+    learning_rate: np.ndarray,
+    seed: np.ndarray,
+    state: State,
+    source: Dataset,
+    set_of_run: np.ndarray,
+    start: int,
+    stop: int,
+    stream: Any,
+) -> None:
+    """Steps start+1 … stop of R runs; state and source lie on the card. See ``CpuBackend.train``."""
+    real, runs = np.dtype(state.params.dtype).type, len(set_of_run)
+    constants = constants_of(rule, rule.batch, real)
+    memory = memory_for(plan, state.params, new_on_card(1, real, stream), stream)
+    rates, seeds = to_card(learning_rate.astype(real), stream), to_card(seed.astype(np.uint64), stream)
+    chosen = to_card(set_of_run.astype(np.int64), stream)
+    points = Points(flat(source.x), flat(source.y), source.x.shape[1])
+    losses = new_on_card((min(MOST_STEPS, stop - start), runs), real, stream)
+    for first in range(start, stop, MOST_STEPS):
+        last = min(first + MOST_STEPS, stop)
+        factors = np.empty((2, last - first))
+        fill_factors(rule, first, factors)
+        job = Job(
+            renewed(memory, runs, stream), (flat(state.m), flat(state.v)), state.correct, state.diverged, rates, seeds,
+            chosen, losses, to_card(factors.astype(real), stream),
+        )  # fmt: skip
+        before = to_card(to_host(state.diverged, stream), stream)
+        threads, size = plan.threads, plan.shared_size * np.dtype(real).itemsize
+        launch(train_on_dataset, runs * plan.blocks, threads, size, stream, job, constants, points, first, last)
+        sums = Sums(losses, state.loss_sum, state.counted, state.diverged, before)
+        launch(add_losses, -(-runs // 32), 32, 0, stream, sums, rule.batch, first, last)
+
+
+def renewed(memory: Memory, teams: int, stream: Any) -> Memory:
+    """The same memory with fresh tickets and meetings."""
+    return memory._replace(
+        meetings=to_card(np.zeros(teams, np.int32), stream), tickets=to_card(np.zeros(1, np.int32), stream)
+    )
+
+
+def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: np.ndarray, stream: Any) -> Any:
+    """Scores (R, N), on the card."""
+    real, runs, count = np.dtype(params.dtype).type, len(chosen), x.shape[1]
+    batches = -(-count // asking.BATCH_ROWS)
+    teams = max(1, min(batches, -(-_BLOCKS_PER_MULTIPROCESSOR * multiprocessors() // runs)))
+    plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, blocks=1, teams=teams)
+    answer = new_on_card((runs, count), real, stream)
+    question = asking.Question(
+        memory_for(plan, params, new_on_card(1, real, stream), stream), to_card(chosen.astype(np.int64), stream),
+        flat(x), flat(y), count, batches, answer, new_on_card((1, 1), real, stream),
+    )  # fmt: skip
+    ask(plan, question, constants_of(Rule(0, 0, 0, asking.BATCH_ROWS), count, real), False, stream)
+    return answer
+
+
+def gradient(
+    shape: Shape, loss: int, params: Any, x: Any, y: Any, chosen: np.ndarray, stream: Any
+) -> tuple[Any, np.ndarray]:
+    """dparams (R, Q), on the card, and the mean loss (R,)."""
+    real, runs, count = np.dtype(params.dtype).type, len(chosen), x.shape[1]
+    batches = -(-count // asking.BATCH_ROWS)
+    plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, teams=1)
+    dparams = to_card(np.zeros(params.shape, real), stream)
+    losses = new_on_card((batches, runs), real, stream)
+    question = asking.Question(
+        memory_for(plan, params, dparams, stream), to_card(chosen.astype(np.int64), stream), flat(x), flat(y), count,
+        batches, new_on_card((1, 1), real, stream), losses,
+    )  # fmt: skip
+    ask(plan, question, constants_of(Rule(loss, 0, 0, asking.BATCH_ROWS), count, real), True, stream)
+    return dparams, to_host(losses, stream).astype(np.float64).sum(axis=0) / count
+
+
+def ask(plan: Plan, question: asking.Question, constants: Constants, back: bool, stream: Any) -> None:
+    """Launch ``evaluate.ask``."""
+    blocks = question.memory.meetings.size * plan.blocks
+    size = plan.shared_size * constants.count.itemsize
+    launch(asking.ask, blocks, plan.threads, size, stream, question, constants, back)
+
+
+def summary(
+    loss: int, answer: Any, y: Any, level: Any, n: int, chosen: np.ndarray, stream: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per run and level (R, n + 1): sum of losses, correct predictions, points, from scores (R, N) on the card."""
+    runs = len(chosen)
+    place = (runs, n + 1)
+    tally = asking.Tally(
+        answer, to_card(chosen.astype(np.int64), stream), y, level, new_on_card(place, np.float64, stream),
+        new_on_card(place, np.int64, stream), new_on_card(place, np.int64, stream),
+    )  # fmt: skip
+    launch(asking.tally_levels, runs * (n + 1), asking.THREADS, 0, stream, tally, loss, n + 1)
+    return to_host(tally.loss, stream), to_host(tally.right, stream), to_host(tally.points, stream)
+
+
+def layer_norms(shape: Shape, dparams: Any, stream: Any) -> np.ndarray:
+    """L2 norms (R, T+1) of each layer's part of dparams (R, Q), on the card."""
+    sizes = [(n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    norms = new_on_card((dparams.shape[0], len(sizes)), np.float64, stream)
+    parts = asking.Parts(dparams, to_card(starts, stream), norms)
+    launch(asking.sum_squares, dparams.shape[0] * len(sizes), asking.THREADS, 0, stream, parts, len(sizes))
+    return np.sqrt(to_host(norms, stream))

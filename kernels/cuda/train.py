@@ -1,0 +1,157 @@
+"""Training many networks of one shape side by side: a bounded chunk of steps in one launch, a team of blocks per run.
+
+A team takes its steps without the host: batch, forward, loss, backward, update, as on the CPU.
+The kernels compute in the float type of the parameters alone. What needs float64 or has nothing to do with a step is
+done outside: the optimiser's factors come from the host, and the sums of losses are formed by a kernel of their own.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import int64
+
+from fracsim.kernels.cuda.step import descend, fill_ones
+from fracsim.kernels.cuda.target import cuda, device, kernel
+from fracsim.kernels.cuda.team import CORRECT, FINITE, NOTES, RANK, RUN, Memory, assemble, meet, recall, take_notes
+from fracsim.kernels.feistel import epoch_key, shuffled
+
+
+class Job(NamedTuple):
+    """R runs of a launch: memory, with their parameters; the rest of their state, flat, as in ``State``; rate (R,), seed (R,) uint64, chosen (R,) set of a run;
+    losses (steps, R): sums over the batches of this launch; factors (2, steps) of ``step_factors`` for a rate of 1;
+    moments: m and v."""
+
+    memory: Memory
+    moments: tuple[Any, Any]
+    correct: Any
+    diverged: Any
+    rate: Any
+    seed: Any
+    chosen: Any
+    losses: Any
+    factors: Any
+
+
+class Points(NamedTuple):
+    """Training sets: x (sets · N · d,) and y (sets · N,), flat, with N = ``count``."""
+
+    x: Any
+    y: Any
+    count: int
+
+
+@device
+def gather(notes, memory, points, job, step):
+    """Copy the batch of ``step`` = 1, 2, … of a data set into ``own``, in its epoch's order.
+
+    A batch that would cross the end of an epoch is dropped, as in ``kernels.train.gather``.
+    """
+    plan = recall(notes)
+    team = assemble(notes, memory)
+    per_epoch = points.count // plan.batch
+    epoch = (step - 1) // per_epoch
+    first = ((step - 1) - epoch * per_epoch) * plan.batch
+    run = notes[RUN]
+    key, chosen = epoch_key(job.seed[run], epoch), job.chosen[run]
+    d = plan.inputs
+    b = cuda.threadIdx.x
+    while b < plan.batch:
+        index = chosen * points.count + np.int64(shuffled(first + b, points.count, key))
+        team.own[np.uint64(plan.labels + b)] = points.y[np.uint64(index)]
+        for i in range(d):
+            team.own[np.uint64(b * (d + 1) + i)] = points.x[np.uint64(index * d + i)]
+        b += cuda.blockDim.x
+    cuda.syncthreads()
+
+
+@device
+def begin(notes, job):
+    """Parameters into shared memory, where they are resident, and the columns of ones. Meet after it."""
+    plan = recall(notes)
+    if plan.resident:
+        team, start = assemble(notes, job.memory), notes[RUN] * plan.parameters
+        e = cuda.threadIdx.x
+        while e < plan.parameters:
+            team.params[np.uint64(e)] = job.memory.params[np.uint64(start + e)]
+            e += cuda.blockDim.x
+    fill_ones(notes, job.memory)
+
+
+@device
+def finish(notes, job, step):
+    """What the run has come to by ``step`` into its state; parameters, too, where they are resident."""
+    plan = recall(notes)
+    run = notes[RUN]
+    if cuda.threadIdx.x == 0 and notes[RANK] == 0:
+        job.correct[run] += notes[CORRECT]
+        job.diverged[run] = -1 if notes[FINITE] else step
+    if plan.resident:
+        team, start = assemble(notes, job.memory), run * plan.parameters
+        e = cuda.threadIdx.x
+        while e < plan.parameters:
+            job.memory.params[np.uint64(start + e)] = team.params[np.uint64(e)]
+            e += cuda.blockDim.x
+
+
+@device
+def has_diverged(notes, job):
+    """Whether the run had diverged before."""
+    return job.diverged[notes[RUN]] >= 0
+
+
+@device
+def factors_of(notes, job, at):
+    """The optimiser's factors for step ``at`` of the launch."""
+    return job.rate[notes[RUN]] * job.factors[0, at], job.factors[1, at]
+
+
+@device
+def keep_loss(notes, job, at):
+    """Store the sum of losses of step ``at`` of the launch."""
+    plan = recall(notes)
+    run = notes[RUN]
+    if cuda.threadIdx.x == 0 and notes[RANK] == 0:
+        job.losses[at, run] = assemble(notes, job.memory).own[np.uint64(plan.partials)]
+
+
+@kernel
+def train_on_dataset(job, constants, points, start, stop):
+    """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a team."""
+    notes = cuda.shared.array(NOTES, int64)
+    take_notes(notes, job.memory)
+    if has_diverged(notes, job):
+        return
+    begin(notes, job)
+    meet(notes, job.memory)
+    step = start
+    while step < stop and notes[FINITE]:
+        gather(notes, job.memory, points, job, step + 1)
+        descend(notes, job.memory, constants, factors_of(notes, job, step - start), job.moments)
+        keep_loss(notes, job, step - start)
+        step += 1
+    finish(notes, job, step)
+
+
+class Sums(NamedTuple):
+    """losses (steps, R) of a launch; where they are added: loss_sum (R,) float64, counted (R,) int64; diverged (R,)."""
+
+    losses: Any
+    loss_sum: Any
+    counted: Any
+    diverged: Any
+    before: Any
+    """(R,) ``diverged`` before the launch"""
+
+
+@kernel
+def add_losses(sums, batch, start, stop):
+    """Add the losses of a launch, one after the other, so that it does not matter how steps are cut into launches."""
+    run = cuda.grid(1)
+    if run >= sums.loss_sum.size or sums.before[run] >= 0:
+        return
+    last = sums.diverged[run] if sums.diverged[run] >= 0 else stop
+    total = sums.loss_sum[run]
+    for at in range(last - start):
+        total += sums.losses[at, run]
+    sums.loss_sum[run] = total
+    sums.counted[run] += (last - start) * batch
