@@ -28,7 +28,8 @@ def loss_and_slope(code, score, label):
         z = label * score
         decay = math.exp(-abs(z))
         slope = one / (one + decay) if z < 0 else decay / (one + decay)
-        return max(-z, one - one) + math.log1p(decay), -label * slope
+        excess = -z if z < 0 else one - one
+        return excess + math.log1p(decay), -label * slope
     error = score - label
     return error * error / (one + one), error
 

@@ -11,8 +11,6 @@ x86 cores a hundredfold. A parameter feels such a moment by less than 1e-22 η.
 
 import math
 
-import numpy as np
-
 from fracsim.kernels.jit import formula
 
 OPTIMIZERS = ("sgd", "momentum", "adam")
@@ -52,4 +50,4 @@ def adam_step(p, m, v, g, rate, beta1, one_minus_beta1, beta2, one_minus_beta2, 
     """New (p, m, v); ``rate`` = η / (1-β₁ᵗ) and ``scale`` = 1 / √(1-β₂ᵗ) carry the bias corrections of step t."""
     m = keep_normal(beta1 * m + one_minus_beta1 * g, negligible)
     v = keep_normal(beta2 * v + one_minus_beta2 * (g * g), negligible)
-    return p - rate * m / (np.sqrt(v) * scale + epsilon), m, v
+    return p - rate * m / (math.sqrt(v) * scale + epsilon), m, v

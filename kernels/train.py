@@ -116,6 +116,13 @@ def step_factors(rule, learning_rate, step):
 
 
 @kernel
+def fill_factors(rule, start, factors):
+    """factors (2, steps) = ``step_factors`` of the steps from start + 1 on, for a learning rate of 1."""
+    for at in range(factors.shape[1]):
+        factors[0, at], factors[1, at] = step_factors(rule, 1.0, start + at + 1)
+
+
+@kernel
 def update(rule, rate, scale, size, w, p0, m0, v0, g0):
     """One optimiser step for ``size`` parameters at p0 with moments at m0, v0 and gradient at g0, in place.
 
