@@ -8,7 +8,7 @@ A test module names its kernels in a function without arguments, for example in 
 each as (kernel or device function, example arguments: values of the types it is called with, or numba types), and asks
 
     text = ptx.compile_ptx("test_cuda_thing:kernels")["double d=2", "sm_90"]
-    assert not ptx.instructions(text, "fma.rn.f64")
+    assert not ptx.fusible(text)
     assert ptx.registers(text)["spill_stores"] == 0
 
 ``compile_ptx`` skips the test where there is no compiler, ``registers`` where there is no ptxas. Compiling happens in a
@@ -96,6 +96,14 @@ def instructions(text: str, pattern: str = "") -> list[str]:
     """The instructions of a PTX text that hold the pattern (a regular expression), without their predicates."""
     found = re.findall(r"^\s*(?:@!?%p\d+\s+)?([a-z][\w.:]*(?:\s[^\n]*)?;)", text, re.MULTILINE)
     return [instruction for instruction in found if re.search(pattern, instruction)]
+
+
+def fusible(text: str) -> list[str]:
+    """Operations in float64 that ptxas may fuse, or that are fused: a + or - of a product, neither with ``.rn``."""
+    products = {re.split(r"[\s,]+", product)[1] for product in instructions(text, r"^mul\.f64")}
+    sums = instructions(text, r"^(add|sub)\.f64")
+    of_products = [line for line in sums if products & set(re.split(r"[\s,;]+", line)[2:])]
+    return of_products + instructions(text, r"^fma.*\.f64")
 
 
 @functools.cache
