@@ -34,6 +34,10 @@ ARCHITECTURES = ("sm_80", "sm_90")
 _OF_THE_SIMULATOR = ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_JIT")
 
 
+def _libraries(home: Path) -> list[Path]:
+    return [*home.glob("nvvm/lib64/libnvvm.so*"), *home.glob("lib64/libnvvm.so*")]
+
+
 @functools.cache
 def cuda_home() -> Path | None:
     """Where libnvvm, libdevice and ptxas are: $CUDA_HOME, /usr/local/cuda or the wheel nvidia-cuda-nvcc-cu12."""
@@ -41,11 +45,8 @@ def cuda_home() -> Path | None:
     homes.append(Path("/usr/local/cuda"))
     wheels = importlib.util.find_spec("nvidia")
     homes += [Path(place) / "cuda_nvcc" for place in (wheels.submodule_search_locations or ())] if wheels else []
-    for home in homes:
-        compilers = [*home.glob("nvvm/lib64/libnvvm.so*"), *home.glob("lib64/libnvvm.so*")]
-        if compilers and any(home.glob("nvvm/libdevice/libdevice*.bc")):
-            return home
-    return None
+    complete = (home for home in homes if _libraries(home) and any(home.glob("nvvm/libdevice/libdevice*.bc")))
+    return next(complete, None)
 
 
 @functools.cache
@@ -56,6 +57,9 @@ def compile_ptx(jobs: str, architectures: tuple[str, ...] = ARCHITECTURES) -> di
         pytest.skip("no CUDA compiler: set CUDA_HOME, or pip install nvidia-cuda-nvcc-cu12")
     environment = {key: value for key, value in os.environ.items() if key not in _OF_THE_SIMULATOR}
     environment["CUDA_HOME"] = str(home)
+    # numba finds a libnvvm.so without a version in its name, as in the wheel, only where the system's loader does
+    folders = [str(_libraries(home)[0].parent), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+    environment["LD_LIBRARY_PATH"] = os.pathsep.join(folders)
     program = f"import sys; sys.path.insert(1, {str(TESTS)!r}); import ptx; ptx.compile_here()"
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "ptx.json"

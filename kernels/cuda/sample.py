@@ -100,10 +100,10 @@ def propose(geometry, law, seed, purpose, index, block, target, point, work):
 def draw(geometry, law, seed, purpose, index, point, work):
     """Level of sample ``index`` of the stream (seed, purpose); overwrites point (d,) with it. n for a positive.
 
-    For one thread of any kernel, alone: threads need not come here together. seed and index are uint64; geometry and law
-    are placed on the card. ``point`` and the u, v, w of ``work`` are local arrays of the constant size d; its others and
-    marks are this thread's part of ``new_stacks(threads, law.fractal_depth, d, stream)``, which may be shared by kernels
-    that run one after the other::
+    For one thread of any kernel; the threads of a block need not come here together. seed and index are uint64,
+    geometry and law are placed on the card. ``point`` and the u, v, w of ``work`` are local arrays of the constant
+    size d; its others and marks are this thread's part of ``new_stacks(threads, law.fractal_depth, d, stream)``, with
+    anything in it::
 
         point, u = cuda.local.array(d, np.float64), cuda.local.array(d, np.float64)
         v, w = cuda.local.array(d, np.float64), cuda.local.array(d, np.float64)
