@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fracsim.kernels.cuda.level import Work, chunks, grid_for, new_stacks, place, point_level
-from fracsim.kernels.cuda.target import cuda, kernel, launch, new_on_card, new_stream, to_host
+from fracsim.kernels.cuda.target import cuda, device, kernel, launch, new_on_card, new_stream, to_host
 from fracsim.kernels.geometry import Geometry, Law, affine_row
 from fracsim.kernels.jit import formula
 from fracsim.kernels.level import in_image
@@ -96,7 +96,7 @@ def propose(geometry, law, seed, purpose, index, block, target, point, work):
     return target, point_level(matrix, offset, geometry.low, law.fractal_depth, point, work) == target
 
 
-@formula
+@device
 def draw(geometry, law, seed, purpose, index, point, work):
     """Level of sample ``index`` of the stream (seed, purpose); overwrites point (d,) with it. n for a positive.
 
