@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fracsim.kernels.jit import formula
+from fracsim.kernels.rounding import add, mul
 
 COMPLEMENT, CENTRE = 0, 1
 GAPS = ("complement", "centre")
@@ -70,5 +71,5 @@ def affine_row(matrix, offset, i, p, x):
     """Row p of map i at the point x (d,): offset + Σ_q matrix_pq x_q, summed in this order."""
     total = offset[i, p]
     for q in range(x.size):
-        total += matrix[i, p, q] * x[q]
+        total = add(total, mul(matrix[i, p, q], x[q]))
     return total

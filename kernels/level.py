@@ -73,10 +73,12 @@ def level_of(matrix, offset, low, n, u, v, others, marks):
 
     Overwrites u and the work arrays v (d,), others (n, d), marks (n, 2).
     """
-    r, d = offset.shape
-    for q in range(d):
-        if not (low <= u[q] <= 1.0):
-            return -1
+    r, d = offset.shape[0], u.size
+    in_base = True
+    for q in range(d):  # without a way out, so that a card keeps u in registers
+        in_base = in_base & (low <= u[q]) & (u[q] <= 1.0)
+    if not in_base:
+        return -1
     j, deepest, i, waiting = 0, 0, 0, 0
     while j < n:
         while i < r and not in_image(matrix, offset, i, low, 1.0, u):
@@ -91,7 +93,7 @@ def level_of(matrix, offset, low, n, u, v, others, marks):
             waiting += 1
             j, i = j + 1, 0
         else:
-            deepest = max(deepest, j)
+            deepest = j if j > deepest else deepest
             if waiting == 0:
                 return deepest
             waiting -= 1

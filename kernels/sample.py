@@ -20,6 +20,7 @@ from fracsim.kernels.geometry import CENTRE, Geometry, Law
 from fracsim.kernels.jit import formula, inlined, kernel
 from fracsim.kernels.level import LANES, find_levels, make_work, try_image_lanes
 from fracsim.kernels.philox import random_words, uniform
+from fracsim.kernels.rounding import add, mul
 
 _PATHS_PER_WORD = 2**16  # so that 32 random bits make every path equally likely to 2^-16
 _COARSE = 2.0**-12  # in cells this wide rounding is some 2^-40, and no uniform comes closer to a border than 2^-32
@@ -44,7 +45,7 @@ def draw_level(curve, u):
     """Level of the uniform u: n (a positive) below P(0) = 1/2, j (a negative) in [P(j), P(j+1))."""
     passed = 0
     for j in range(curve.size):
-        passed += u >= curve[j]
+        passed += u >= curve[np.uint64(j)]  # unsigned: no test for negative indices
     return curve.size - 1 if passed == 0 else passed - 1
 
 
@@ -54,9 +55,23 @@ def reach(low, law, positive):
     half = 0.5 * (1.0 - low)
     if positive:
         return half * (1.0 - law.positive_margin)
-    if law.gap == CENTRE:
-        return half * min(1.0 / 3.0, 1.0 - law.negative_margin)
-    return half * (1.0 - law.negative_margin)
+    inner = 1.0 - law.negative_margin
+    if law.gap == CENTRE and inner > 1.0 / 3.0:
+        return half * (1.0 / 3.0)
+    return half * inner
+
+
+@formula
+def coordinate(low, half, word):
+    """A coordinate of the proposal in the unit cell: ``word``, a uniform of (0, 1), brought to the centre ± half."""
+    return add(0.5 * (low + 1.0), mul(half, add(mul(2.0, word), -1.0)))
+
+
+@formula
+def enlarged(low, margin):
+    """Ends of the base in every coordinate, enlarged by 1 + margin about its centre."""
+    beyond = mul(0.5 * (1.0 - low), margin)
+    return add(low, -beyond), add(1.0, beyond)
 
 
 @formula
@@ -74,11 +89,11 @@ def fill_words(indices, blocks, purpose, seed, words, count):
 @formula
 def find_gap(matrix, offset, low, margin, u, w, inside, free, count):
     """free (LANES,) = 1.0 where u (d, LANES) lies outside every image enlarged by 1 + margin, else 0.0."""
-    beyond = 0.5 * (1.0 - low) * margin
+    below, above = enlarged(low, margin)
     for lane in range(count):
         free[lane] = 1.0
     for i in range(offset.shape[0]):
-        try_image_lanes(matrix, offset, i, low - beyond, 1.0 + beyond, u, w, inside, count)
+        try_image_lanes(matrix, offset, i, below, above, u, w, inside, count)
         for lane in range(count):
             free[lane] *= 1.0 - inside[lane]
 
@@ -142,7 +157,7 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
     # taken out of their tuples once: numba counts references at each access
     matrix, offset, low, curve = geometry.matrices, geometry.offsets, geometry.low, law.curve
     inverse_matrix, inverse_offset = geometry.inverse_matrices, geometry.inverse_offsets
-    centre, half_positive, half_negative = 0.5 * (low + 1.0), reach(low, law, True), reach(low, law, False)
+    half_positive, half_negative = reach(low, law, True), reach(low, law, False)
     work = make_work(d, n)
     words, u, v, free = np.empty((4 * law.blocks, LANES)), np.empty((d, LANES)), np.empty((d, LANES)), np.empty(LANES)
     rows, blocks, target = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
@@ -163,7 +178,7 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
         for q in range(d):
             for lane in range(active):
                 half = half_positive if target[lane] == n else half_negative
-                u[q, lane] = centre + half * (2.0 * words[1 + q, lane] - 1.0)
+                u[q, lane] = coordinate(low, half, words[1 + q, lane])
         if law.negative_margin > 0.0:  # without a margin the check of the level finds those in an image
             find_gap(inverse_matrix, inverse_offset, low, law.negative_margin, u, v, work.inside, free, active)
         descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v, active)

@@ -36,3 +36,17 @@ def zoo():
     names = ("cantor1d", "cantor", "cantor:3", "cantor:4", "sierpinski", "vicsek", "pentaflake", "corners")
     fractals = {name: load_fractal(name) for name in names}
     return fractals | {"twisted": twisted(), "twisted01": twisted("[0,1]"), "dead end": dead_end(), "many": many()}
+
+
+def probes(fractal, n, rng):
+    """Points of all kinds: anywhere (also outside), in cells of all levels, and on the corners and faces of cells."""
+    d, low = fractal.dimension, fractal.low
+    points = [rng.uniform(low - 0.1, 1.1, (60, d))]
+    for j in range(1, n + 1):
+        matrices, offsets = fractal.cells(j)
+        cells = rng.integers(len(offsets), size=40)
+        u = rng.uniform(low, 1, (40, d))
+        u[10:20] = np.where(rng.random((10, d)) < 0.5, low, 1.0)  # corners
+        u[20:30, 0] = np.where(rng.random(10) < 0.5, low, 1.0)  # faces
+        points.append(np.einsum("npq,nq->np", matrices[cells], u) + offsets[cells])
+    return np.concatenate(points)

@@ -8,6 +8,7 @@ the simulator replaces bare ones by objects that compiled formulas do not know.
 """
 
 import functools
+import importlib
 import threading
 from typing import Any, TypeVar
 
@@ -37,6 +38,9 @@ class _Running:
 
 cuda: Any = _Running() if SIMULATED else _numba_cuda
 """``numba.cuda``, for use inside kernels."""
+
+libdevice: Any = None if SIMULATED else importlib.import_module("numba.cuda.libdevice")
+"""The card's mathematical functions; none in the simulator."""
 
 _one_launch = threading.Lock()  # the simulator has no place for two
 
