@@ -12,7 +12,8 @@ import threading
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import config, cuda as _numba_cuda
+from numba import config
+from numba import cuda as _numba_cuda
 
 from fracsim.kernels import CACHED
 
