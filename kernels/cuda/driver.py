@@ -1,7 +1,7 @@
 """What NVIDIA's driver says of the cards here, asked without numba.
 
-It answers at once, also where numba.cuda could not be imported, and has the few calls that numba lacks. Numbers of errors
-and attributes are those of CUDA's driver API (cuda.h), which never change.
+It answers at once, also where numba.cuda could not be imported, and has the few calls that numba lacks. Numbers of
+errors and attributes are those of CUDA's driver API (cuda.h), which never change.
 """
 
 import ctypes
@@ -114,7 +114,7 @@ def error_name(code: int) -> str:
 
 
 def allow_shared(function: Any, shared_bytes: int, card: int) -> int:
-    """Let a loaded kernel use so much dynamic shared memory (above 48 KiB a card wants to be asked); the error's number.
+    """Let a loaded kernel use so much dynamic shared memory (above 48 KiB a card wants to be asked); CUDA's error or 0.
 
     ``function`` is numba's object for a loaded kernel: its handle is a CUfunction, in numba-cuda a CUkernel.
     """

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
 from fracsim.kernels.cuda.driver import BUSY
 
-_OLD = "the NVIDIA driver is too old for the installed CUDA toolkit: update the driver, or install fracsim's extra cuda12"
+_OLD = "the NVIDIA driver is too old for the installed CUDA toolkit: update the driver, or take an older toolkit"
 _BROKEN = "the card failed while it computed; what was recorded is kept, so give the command again"
 _SENTENCES = {
     "DEVICE_UNAVAILABLE": f"{BUSY.what}: {BUSY.cure}",
