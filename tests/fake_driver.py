@@ -1,4 +1,4 @@
-"""A stand-in for NVIDIA's driver library, as ctypes would give it: so many cards, and errors where a test wants them."""
+"""A stand-in for NVIDIA's driver library, as ctypes gives it: so many cards, and errors where a test wants them."""
 
 import ctypes
 

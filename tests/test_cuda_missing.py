@@ -121,7 +121,7 @@ class CudaAPIError(Exception):
     [
         (CudaAPIError(46, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAILABLE"), "exclusive"),
         (RuntimeError("[222] Call to cuLinkAddData results in CUDA_ERROR_UNSUPPORTED_PTX_VERSION\n"), "too old"),
-        (CudaAPIError(700, "Call to cuStreamSynchronize results in CUDA_ERROR_ILLEGAL_ADDRESS"), "what was recorded is"),
+        (CudaAPIError(700, "Call to cuStreamSynchronize results in CUDA_ERROR_ILLEGAL_ADDRESS"), "what was recorded"),
         (CudaAPIError(12345, "Call to cuX results in UNKNOWN_CUDA_ERROR"), "12345"),
         (RuntimeError("Driver missing function: cuKernelSetAttribute"), "too old"),
         (ImportError("Error at driver init: \nCall to cuInit results in CUDA_ERROR_NO_DEVICE (100):"), "NO_DEVICE"),
