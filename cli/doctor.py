@@ -118,7 +118,7 @@ def cuda() -> dict[str, str]:
     from fracsim.kernels.cuda.working import missing, simulator_is_on
 
     lack = missing()
-    facts = {"CUDA": "--backend cuda works" if lack is None else f"{lack.what}; {lack.cure}"}
+    facts = {"CUDA": "--backend cuda works" if lack is None else "; ".join(filter(None, lack))}
     if simulator_is_on():
         facts["CUDA"] = "numba's simulator is on (NUMBA_ENABLE_CUDASIM): --backend cuda runs there, for tests only"
     elif driver.library() is not None:

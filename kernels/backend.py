@@ -40,7 +40,8 @@ def get_backend(name: str = "auto") -> Any:
         return _because(CudaBackend(), "auto: a CUDA card works" if name == "auto" else "")
     if name == "auto":
         return _because(CpuBackend(), f"auto: {lack.what}, so the CPU")
-    raise BackendError(f"backend 'cuda': {lack.what}; {lack.cure}, or use backend 'cpu'")
+    way_out = f"{lack.cure}, or use backend 'cpu'" if lack.cure else "backend 'cpu' needs no card"
+    raise BackendError(f"backend 'cuda': {lack.what}; {way_out}")
 
 
 def _because(backend: Any, reason: str) -> Any:

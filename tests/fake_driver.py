@@ -37,6 +37,6 @@ class FakeDriver:
         return 0
 
     def _cuGetErrorName(self, code, text):
-        names = {46: b"CUDA_ERROR_DEVICE_UNAVAILABLE", 999: b"CUDA_ERROR_UNKNOWN", 1: b"CUDA_ERROR_INVALID_VALUE"}
+        names = {46: b"CUDA_ERROR_DEVICE_UNAVAILABLE", 999: b"CUDA_ERROR_UNKNOWN", 719: b"CUDA_ERROR_LAUNCH_FAILED"}
         text._obj.value = names.get(code.value)
         return 0

@@ -89,6 +89,7 @@ def test_a_first_kernel_that_fails(machine, tmp_path, monkeypatch):
     assert "a first kernel fails" in refused(tmp_path)
 
 
+
 def test_a_free_card_in_exclusive_mode_is_taken_and_given_back(machine):
     library = FakeDriver(attributes={20: 3})
     machine(library)
@@ -122,12 +123,14 @@ class CudaAPIError(Exception):
         (CudaAPIError(46, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAILABLE"), "exclusive"),
         (RuntimeError("[222] Call to cuLinkAddData results in CUDA_ERROR_UNSUPPORTED_PTX_VERSION\n"), "too old"),
         (CudaAPIError(700, "Call to cuStreamSynchronize results in CUDA_ERROR_ILLEGAL_ADDRESS"), "what was recorded"),
+        (CudaAPIError(719, "Call to cuX results in UNKNOWN_CUDA_ERROR"), r"is kept.*\(LAUNCH_FAILED\)"),
         (CudaAPIError(12345, "Call to cuX results in UNKNOWN_CUDA_ERROR"), "12345"),
         (RuntimeError("Driver missing function: cuKernelSetAttribute"), "too old"),
         (ImportError("Error at driver init: \nCall to cuInit results in CUDA_ERROR_NO_DEVICE (100):"), "NO_DEVICE"),
     ],
 )
-def test_what_the_driver_reports_becomes_a_sentence(error, sentence):
+def test_what_the_driver_reports_becomes_a_sentence(monkeypatch, error, sentence):
+    monkeypatch.setattr(driver, "library", FakeDriver)
     with pytest.raises(BackendError, match=sentence) as caught, failures.told():
         raise error
     assert "\n" not in str(caught.value)
@@ -143,6 +146,11 @@ def test_other_errors_are_left_alone():
 def test_too_little_memory_says_the_sizes():
     from fracsim.kernels.backend import OutOfDeviceMemory
 
+    def unknown():
+        raise BackendError("no context")
+
+    with pytest.raises(OutOfDeviceMemory, match=r"too small$"), failures.told(0, unknown):
+        raise CudaAPIError(2, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_OUT_OF_MEMORY")
     with (
         pytest.raises(OutOfDeviceMemory, match=r"8 GiB more are needed, 0.5 GiB of 2 GiB are free"),
         failures.told(2**33, lambda: (2**29, 2**31)),

@@ -23,7 +23,7 @@ class Lack(NamedTuple):
 
     what: str
     cure: str
-    """How to mend it."""
+    """How to mend it; empty where ``what`` says it."""
 
 
 BUSY = Lack("the card is in exclusive mode and another process uses it", "wait for that process (nvidia-smi names it)")
@@ -110,7 +110,7 @@ def error_name(code: int) -> str:
     """CUDA's name of an error."""
     text = ctypes.c_char_p()
     library().cuGetErrorName(ctypes.c_int(code), ctypes.byref(text))
-    return text.value.decode() if text.value else f"CUDA error {code}"
+    return text.value.decode() if text.value else f"CUDA_ERROR_{code}"
 
 
 def allow_shared(function: Any, shared_bytes: int, card: int) -> int:

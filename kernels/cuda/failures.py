@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
-from fracsim.kernels.cuda.driver import BUSY
+from fracsim.kernels.cuda import driver
 
 _OLD = "the NVIDIA driver is too old for the installed CUDA toolkit: update the driver, or take an older toolkit"
 _BROKEN = "the card failed while it computed; what was recorded is kept, so give the command again"
 _SENTENCES = {
-    "DEVICE_UNAVAILABLE": f"{BUSY.what}: {BUSY.cure}",
+    "DEVICE_UNAVAILABLE": f"{driver.BUSY.what}: {driver.BUSY.cure}",
     "INVALID_DEVICE": "the card is gone: see whether nvidia-smi still shows it",
     "UNSUPPORTED_PTX_VERSION": _OLD,
     "JIT_COMPILER_NOT_FOUND": _OLD,
@@ -34,11 +34,12 @@ def name_of(error: BaseException) -> str | None:
     numba raises CudaAPIError, CudaSupportError or LinkerError, numba-cuda also CUDAError of cuda.core; all have the
     name in their text, but for errors that numba does not know.
     """
-    found = re.search(r"CUDA_ERROR_([A-Z0-9_]*[A-Z0-9])", str(error))
+    text = str(error)
+    if type(error).__name__ == "CudaAPIError" and "UNKNOWN_CUDA_ERROR" in text:  # numba lacks some, even 700
+        text = driver.error_name(int(error.args[0]))
+    found = re.search(r"CUDA_ERROR_([A-Z0-9_]*[A-Z0-9])", text)
     if found is not None:
         return found[1]
-    if type(error).__name__ == "CudaAPIError":
-        return str(error)
     if "Driver missing function" in str(error):
         return "UNSUPPORTED_PTX_VERSION"
     return None
@@ -70,9 +71,10 @@ def told(wanted: int = 0, memory: Callable[[], tuple[int, int]] | None = None) -
 def _too_little(wanted: int, memory: Callable[[], tuple[int, int]] | None) -> str:
     parts = [f"{gibibytes(wanted)} more are needed"] if wanted else []
     if memory is not None:
-        free, total = memory()
-        parts.append(f"{gibibytes(free)} of {gibibytes(total)} are free")
-    return f"the card's memory is too small: {', '.join(parts)}"
+        with suppress(BackendError):  # a card without memory for a context cannot tell
+            free, total = memory()
+            parts.append(f"{gibibytes(free)} of {gibibytes(total)} are free")
+    return ": ".join(["the card's memory is too small", *([", ".join(parts)] if parts else [])])
 
 
 def gibibytes(count: int) -> str:

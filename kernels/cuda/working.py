@@ -72,7 +72,7 @@ def _trial() -> Lack | None:
         target.launch(_kernel(), 1, target.WARP, 0, stream, arrays)
         right = target.to_host(arrays.out, stream)[0] == 1
     except BackendError as error:
-        return Lack(str(error), "mend that")
+        return Lack(str(error), "")
     except ImportError as error:
         return Lack(f"no CUDA toolkit was found ({_line(error)})", _GET_TOOLKIT)
     except Exception as error:  # what numba and NVIDIA's libraries raise has no common base
