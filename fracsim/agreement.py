@@ -37,7 +37,7 @@ class Sizes(NamedTuple):
 SMALL = Sizes(points=64, runs=2, depth=2, width=8, batch=4)
 """Seconds in numba's CUDA simulator."""
 
-USUAL = Sizes(points=100_000, runs=3, depth=5, width=100, batch=100)
+USUAL = Sizes(points=20_000, runs=3, depth=5, width=100, batch=100)
 """A moment on a card and on the CPU."""
 
 
