@@ -14,8 +14,8 @@ from pathlib import Path
 
 
 def source_hash() -> str:
-    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite, numba-cuda and Python, and the
-    vector width."""
+    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite, numba-cuda and Python, and
+    the vector width."""
     import llvmlite
     import numba
 
