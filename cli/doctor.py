@@ -53,14 +53,14 @@ def command(as_json: bool) -> int:
         results.append(check)
         if not as_json:
             _echo_row(check.name, check)
-    agreed = []
+    agreed: list[Agreement] = []
     for each in agreement():
         if not as_json and not agreed:
             click.echo("\nbackends against the CPU (largest error, accepted)")
         agreed.append(each)
         if not as_json:
             _echo_row(f"{each.backend:6}{each.verb}", each)
-    passed = all(each.passed for each in (*results, *agreed))
+    passed = all([check.passed for check in results] + [each.passed for each in agreed])
     if as_json:
         rows = {
             name: [{**each._asdict(), "passed": each.passed} for each in found]
