@@ -2,7 +2,6 @@
 
 import platform
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +15,7 @@ from fracsim.cli.warmup import cache_folder
 if TYPE_CHECKING:
     import numpy as np
 
+    from fracsim.agreement import Agreement
     from fracsim.kernels.network import Shape
 
 LIBRARIES = ("numba", "llvmlite", "numpy", "h5py", "matplotlib", "click")
@@ -36,7 +36,8 @@ class Check(NamedTuple):
 @click.command(epilog=example("fracsim doctor", "fracsim doctor --json > machine.json"))
 @json_option
 def command(as_json: bool) -> int:
-    """Say versions, CPU features, threads, cache and CUDA, and check the kernels against plain NumPy.
+    """Say versions, CPU features, threads, cache and CUDA, check the kernels against plain NumPy, and CUDA's against
+    the CPU's where a card works.
 
     Exit code 1 where a check fails: results of this installation should then not be trusted.
     """
@@ -51,14 +52,29 @@ def command(as_json: bool) -> int:
     for check in checks():
         results.append(check)
         if not as_json:
-            word = "ok" if check.passed else "WRONG"
-            click.echo(f"  {check.name:42}{check.deviation:9.2g}{check.accepted:9.2g}  {word}")
-    passed = all(check.passed for check in results)
+            _echo_row(check.name, check)
+    agreed: list[Agreement] = []
+    for each in agreement():
+        if not as_json and not agreed:
+            click.echo("\nbackends against the CPU (largest error, accepted)")
+        agreed.append(each)
+        if not as_json:
+            _echo_row(f"{each.backend:6}{each.verb}", each)
+    passed = all([check.passed for check in results] + [each.passed for each in agreed])
     if as_json:
-        echo_json({**facts, "checks": [{**check._asdict(), "passed": check.passed} for check in results]})
+        rows = {
+            name: [{**each._asdict(), "passed": each.passed} for each in found]
+            for name, found in (("checks", results), ("agreement", agreed))
+        }
+        echo_json({**facts, **rows})
     elif not passed:
-        click.echo("Error: a kernel computes something else than NumPy on this machine; please report it.", err=True)
+        click.echo("Error: a kernel computes something wrong on this machine; please report it.", err=True)
     return 0 if passed else 1
+
+
+def _echo_row(name: str, each: "Check | Agreement") -> None:
+    word = "ok" if each.passed else "WRONG"
+    click.echo(f"  {name:42}{each.deviation:9.2g}{each.accepted:9.2g}  {word}")
 
 
 def machine() -> dict[str, str]:
@@ -84,7 +100,7 @@ def machine() -> dict[str, str]:
         "backend": get_backend("cpu").device,
         "threads": f"{threads} ({reason})",
         "kernel cache": _cache(),
-        "CUDA": cuda(),
+        **cuda(),
     }
 
 
@@ -96,19 +112,43 @@ def _cache() -> str:
     return f"{folder}, {len(kernels)} kernels, {size(sum(path.stat().st_size for path in kernels))}"
 
 
-def cuda() -> str:
-    """The CUDA devices that numba sees, or why there is none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from numba import cuda as driver
+def cuda() -> dict[str, str]:
+    """Whether --backend cuda works here and, as far as there are any, driver, card, toolkit and numba.cuda."""
+    from fracsim.kernels.cuda import driver
+    from fracsim.kernels.cuda.working import missing, simulator_is_on
 
-            if not driver.is_available():
-                return "no device or no driver; computing on the CPU"
-            names = [device.name for device in driver.list_devices()]
-    except Exception as error:  # a broken driver is what a doctor has to survive
-        return f"not usable: {type(error).__name__}: {' '.join(str(error).split())}"
-    return ", ".join(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    lack = missing()
+    facts = {"CUDA": "--backend cuda works" if lack is None else "; ".join(filter(None, lack))}
+    if simulator_is_on():
+        facts["CUDA"] = "numba's simulator is on (NUMBA_ENABLE_CUDASIM): --backend cuda runs there, for tests only"
+    elif driver.library() is not None:
+        facts["CUDA driver"] = "supports CUDA {}.{}".format(*driver.version())
+    try:
+        from fracsim.kernels.cuda import target
+
+        facts["numba.cuda"] = target.implementation()
+        if not simulator_is_on():
+            facts["CUDA toolkit"] = "{}.{}".format(*target.toolkit_version())
+        if lack is None and not simulator_is_on():
+            free, total = target.memory()
+            facts["CUDA card"] = (
+                f"{target.device_name()}, compute capability {'.'.join(map(str, target.compute_capability()))}, "
+                f"{target.multiprocessors()} multiprocessors, {size(free)} of {size(total)} free"
+            )
+    except Exception as error:  # a broken installation is what a doctor has to survive
+        facts.setdefault("numba.cuda", f"not usable: {type(error).__name__}: {' '.join(str(error).split())}")
+        facts.setdefault("CUDA toolkit", "none")
+    return facts
+
+
+def agreement() -> "Iterator[Agreement]":
+    """Every verb on the card, or in numba's simulator where that is on, against the CPU; nothing where neither is."""
+    from fracsim.agreement import SMALL, USUAL, agreements
+    from fracsim.kernels.backend import get_backend
+    from fracsim.kernels.cuda.working import missing, simulator_is_on
+
+    if missing() is None:
+        yield from agreements(get_backend("cuda"), get_backend("cpu"), SMALL if simulator_is_on() else USUAL)
 
 
 def checks() -> Iterator[Check]:

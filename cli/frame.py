@@ -175,6 +175,9 @@ def describe(error: BaseException) -> tuple[str, int]:
         return _one_line(error), STOPPED if isinstance(error, Stopped) else 2 if isinstance(error, UsageError) else 1
     if isinstance(error, ValueError) and str(error).startswith(f"{ENVIRONMENT}_"):  # as kernels say of a variable
         return _one_line(error), 2
+    backends = sys.modules.get("fracsim.kernels.backend")  # who raises its errors has imported it
+    if backends is not None and isinstance(error, backends.BackendError):
+        return _one_line(error), 1
     if isinstance(error, MemoryError):
         return _one_line(f"not enough memory: {error}" if str(error) else "not enough memory"), 1
     if isinstance(error, OSError):

@@ -16,7 +16,8 @@ from fracsim.cli.frame import Progress, duration, echo_json, example, json_optio
 def command(as_json: bool, quiet: bool) -> None:
     """Compile all kernels into the cache, say once per machine type, before many jobs start at the same time.
 
-    Compiled kernels belong to one CPU type, one version of fracsim and one of numba; others are compiled beside them.
+    Where an NVIDIA card works, its kernels too. Compiled kernels belong to one type of CPU or card, one version of
+    fracsim and one of numba; others are compiled beside them.
     The folder is the user's cache folder, or NUMBA_CACHE_DIR.
     """
     started = time.perf_counter()
@@ -46,13 +47,23 @@ def cache_folder() -> str | None:
 
 def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
     """(name, work): the doctor's checks and tiny trainings that together call every kernel with every type."""
-    from fracsim.cli.doctor import checks
+    from fracsim.cli.doctor import agreement, checks
 
     yield "points and networks", lambda: list(checks())
     yield "least error", _least_errors
     yield "linear regions", _regions
     for precision, data in product(("float32", "float64"), ("dataset", "stream", "population")):
-        yield f"training, {precision}, {data}", partial(_train, precision, data)
+        yield f"training, {precision}, {data}", partial(_train, "cpu", precision, data)
+    if _card_works():
+        yield "points and networks on the card", lambda: list(agreement())
+        for precision, data in product(("float32", "float64"), ("dataset", "stream")):
+            yield f"training on the card, {precision}, {data}", partial(_train, "cuda", precision, data)
+
+
+def _card_works() -> bool:
+    from fracsim.kernels.cuda.working import missing, simulator_is_on
+
+    return not simulator_is_on() and missing() is None
 
 
 def _least_errors() -> None:
@@ -71,7 +82,7 @@ def _regions() -> None:
         measure(one.shape, one.params, Place((-1.0, 1.0, -1.0, 1.0), segment, lines, 2))
 
 
-def _train(precision: str, data: str) -> None:
+def _train(backend_name: str, precision: str, data: str) -> None:
     from fracsim.kernels.backend import get_backend
     from fracsim.runs import Run
     from fracsim.training import make_data, train_slice
@@ -80,6 +91,6 @@ def _train(precision: str, data: str) -> None:
         fractal="cantor1d" if data == "population" else "cantor", network_depth=2, width=8, steps=2, record_every=2,
         train_points=8, test_points=8, batch_size=4, precision=precision, data=data,
     )  # fmt: skip
-    backend = get_backend("cpu")
+    backend = get_backend(backend_name)
     points = make_data(run, backend)
     train_slice(run, backend, points)

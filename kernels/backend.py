@@ -13,15 +13,37 @@ class BackendError(RuntimeError):
     """The backend asked for cannot work here; the text says what is missing."""
 
 
-def get_backend(name: str = "auto") -> Any:
-    """The backend of that name; ``auto`` is the CPU until CUDA kernels exist.
+class OutOfDeviceMemory(BackendError):
+    """The device's memory is too small for what was asked; fewer runs at once may fit."""
 
+
+def get_backend(name: str = "auto") -> Any:
+    """The backend of that name; ``auto`` is the NVIDIA card if one works, else the CPU, and its ``reason`` says why.
+
+    Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1) is for tests: "cuda" takes it, "auto" never does.
     Raises BackendError for a backend that cannot work here, ValueError for an unknown name.
     """
-    if name == "cuda":
-        raise BackendError("backend 'cuda': this version of fracsim has no CUDA kernels yet; use 'cpu' or 'auto'")
     if name not in BACKENDS:
         raise ValueError(f"unknown backend {name!r}; accepted: {', '.join(BACKENDS)}")
     from fracsim.kernels.cpu import CpuBackend
 
-    return CpuBackend()
+    if name == "cpu":
+        return CpuBackend()
+    from fracsim.kernels.cuda.working import missing, simulator_is_on
+
+    if name == "auto" and simulator_is_on():
+        return _because(CpuBackend(), "auto: NUMBA_ENABLE_CUDASIM is set, and the simulator is for tests, so the CPU")
+    lack = missing()
+    if lack is None:
+        from fracsim.kernels.cuda.backend import CudaBackend
+
+        return _because(CudaBackend(), "auto: a CUDA card works" if name == "auto" else "")
+    if name == "auto":
+        return _because(CpuBackend(), f"auto: {lack.what}, so the CPU")
+    way_out = f"{lack.cure}, or use backend 'cpu'" if lack.cure else "backend 'cpu' needs no card"
+    raise BackendError(f"backend 'cuda': {lack.what}; {way_out}")
+
+
+def _because(backend: Any, reason: str) -> Any:
+    backend.reason = reason
+    return backend

@@ -14,17 +14,28 @@ from pathlib import Path
 
 
 def source_hash() -> str:
-    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite and Python, and the vector
-    width."""
+    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite, numba-cuda and Python, and
+    the vector width."""
     import llvmlite
     import numba
 
     from fracsim.kernels.vectors import VECTOR_BYTES
 
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {sys.version} {VECTOR_BYTES}".encode())
+    versions = f"{numba.__version__} {llvmlite.__version__} {_numba_cuda()} {sys.version} {VECTOR_BYTES}"
+    digest = hashlib.sha256(versions.encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _numba_cuda() -> str:
+    """Version of the package numba-cuda, whose cache files the numba.cuda of numba could not read."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("numba-cuda")
+    except PackageNotFoundError:
+        return ""
 
 
 def user_cache_folder() -> Path:

@@ -1,9 +1,33 @@
-"""Fixtures that many tests share. Kernels compile once for each float type: share the backend."""
+"""Fixtures that many tests share. Kernels compile once for each float type: share the backend.
 
+Where no NVIDIA card works, CUDA kernels are tested in numba's simulator. It is switched on here, before anything
+imports ``numba.cuda``, and inherited by the processes that tests start; no command takes it unasked.
+"""
+
+import ctypes
 import functools
+import os
 
+import numba
 import numpy as np
 import pytest
+
+
+def card_works() -> bool:
+    """Whether the driver of NVIDIA finds a card."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+if not card_works():
+    os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
+    # pytest has imported numba already, for a filter of warnings; numba would read the variable at its first
+    # compilation, forgetting the cache folder that fracsim has set by then
+    numba.config.reload_config()
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,17 @@ from command_line import fracsim
 from fracsim.cli import doctor
 from fracsim.kernels.network import Shape, parameter_count
 
+
+@pytest.fixture
+def no_agreement(monkeypatch):
+    """Leave out the comparison with the simulator: tests/test_cuda_agreement.py has it."""
+    monkeypatch.setattr(doctor, "agreement", lambda: iter([]))
+
+
 FACTS = ("fracsim", "Python", "numba", "numpy", "h5py", "HDF5", "CPU", "backend", "threads", "kernel cache", "CUDA")
 
 
-def test_doctor_says_the_machine_and_passes_its_checks():
+def test_doctor_says_the_machine_and_passes_its_checks(no_agreement):
     result = fracsim("doctor")
     assert (result.code, result.err) == (0, "")
     for fact in FACTS:
@@ -24,14 +31,14 @@ def test_doctor_says_the_machine_and_passes_its_checks():
     assert result.out.count(" ok") >= 6
 
 
-def test_doctor_as_json():
+def test_doctor_as_json(no_agreement):
     facts = json.loads(fracsim("doctor", "--json").out)
     assert set(FACTS) < set(facts)
     assert {check["passed"] for check in facts["checks"]} == {True}
     assert any("float32" in check["name"] for check in facts["checks"])
 
 
-def test_a_wrong_kernel_is_an_error(monkeypatch):
+def test_a_wrong_kernel_is_an_error(monkeypatch, no_agreement):
     monkeypatch.setattr(doctor, "checks", lambda: iter([doctor.Check("sum", 0.1, 0.01)]))
     result = fracsim("doctor")
     assert result.code == 1
@@ -54,14 +61,59 @@ def test_the_plain_network_agrees_with_finite_differences():
     assert doctor.plain_network(shape, params, x, y)[1] == pytest.approx(central, abs=1e-8)
 
 
-def test_a_broken_cuda_driver_does_not_stop_the_doctor(monkeypatch):
-    from numba import cuda
-
+def test_a_broken_numba_cuda_does_not_stop_the_doctor(monkeypatch):
     def broken():
         raise RuntimeError("driver\nmismatch")
 
-    monkeypatch.setattr(cuda, "is_available", broken)
-    assert doctor.cuda() == "not usable: RuntimeError: driver mismatch"
+    monkeypatch.setattr("fracsim.kernels.cuda.target.implementation", broken)
+    assert doctor.cuda()["numba.cuda"] == "not usable: RuntimeError: driver mismatch"
+
+
+def test_a_card_is_shown_with_its_driver_and_toolkit(monkeypatch):
+    from fake_driver import FakeDriver
+
+    from fracsim.kernels.cuda import driver, target, working
+
+    monkeypatch.setattr(working, "missing", lambda: None)
+    monkeypatch.setattr(working, "simulator_is_on", lambda: False)
+    monkeypatch.setattr(driver, "library", lambda: FakeDriver(version=12080))
+    for name, answer in (
+        ("implementation", "numba-cuda 0.30.4"), ("toolkit_version", (12, 9)), ("memory", (2**30, 2**33)),
+        ("device_name", "NVIDIA H200"), ("compute_capability", (9, 0)), ("multiprocessors", 132),
+    ):  # fmt: skip
+        monkeypatch.setattr(target, name, lambda answer=answer: answer)
+    assert doctor.cuda() == {
+        "CUDA": "--backend cuda works",
+        "CUDA driver": "supports CUDA 12.8",
+        "numba.cuda": "numba-cuda 0.30.4",
+        "CUDA toolkit": "12.9",
+        "CUDA card": "NVIDIA H200, compute capability 9.0, 132 multiprocessors, 1.1 GB of 8.6 GB free",
+    }
+
+
+def test_without_a_card_one_line_says_why_and_nothing_is_compared(monkeypatch):
+    from fracsim.kernels.cuda import working
+    from fracsim.kernels.cuda.driver import Lack
+
+    monkeypatch.setattr(working, "missing", lambda: Lack("no NVIDIA driver was found", "install one"))
+    monkeypatch.setattr(working, "simulator_is_on", lambda: False)
+    assert doctor.cuda()["CUDA"] == "no NVIDIA driver was found; install one"
+    assert list(doctor.agreement()) == []
+
+
+def test_backends_that_differ_are_an_error(monkeypatch):
+    from fracsim.agreement import Agreement
+
+    monkeypatch.setattr(doctor, "checks", lambda: iter([]))
+    monkeypatch.setattr(doctor, "agreement", lambda: iter([Agreement("cuda", "gradient", 0.1, 1e-5)]))
+    result = fracsim("doctor")
+    assert result.code == 1
+    assert "cuda  gradient" in result.out
+    assert "WRONG" in result.out
+    facts = json.loads(fracsim("doctor", "--json").out)
+    assert facts["agreement"] == [
+        {"backend": "cuda", "verb": "gradient", "deviation": 0.1, "accepted": 1e-5, "passed": False}
+    ]
 
 
 @pytest.mark.slow

@@ -1,0 +1,16 @@
+"""The import shim: inside pytest kernels run in the simulator unless a card works."""
+
+import numba
+from conftest import card_works
+
+import fracsim.kernels
+from fracsim.kernels.cuda import target
+
+
+def test_the_simulator_is_on_exactly_where_no_card_works():
+    assert card_works() != target.SIMULATED
+
+
+def test_the_simulator_does_not_cost_the_kernels_their_cache():
+    numba.config.reload_config()  # as numba does whenever it compiles
+    assert numba.config.CACHE_DIR or not fracsim.kernels.CACHED
