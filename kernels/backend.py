@@ -13,6 +13,10 @@ class BackendError(RuntimeError):
     """The backend asked for cannot work here; the text says what is missing."""
 
 
+class OutOfDeviceMemory(BackendError):
+    """The device's memory is too small for what was asked; fewer runs at once may fit."""
+
+
 def get_backend(name: str = "auto") -> Any:
     """The backend of that name; ``auto`` is the CPU until CUDA kernels exist.
 
