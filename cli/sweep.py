@@ -207,7 +207,7 @@ def show_plan(
 
 def _launches(device: DevicePlan) -> str:
     """What a plan takes of the device, in a line."""
-    runs = [f"{device.launches.count(most)} of {most}" for most in sorted(set(device.launches), reverse=True)]
+    runs = [f"{device.launches.count(most)} of {most} runs" for most in sorted(set(device.launches), reverse=True)]
     shown = ", ".join(runs[:8]) + (", …" if len(runs) > 8 else "")
-    free = "" if device.free is None else f" of {size(device.free)} that are free"
-    return f"launches with so many runs: {shown}; memory of the device {size(device.memory)}{free}"
+    free = "" if device.free is None else f" of {size(device.free)} that is free"
+    return f"launches: {shown}; memory of the device {size(device.memory)}{free}"
