@@ -49,7 +49,7 @@ def output_options(function: F) -> F:
         click.option(
             "--threads", type=Count(MOST_THREADS), help="Threads; a run takes one. [default: what the machine grants]"
         ),
-        click.option("--backend", metavar="TEXT", default="cpu", show_default=True, help="cpu, or auto."),
+        click.option("--backend", metavar="TEXT", default="cpu", show_default=True, help="cpu, cuda, or auto."),
         click.option(
             "--checkpoint-every", metavar="TIME", default="10:00", show_default=True,
             help="Time between two checkpoints: seconds, MM:SS or H:MM:SS.",

@@ -285,7 +285,7 @@ class Sweep:
 
     def _raise_error(self) -> None:
         from fracsim.data.errors import FileError
-        from fracsim.kernels.backend import OutOfDeviceMemory
+        from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
 
         assert self.error is not None
         group, error = self.error
@@ -295,4 +295,5 @@ class Sweep:
         name = f"run {self.part.numbers[group[0]]}{beside}"
         if isinstance(error, OutOfDeviceMemory):
             raise RunError(f"{self.ensembles.too_large(group[0], name)}: {error}") from error
-        raise RunError(f"{name} failed: {type(error).__name__}: {error}") from error
+        kind = "" if isinstance(error, BackendError) else f"{type(error).__name__}: "
+        raise RunError(f"{name} failed: {kind}{error}") from error
