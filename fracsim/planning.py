@@ -120,9 +120,9 @@ def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | No
     data = sorted((_data_memory(run, inputs[run.fractal]) for run in sets.values()), reverse=True)
     at_once, device = threads, None
     if ensembles is not None and ensembles.backend.side_by_side:
-        groups = ensembles.groups(range(len(runs)), [0] * len(runs))
-        flying = ensembles.first(groups, threads)
-        device = DevicePlan(tuple(map(len, groups)), ensembles.taken(flying), ensembles.free)
+        launches = ensembles.groups(range(len(runs)), [0] * len(runs))
+        flying = ensembles.first(launches, threads)
+        device = DevicePlan(tuple(map(len, launches)), ensembles.taken(flying), ensembles.free)
         at_once, held = sum(map(len, flying)), sum(data)
         working = [_STATES * _state_memory(run) for run in runs]
     else:

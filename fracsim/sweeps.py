@@ -90,11 +90,12 @@ def run_sweep(
         return Summary(path, "complete", already_complete=True)
     say = announce or (lambda sentence: None)
     ensembles = Ensembles(part.runs, chosen)
-    launches = len(ensembles.groups(range(len(part.runs)), [0] * len(part.runs)))
+    fresh = ensembles.groups(range(len(part.runs)), [0] * len(part.runs))
+    most = len(fresh) if stored is None else len(part.runs)  # equal runs may have stopped at different steps
     with (
         OutputLock(path) as lock,
         Stop() as stop,
-        make_engine(executor, threads, launches, chosen.side_by_side) as engine,
+        make_engine(executor, threads, most, chosen.side_by_side) as engine,
     ):
         if max_seconds is not None:
             stop.after(_until_stop(max_seconds, engine, called))
@@ -108,7 +109,8 @@ def run_sweep(
             say(note)
         facts = machines.facts()
         took = f" (auto: {chosen.why})" if chosen.why else ""
-        say(f"{_what(part)}{_in(room)} on {_where(engine)} ({engine.reason}); {facts['backend']}{took}: "
+        launches = _in(room) if stored is None else ""
+        say(f"{_what(part)}{launches} on {_where(engine)} ({engine.reason}); {facts['backend']}{took}: "
             f"{facts['device']}")  # fmt: skip
         attributes: dict[str, str | int | float] = {
             "command": command,

@@ -15,6 +15,7 @@ from fracsim.data.reader import open_trajectory
 from fracsim.engines import choose_threads
 from fracsim.ensembles import Ensembles
 from fracsim.errors import RunError, UsageError
+from fracsim.kernels.backend import BackendError
 from fracsim.sweeps import run_sweep
 
 MIXED = small(
@@ -76,6 +77,25 @@ def test_stop_and_go_on_in_other_groups_and_without(tmp_path, device, short_slic
     assert sizes[:4] == [5, 2, 0, 3]
     assert open_trajectory(path).attributes["continued"] == 4
     same(tmp_path / "a.h5", path)
+
+
+def test_runs_that_stopped_at_different_steps_go_on_at_once(tmp_path, device, short_slices):
+    experiment, path = small(crossed={"seed": (0, 1, 2)}), tmp_path / "a.h5"
+    run_sweep(experiment, path, threads=1, progress=StopAt(0.1))
+    said: list[str] = []
+    device.why = "there is a card"
+    assert run_sweep(experiment, path, backend="cuda", announce=said.append).threads == 3
+    assert sorted(set(device.launches)) == [1, 2]
+    assert said[-1].endswith("; cuda (auto: there is a card): a fake device")
+
+
+def test_a_device_that_breaks_ends_the_sweep_in_a_sentence(tmp_path, device, monkeypatch):
+    def broken(*_):
+        raise BackendError("the card does not answer")
+
+    monkeypatch.setattr(device, "evaluate", broken)
+    with pytest.raises(RunError, match=r"^run 0 and 2 beside it failed: the card does not answer$"):
+        run_sweep(small(crossed={"seed": (0, 1, 2)}), tmp_path / "a.h5", backend="cuda")
 
 
 def test_the_other_backend_goes_on_and_it_is_said(tmp_path, device, short_slices):
