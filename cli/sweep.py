@@ -14,6 +14,7 @@ from fracsim.errors import UsageError
 
 if TYPE_CHECKING:
     from fracsim.experiments import Experiment
+    from fracsim.planning import DevicePlan
 
 
 @click.command(
@@ -166,18 +167,21 @@ def show_plan(
     """Print the plan with its measured times; nothing is written."""
     import dataclasses
 
+    from fracsim.ensembles import Ensembles
     from fracsim.outputs import check_output, folder_of, held_by
     from fracsim.planning import check_room, measure, plan
     from fracsim.shards import make_part
     from fracsim.sweeps import choose_backend, choose_threads
 
-    part = make_part(experiment, shard)
-    count, reason = choose_threads(threads, len(part.runs))
-    planned = plan(part, count, processes=count if executor == "processes" else 1)
+    part, chosen = make_part(experiment, shard), choose_backend(backend)
+    ensembles = Ensembles(part.runs, chosen)
+    groups = ensembles.groups(range(len(part.runs)), [0] * len(part.runs))
+    count, reason = choose_threads(threads, len(groups), chosen.side_by_side)
+    planned = plan(part, count, count if executor == "processes" else 1, ensembles)
     stored = check_output(part, Path(output), overwrite) if output is not None else None
     held = held_by(Path(output)) if output is not None and stored is not None else 0
     check_room(planned, folder_of(Path(output)) if output else Path(), held)
-    planned = measure(part, planned, choose_backend(backend))
+    planned = measure(part, planned, chosen)
     if as_json:
         echo_json({"experiment": experiment.name, "varied": experiment.varied, **dataclasses.asdict(planned)})
         return
@@ -194,4 +198,16 @@ def show_plan(
     click.echo(f"records {planned.records:,}, data sets {planned.data_sets}")
     click.echo(f"memory at most {size(planned.memory)}, disk at most {size(planned.disk)}")
     plural = "s" if count > 1 else ""
-    click.echo(f"about {duration(planned.seconds or 0.0)} on {count} thread{plural} ({reason}), records excluded")
+    where = f"{count} thread{plural} ({reason})"
+    if planned.device is not None:
+        where = chosen.device
+        click.echo(_launches(planned.device))
+    click.echo(f"about {duration(planned.seconds or 0.0)} on {where}, records excluded")
+
+
+def _launches(device: DevicePlan) -> str:
+    """What a plan takes of the device, in a line."""
+    runs = [f"{device.launches.count(most)} of {most} runs" for most in sorted(set(device.launches), reverse=True)]
+    shown = ", ".join(runs[:8]) + (", …" if len(runs) > 8 else "")
+    free = "" if device.free is None else f" of {size(device.free)} that is free"
+    return f"launches: {shown}; memory of the device {size(device.memory)}{free}"

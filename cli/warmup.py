@@ -83,9 +83,10 @@ def _regions() -> None:
 
 
 def _train(backend_name: str, precision: str, data: str) -> None:
+    from fracsim.datasets import make_data
     from fracsim.kernels.backend import get_backend
     from fracsim.runs import Run
-    from fracsim.training import make_data, train_slice
+    from fracsim.training import train_slice
 
     run = Run(
         fractal="cantor1d" if data == "population" else "cantor", network_depth=2, width=8, steps=2, record_every=2,

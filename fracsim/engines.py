@@ -15,6 +15,7 @@ from typing import Any
 
 from fracsim import __version__
 from fracsim.cluster import Cluster
+from fracsim.ensembles import MOST_GROUPS
 from fracsim.errors import RunError, Stopped, UsageError, nearest
 from fracsim.processes import ProcessPool
 from fracsim.threads import MOST_THREADS, available_threads
@@ -189,35 +190,44 @@ class Dask(Engine):
                 f"no worker of {self.name} is left: waiting for one"]  # fmt: skip
 
 
-def make_engine(engine: str | Executor, threads: int | None, runs: int) -> Engine:
-    """The engine of that name, or around an executor of the caller's, for at most ``threads`` tasks at once.
+def make_engine(engine: str | Executor, threads: int | None, groups: int, side_by_side: bool = False) -> Engine:
+    """The engine of that name, or around an executor of the caller's, for at most ``threads`` groups of runs at once.
 
+    ``side_by_side``: a group is a launch on a device, for which a thread only waits.
     Raises UsageError for an unknown name or an absurd number, RunError where a cluster does not answer.
     """
     if isinstance(engine, Executor):
         count = None if threads else workers_of(engine)
-        slots, reason = choose_threads(threads, runs) if count is None else (
-            min(count, runs), "as many as the executor has workers")  # fmt: skip
+        slots, reason = choose_threads(threads, groups, side_by_side) if count is None else (
+            min(count, groups), "as many as the executor has workers")  # fmt: skip
         return Engine(type(engine).__name__, engine, slots, reason)
     if engine == "threads":
-        return Threads(*choose_threads(threads, runs))
+        return Threads(*choose_threads(threads, groups, side_by_side))
     if engine == "processes":
-        return Processes(*choose_threads(threads, runs))
+        if side_by_side and not threads:
+            return Processes(1, "one for the device")
+        return Processes(*choose_threads(threads, groups, side_by_side))
     if engine.startswith("dask:"):
-        most, reason = choose_threads(threads, runs) if threads else (runs, "as many as its workers have threads")
+        most, reason = choose_threads(threads, groups) if threads else (groups, "as many as its workers have threads")
         return Dask(engine.removeprefix("dask:"), most, reason)
     raise UsageError(f"--executor is '{engine}'{nearest(engine, _NAMES)} (accepted: {ACCEPTED})")
 
 
-def choose_threads(requested: int | None, runs: int) -> tuple[int, str]:
-    """How many runs are trained at once and the reason, as a phrase. Raises UsageError for an absurd request."""
+def choose_threads(requested: int | None, groups: int, side_by_side: bool = False) -> tuple[int, str]:
+    """How many groups of runs are trained at once and the reason, as a phrase; on the CPU a group is one run.
+
+    Raises UsageError for an absurd request.
+    """
     if requested is not None and not 1 <= requested <= MOST_THREADS:
         raise UsageError(f"--threads is {requested}; accepted is a whole number from 1 to {MOST_THREADS}")
-    if runs == 1:
+    if side_by_side:
+        count, reason = min(groups, MOST_GROUPS), "one for each launch, a group of equal networks"
+        return (requested, "as asked") if requested and requested < count else (count, reason)
+    if groups == 1:
         return 1, "a single run uses one thread"
     count, reason = (requested, "as asked") if requested else available_threads()
-    if runs < count:
-        return runs, f"one for each of the {runs} runs"
+    if groups < count:
+        return groups, f"one for each of the {groups} runs"
     return count, reason
 
 

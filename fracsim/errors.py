@@ -24,3 +24,8 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     close = get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.6)
     return f"; did you mean '{by_lower_case[close[0]]}'?" if close else ""
+
+
+def gigabytes(count: float) -> str:
+    """A number of bytes as messages tell it."""
+    return f"{count / 1e9:.3g} GB" if count >= 1e8 else f"{count / 1e6:.3g} MB"

@@ -55,6 +55,8 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], there: str = "
     """Phrases on what two machines differ in, of what bits depend on."""
     found = [f"{key.replace('_', ' ')} {one.get(key)} {there} and {other.get(key)} {here}"
              for key in _NAMED if one.get(key) != other.get(key)]  # fmt: skip
+    if one.get("backend") != other.get("backend"):
+        return found  # their devices are of two kinds, which says it all
     vectors = [str(machine.get("device", "")).rpartition(", ")[2] for machine in (one, other)]
     if vectors[0] != vectors[1]:
         found.append(f"{vectors[0]} {there} and {vectors[1]} {here}")

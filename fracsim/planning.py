@@ -6,10 +6,13 @@ import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from fracsim.errors import RunError
+from fracsim.errors import RunError, gigabytes
 from fracsim.runs import Run
+
+if TYPE_CHECKING:
+    from fracsim.ensembles import Ensembles
 
 MOST_SETS = 8
 """Data sets that a process keeps for its next slices, beside those in use."""
@@ -19,6 +22,7 @@ _PROBE_POINTS = 10_000
 _BASE_MEMORY = 200e6  # interpreter, libraries and compiled kernels
 _BASE_DISK = 200e3  # the file's own tables, coordinates and attributes
 _BASE_STATE = 1e3  # what a checkpoint says of a run beside its arrays
+_STATES = 4  # of a run on a device, that this machine holds: the last one, and those on their way
 _EVALUATED_AT_ONCE = 5_000  # test points whose activations live at one time, at most
 
 
@@ -52,6 +56,15 @@ class ShapePlan:
 
 
 @dataclass(frozen=True)
+class DevicePlan:
+    """Runs in each launch; bytes that those in flight together take at most of the device, and that are free there."""
+
+    launches: tuple[int, ...]
+    memory: float
+    free: float | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a sweep takes: ``memory`` and ``disk`` in bytes, estimated from above; ``seconds``, None if not measured."""
 
@@ -64,6 +77,8 @@ class Plan:
     disk: float
     shapes: tuple[ShapePlan, ...]
     seconds: float | None = None
+    device: DevicePlan | None = None
+    """Where runs are trained side by side on a device."""
 
 
 def parameters_of(run: Run) -> int:
@@ -83,12 +98,14 @@ def cost(run: Run, parameters: int) -> float:
     return float(run.steps) * run.points_per_step * (parameters + 300 * (run.network_depth + 1))
 
 
-def plan(part: Work, threads: int, processes: int = 1) -> Plan:
+def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | None = None) -> Plan:
     """The plan of an experiment, or of a part of one, without times.
 
-    ``threads`` runs are trained at once, by so many processes on this machine; by 0, elsewhere.
+    ``threads`` runs are trained at once, by so many processes on this machine; by 0, elsewhere. With ``ensembles`` of
+    a backend that trains side by side, so many groups are.
     """
-    from fracsim.training import data_key, shape_of
+    from fracsim.datasets import data_key
+    from fracsim.training import shape_of
 
     runs = part.runs
     groups: dict[Any, list[Run]] = {}
@@ -100,10 +117,19 @@ def plan(part: Work, threads: int, processes: int = 1) -> Plan:
     )
     sets = {data_key(run): run for run in runs}
     inputs = {run.fractal: shape_of(run).inputs for run in runs}
-    working = sorted((_working_memory(run, parameters_of(run)) for run in runs), reverse=True)
     data = sorted((_data_memory(run, inputs[run.fractal]) for run in sets.values()), reverse=True)
-    held = sum(data[: MOST_SETS + -(-threads // max(processes, 1))])
-    memory = max(processes, 1) * _BASE_MEMORY + processes * held + (sum(working[:threads]) if processes else 0.0)
+    at_once, device = threads, None
+    if ensembles is not None and ensembles.backend.side_by_side:
+        launches = ensembles.groups(range(len(runs)), [0] * len(runs))
+        flying = ensembles.first(launches, threads)
+        device = DevicePlan(tuple(map(len, launches)), ensembles.taken(flying), ensembles.free)
+        at_once, held = sum(map(len, flying)), sum(data)
+        working = [_STATES * _state_memory(run) for run in runs]
+    else:
+        held = sum(data[: MOST_SETS + -(-threads // max(processes, 1))])
+        working = [_working_memory(run, parameters_of(run)) for run in runs]
+    working.sort(reverse=True)
+    memory = max(processes, 1) * _BASE_MEMORY + processes * held + (sum(working[:at_once]) if processes else 0.0)
     return Plan(
         runs=len(runs),
         threads=threads,
@@ -111,13 +137,19 @@ def plan(part: Work, threads: int, processes: int = 1) -> Plan:
         records=len(runs) * len(runs[0].recorded_steps()),
         data_sets=len(sets),
         memory=memory,
-        disk=_disk(part) + _checkpoints(runs, threads),
+        disk=_disk(part) + _checkpoints(runs, at_once),
         shapes=shapes,
+        device=device,
     )
 
 
 def _bytes(run: Run) -> int:
     return 8 if run.precision == "float64" else 4
+
+
+def _state_memory(run: Run) -> float:
+    """Bytes of a run's parameters and moments."""
+    return 3.0 * parameters_of(run) * _bytes(run)
 
 
 def _working_memory(run: Run, parameters: int) -> float:
@@ -145,7 +177,7 @@ def _disk(part: Work) -> float:
 
 def _checkpoints(runs: tuple[Run, ...], threads: int) -> float:
     """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of runs in progress."""
-    states = sorted((3 * parameters_of(run) * _bytes(run) for run in runs), reverse=True)
+    states = sorted(map(_state_memory, runs), reverse=True)
     return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
 
 
@@ -154,12 +186,12 @@ def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:
     free = shutil.disk_usage(folder).free
     if plan.disk - held > free:
         more = "more " if held else ""
-        raise RunError(f"the product needs {_gigabytes(plan.disk - held)} {more}of disk and {folder} has "
-                       f"{_gigabytes(free)} free")  # fmt: skip
+        raise RunError(f"the product needs {gigabytes(plan.disk - held)} {more}of disk and {folder} has "
+                       f"{gigabytes(free)} free")  # fmt: skip
     memory = free_memory()
     if memory is not None and plan.memory > memory:
         raise RunError(
-            f"the training needs {_gigabytes(plan.memory)} of memory and {_gigabytes(memory)} are free "
+            f"the training needs {gigabytes(plan.memory)} of memory and {gigabytes(memory)} are free "
             "(fewer threads, fewer points or a narrower network take less)"
         )
 
@@ -191,42 +223,46 @@ def _read_text(path: str) -> str:
         return ""
 
 
-def _gigabytes(count: float) -> str:
-    return f"{count / 1e9:.3g} GB" if count >= 1e8 else f"{count / 1e6:.3g} MB"
-
-
 def measure(part: Work, planned: Plan, backend: Any) -> Plan:
     """The plan with the measured time of a step of each shape, and the time of the whole (records excluded).
 
-    Takes about 0.2 s per shape, and what is not yet compiled is compiled.
+    Takes about 0.2 s per shape, and what is not yet compiled is compiled. Where runs are trained side by side, a step
+    is that of all runs of a shape together, or of as many as a launch has.
     """
     from fracsim.kernels.network import Shape
     from fracsim.training import shape_of
 
     runs = {shape_of(run): run for run in reversed(part.runs)}
-    shapes = []
+    shapes, work = [], []
     for shape in planned.shapes:
         run = runs[Shape(shape.inputs, shape.network_depth, shape.width)]
-        shapes.append(dataclasses.replace(shape, step_seconds=_step_seconds(run, backend)))
-    work = [shape.steps * (shape.step_seconds or 0.0) for shape in shapes]
-    total = sum(shape.runs * seconds for shape, seconds in zip(shapes, work, strict=True))
-    return dataclasses.replace(planned, shapes=tuple(shapes), seconds=max([*work, total / planned.threads]))
+        count = min(shape.runs, max(planned.device.launches)) if planned.device else 1
+        seconds = _step_seconds(run, count, backend)
+        shapes.append(dataclasses.replace(shape, step_seconds=seconds))
+        work.append((shape.steps * seconds, shape.runs / count))
+    total = sum(seconds * times for seconds, times in work)
+    at_once = 1 if planned.device else planned.threads  # launches share the device
+    longest = max(seconds for seconds, _ in work)
+    return dataclasses.replace(planned, shapes=tuple(shapes), seconds=max(longest, total / at_once))
 
 
-def _step_seconds(run: Run, backend: Any) -> float:
-    """Seconds per step: the least of three short trainings (others may be using the machine), after one to compile."""
+def _step_seconds(run: Run, count: int, backend: Any) -> float:
+    """Seconds per step of ``count`` such runs side by side: the least of three short trainings (others may be using the
+    machine), after one to compile."""
     points = max(run.batch_size, min(run.train_points, _PROBE_POINTS))
     probe = dataclasses.replace(run, train_points=points, test_points=10)
 
     def measured(steps: int) -> float:
-        return _train_quietly(dataclasses.replace(probe, steps=steps, record_every=steps), backend) / steps
+        return _train_quietly(dataclasses.replace(probe, steps=steps, record_every=steps), count, backend) / steps
 
     measured(1)
     steps = max(2, min(100_000, int(_PROBE_SECONDS / measured(2))))
     return min(measured(steps) for _ in range(3))
 
 
-def _train_quietly(run: Run, backend: Any) -> float:
-    from fracsim.training import make_data, train_slice
+def _train_quietly(run: Run, count: int, backend: Any) -> float:
+    from fracsim.datasets import place_data
+    from fracsim.training import train_slices
 
-    return max(train_slice(run, backend, make_data(run, backend)).state.seconds, 1e-9)
+    runs = (run,) * count
+    return max(count * train_slices(runs, backend, place_data(runs, backend))[0].state.seconds, 1e-9)

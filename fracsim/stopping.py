@@ -43,7 +43,7 @@ class Stop:
         self._deadline = time.monotonic() + seconds
 
     def __call__(self) -> bool:
-        """Whether workers should stop (the form in which ``train_slice`` takes it)."""
+        """Whether workers should stop (the form in which ``train_slices`` takes it)."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             self.set("the time limit")
         return self._asked

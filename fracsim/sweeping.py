@@ -1,10 +1,11 @@
-"""One sweep in progress: slices go out to an engine, what comes back goes into the product and its checkpoint."""
+"""One sweep in progress: groups go out to an engine, a slice at a time; what comes back goes into the product and its
+checkpoint."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fracsim.checkpoints import save
 from fracsim.engines import Engine
+from fracsim.ensembles import Ensembles, Group
 from fracsim.errors import RunError, UsageError
 from fracsim.machines import Machines
 from fracsim.outputs import Product
@@ -20,7 +22,7 @@ from fracsim.stopping import Stop
 from fracsim.workers import Done, Task, forget_data
 
 if TYPE_CHECKING:
-    from fracsim.training import RunState
+    from fracsim.training import RunState, Slice
 
 _COMMIT_EVERY = 1.0  # seconds
 _TICK = 0.2  # seconds between two looks at the stop flag
@@ -64,14 +66,14 @@ class Sweep:
         part: Part,
         path: Path,
         product: Product,
-        backend: str,
+        ensembles: Ensembles,
         engine: Engine,
         stop: Stop,
         states: Mapping[int, RunState],
         machines: Machines,
     ) -> None:
         self.part, self.path, self.product, self.machines = part, path, product, machines
-        self.backend, self.engine, self.stop = backend, engine, stop
+        self.ensembles, self.engine, self.stop = ensembles, engine, stop
         self.states = dict(states)
         self.status = [status or "pending" for status in product.ended]
         runs, count = part.runs, len(part.runs)
@@ -81,8 +83,12 @@ class Sweep:
             self.first[row], self.spent[row] = state.step, state.seconds
         self.before = list(self.spent)
         self.steps = list(self.first)
-        self.flying: dict[Future[Done], int] = {}
-        self.error: tuple[int, BaseException] | None = None
+        self.flying: dict[Future[Done], Group] = {}
+        self.waiting: list[Group] = []
+        """The next one last."""
+        self.too_large: set[int] = set()
+        """Rows of runs for which the device had no memory beside others."""
+        self.error: tuple[Group, BaseException] | None = None
         self.with_params = part.experiment.weights == "records"
 
     def go(
@@ -96,13 +102,13 @@ class Sweep:
         started = time.monotonic()
         order = [row for row, ended in enumerate(self.product.ended) if ended is None]
         order.sort(key=lambda row: (row not in self.states, -self.part.costs[row], row))
-        waiting = order[::-1]
+        self.waiting = self.ensembles.groups(order, self.steps)[::-1]
         committed = kept = time.monotonic()
         asked = math.inf  # when the stop was first seen
         try:
-            while self.flying or (waiting and not self._stopping()):
-                while waiting and len(self.flying) < self.engine.slots and not self._stopping():
-                    self._send(waiting.pop())
+            while self.flying or (self.waiting and not self._stopping()):
+                while len(self.flying) < self.engine.slots and not self._stopping() and (group := self._next()):
+                    self._send(group)
                 for sentence in (*self._receive(), *self.engine.news()):
                     announce(sentence)
                 now = time.monotonic()
@@ -134,51 +140,98 @@ class Sweep:
     def _stopping(self) -> bool:
         return self.stop() or self.error is not None
 
-    def _send(self, row: int) -> None:
-        if self.status[row] == "pending":
-            self.status[row] = "running"
-            self.product.start(row)
-        task = Task(self.part.runs[row], self.states.get(row), self.backend, self.with_params)
+    def _next(self) -> Group | None:
+        """Take out the first group that waits and has room on the device."""
+        flying = tuple(self.flying.values())
+        for at in reversed(range(len(self.waiting))):
+            if self.ensembles.fits(self.waiting[at], flying):
+                return self.waiting.pop(at)
+        return None
+
+    def _send(self, group: Group) -> None:
+        for row in group:
+            if self.status[row] == "pending":
+                self.status[row] = "running"
+                self.product.start(row)
+        runs, states = tuple(self.part.runs[row] for row in group), tuple(self.states.get(row) for row in group)
+        task = Task(runs, states, self.ensembles.backend.name, self.with_params)
 
         def on_progress(step: int) -> None:
-            self.steps[row] = step
+            for row in group:
+                self.steps[row] = step
 
-        self.flying[self.engine.submit(task, self.stop, on_progress)] = row
+        self.flying[self.engine.submit(task, self.stop, on_progress)] = group
 
     def _give_up(self) -> None:
         """Wait for no slice any more: their runs are where they were before it."""
-        for future, row in self.flying.items():
+        for future, group in self.flying.items():
             future.cancel()
-            self.steps[row] = self.states[row].step if row in self.states else 0
+            self._go_back(group)
         self.flying.clear()
+
+    def _go_back(self, group: Group) -> None:
+        for row in group:
+            self.steps[row] = self.states[row].step if row in self.states else 0
 
     def _receive(self) -> list[str]:
         """Take in what has come back, and send on the runs that have not ended; sentences for the user."""
+        from fracsim.kernels.backend import OutOfDeviceMemory
+
         said = []
         done, _ = wait(self.flying, timeout=_TICK, return_when=FIRST_COMPLETED)
         for future in done:
-            row = self.flying.pop(future)
+            group = self.flying.pop(future)
             try:
                 answer = self.engine.result(future)
-            except BaseException as error:
-                self.error = self.error or (row, error)
-                self.stop.set()
+            except OutOfDeviceMemory as error:
+                said += self._divide(group, error)
                 continue
-            result = answer.slice
+            except BaseException as error:
+                self._fail(group, error)
+                continue
             if note := self.machines.saw(answer.machine):
                 said.append(note)
                 self.stop.keep = True  # what a kill leaves must know of it
-            self.steps[row], self.spent[row] = result.state.step, result.state.seconds
-            self.states[row] = result.state
-            if result.status == "running" and not self._stopping():
-                self._send(row)  # before its records are stored, so that no worker waits for the disk
-            for record in result.records:
-                self.product.record(row, record)
-            if result.status != "running":
-                del self.states[row]
-                self.status[row] = result.status
-                self.product.end(row, result.status, result.state.state.params[0])
+            self._take_in(group, answer.slices)
         return said
+
+    def _take_in(self, group: Group, slices: Sequence[Slice]) -> None:
+        for row, part in zip(group, slices, strict=True):
+            self.steps[row], self.spent[row] = part.state.step, part.state.seconds
+            self.states[row] = part.state
+        going = tuple(row for row, part in zip(group, slices, strict=True) if part.status == "running")
+        if going and not self._stopping():
+            self._send(going)  # before its records are stored, so that no worker waits for the disk
+        for row, part in zip(group, slices, strict=True):
+            for record in part.records:
+                self.product.record(row, record)
+            if part.status != "running":
+                del self.states[row]
+                self.status[row] = part.status
+                self.product.end(row, part.status, part.state.state.params[0])
+
+    def _fail(self, group: Group, error: BaseException) -> None:
+        self.error = self.error or (group, error)
+        self.stop.set()
+
+    def _divide(self, group: Group, error: BaseException) -> list[str]:
+        """Do a group again in two halves, since the device had too little memory; a sentence for the user.
+
+        A run alone waits until nothing else flies; if it fails even then, the sweep does.
+        """
+        self._go_back(group)
+        if len(group) == 1 and group[0] in self.too_large:
+            self._fail(group, error)
+            return []
+        self.ensembles.was_too_much((group, *self.flying.values()))
+        name = self.ensembles.backend.device
+        if len(group) == 1:
+            self.too_large.add(group[0])
+            self.waiting.insert(0, group)
+            return [f"{name} has too little free memory for run {self.part.numbers[group[0]]} beside others: it waits"]
+        half = len(group) // 2
+        self.waiting += [group[half:], group[:half]]
+        return [f"{name} has too little free memory for {len(group)} runs at once: they go on as two groups"]
 
     def keep(self, announce: Callable[[str], None]) -> None:
         """Write a checkpoint; a disk that refuses it is told of, and the training goes on."""
@@ -232,10 +285,15 @@ class Sweep:
 
     def _raise_error(self) -> None:
         from fracsim.data.errors import FileError
+        from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
 
         assert self.error is not None
-        row, error = self.error
+        group, error = self.error
         if isinstance(error, (UsageError, RunError, FileError, MemoryError, OSError)):
             raise error
-        number = self.part.numbers[row]
-        raise RunError(f"run {number} failed: {type(error).__name__}: {error}") from error
+        beside = f" and {len(group) - 1} beside it" if len(group) > 1 else ""
+        name = f"run {self.part.numbers[group[0]]}{beside}"
+        if isinstance(error, OutOfDeviceMemory):
+            raise RunError(f"{self.ensembles.too_large(group[0], name)}: {error}") from error
+        kind = "" if isinstance(error, BackendError) else f"{type(error).__name__}: "
+        raise RunError(f"{name} failed: {kind}{error}") from error

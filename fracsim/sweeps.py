@@ -1,9 +1,10 @@
 """Sweeps: every run of an experiment, or of one shard of it, into one product file, whatever computes them.
 
-    runs, longest first -> slices on an engine -> records -> one writer (the calling thread) -> trajectory.h5
+    groups, longest first -> slices on an engine -> records -> one writer (the calling thread) -> trajectory.h5
 
-A single training is a sweep of one. Workers only compute; whatever touches the file, its checkpoint, the terminal or a
-signal happens in the calling thread. No result depends on the schedule: a run is a function of its settings.
+A group is one run on the CPU, and many equal networks on a device that trains them side by side. A single training is a
+sweep of one. Workers only compute; whatever touches the file, its checkpoint, the terminal or a signal happens in the
+calling thread. No result depends on the schedule: a run is a function of its settings.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from fracsim.checkpoints import Saved, load
 from fracsim.engines import Engine, choose_threads, make_engine
+from fracsim.ensembles import Ensembles
 from fracsim.errors import RunError, UsageError, nearest
 from fracsim.experiments import Experiment, make_experiment
 from fracsim.grids import Grid
 from fracsim.machines import Machines
 from fracsim.outputs import Product, check_output, folder_of, held_by
-from fracsim.planning import check_room, plan
+from fracsim.planning import Plan, check_room, plan
 from fracsim.shards import Part, make_part
 from fracsim.stopping import Stop
 from fracsim.sweeping import Progress, Summary, Sweep
@@ -87,19 +89,29 @@ def run_sweep(
         _tidy(path, seen)
         return Summary(path, "complete", already_complete=True)
     say = announce or (lambda sentence: None)
-    with OutputLock(path) as lock, Stop() as stop, make_engine(executor, threads, len(part.runs)) as engine:
+    ensembles = Ensembles(part.runs, chosen)
+    fresh = ensembles.groups(range(len(part.runs)), [0] * len(part.runs))
+    most = len(fresh) if stored is None else len(part.runs)  # equal runs may have stopped at different steps
+    with (
+        OutputLock(path) as lock,
+        Stop() as stop,
+        make_engine(executor, threads, most, chosen.side_by_side) as engine,
+    ):
         if max_seconds is not None:
             stop.after(_until_stop(max_seconds, engine, called))
         if _fingerprint(path) != seen:
             raise FileError(f"the output {path} was changed by another process just now: give the command again")
-        room = plan(part, engine.slots, engine.processes)
+        room = plan(part, engine.slots, engine.processes, ensembles)
         check_room(room, folder_of(path), held_by(path) if stored is not None else 0)
         machines = Machines(engine.machine(chosen, stop, say))
         saved = load(path, part, stored) if stored is not None else _fresh(path)
         for note in (*saved.notes, *(_continuing(saved, stored, machines) if stored is not None else [])):
             say(note)
         facts = machines.facts()
-        say(f"{_what(part)} on {_where(engine)} ({engine.reason}); {facts['backend']}: {facts['device']}")
+        took = f" (auto: {chosen.why})" if chosen.why else ""
+        launches = _in(room) if stored is None else ""
+        say(f"{_what(part)}{launches} on {_where(engine)} ({engine.reason}); {facts['backend']}{took}: "
+            f"{facts['device']}")  # fmt: skip
         attributes: dict[str, str | int | float] = {
             "command": command,
             "executor": engine.name,
@@ -108,7 +120,7 @@ def run_sweep(
             **facts,
         }
         with Product(part, path, attributes, stored, saved.states) as product:
-            sweep = Sweep(part, path, product, chosen.name, engine, stop, saved.states, machines)
+            sweep = Sweep(part, path, product, ensembles, engine, stop, saved.states, machines)
             if stored is not None:
                 sweep.keep(say)  # a kill must not leave this machine's records to a checkpoint of another's
             return sweep.go(checkpoint_every, progress, say, lock.touch)
@@ -157,6 +169,13 @@ def _fingerprint(path: Path) -> tuple[int, ...]:
 def _what(part: Part) -> str:
     noun = "run" if len(part.runs) == 1 else "runs"
     return f"{len(part.runs)} {noun}" + (f" of {len(part.experiment.runs)}, shard {part.shard}," if part.shard else "")
+
+
+def _in(room: Plan) -> str:
+    if room.device is None:
+        return ""
+    count = len(room.device.launches)
+    return f" in {count} launches" if count > 1 else " in one launch"
 
 
 def _where(engine: Engine) -> str:

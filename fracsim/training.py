@@ -1,25 +1,23 @@
-"""One training: a network, its data, a backend, and a record every so many steps.
+"""Training: networks of one shape in lockstep, their data, a backend, and a record every so many steps.
 
 The kernels train in chunks of about a second, so that a stop is served soon. Chunks make a slice, after which the state
-of the run can be kept, sent elsewhere and trained on. A run's result does not depend on how its steps are cut.
+of a run can be kept, sent elsewhere and trained on. A run's result depends neither on how its steps are cut nor on the
+runs beside it.
 """
 
 import math
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from fracsim.distributions import Distribution
-from fracsim.kernels.evaluate import layer_norms
-from fracsim.kernels.line import make_line
+from fracsim.datasets import RunData, sets_of
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
-from fracsim.kernels.philox import TEST, TRAIN
-from fracsim.kernels.train import Dataset, Population, Rule, State, Stream
+from fracsim.kernels.train import Rule, State
 from fracsim.networks import initial_parameters
 from fracsim.runs import Run
 from fracsim.starts import load_start
@@ -32,7 +30,7 @@ _FIRST_OPERATIONS = 1e9
 """Most steps, and most floating-point operations, of the first kernel call of a slice."""
 
 _MOST_RECORDS = 100
-"""Records after which a slice ends."""
+"""Records after which a slice ends; with parameters, so many of all its runs together."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class RunState:
     state: State
     """Of one run: R = 1."""
     seconds: float
-    """Spent in training kernels so far."""
+    """Spent in training kernels so far; of the kernel calls that it shared with other runs, its share."""
     wall_time: float
     """Seconds of this run so far, records included."""
 
@@ -83,19 +81,6 @@ class Slice:
     status: str
     state: RunState
     records: tuple[Record, ...]
-
-
-@dataclass(frozen=True)
-class RunData:
-    """Training and test points of a run, in its float type, with a leading axis for one set."""
-
-    source: Dataset | Stream | Population
-    x: np.ndarray
-    """Test points (1, N, d)"""
-    y: np.ndarray
-    """Test labels ±1 (1, N)"""
-    level: np.ndarray
-    """Test levels (1, N) int16"""
 
 
 def shape_of(run: Run) -> Shape:
@@ -112,33 +97,6 @@ def rule_of(run: Run) -> Rule:
     )  # fmt: skip
 
 
-def data_key(run: Run) -> Hashable:
-    """Equal for runs that share their data."""
-    drawn = run.train_points if run.data == "dataset" else None
-    return (
-        run.fractal_definition or run.fractal, run.fractal_depth, run.curve, run.gap, run.positive_margin,
-        run.negative_margin, run.data, drawn, run.test_points, run.seed, run.precision,
-    )  # fmt: skip
-
-
-def make_data(run: Run, backend: Any) -> RunData:
-    """Draw a run's data: the sets of purpose TRAIN and TEST of its seed."""
-    distribution: Distribution = run.distribution()
-    geometry, law = distribution.fractal.geometry(), distribution.law()
-    real = np.dtype(run.precision)
-
-    def draw(purpose: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        x, y, level = backend.sample(geometry, law, run.seed, purpose, 0, count)
-        return x.astype(real)[None], y.astype(real)[None], level[None]
-
-    if run.data == "stream":
-        return RunData(Stream(geometry, law), *draw(TEST, run.test_points))
-    if run.data == "population":
-        return RunData(Population(make_line(geometry, law)), *draw(TEST, run.test_points))
-    x, y, _ = draw(TRAIN, run.train_points)
-    return RunData(Dataset(x, y), *draw(TEST, run.test_points))
-
-
 def _first_parameters(run: Run, shape: Shape) -> np.ndarray:
     """Parameters (Q,) before the first step, drawn or those of the network that ``init_from`` names."""
     real = np.float64 if run.precision == "float64" else np.float32
@@ -148,100 +106,148 @@ def _first_parameters(run: Run, shape: Shape) -> np.ndarray:
 
 
 class Trainer:
-    """One run in progress: its state, and the verbs of the backend applied to it."""
+    """Runs in progress, all of one shape, rule and kind of data and at the same step: their state, and the verbs of the
+    backend applied to it.
 
-    def __init__(self, run: Run, backend: Any, data: RunData, saved: RunState | None = None):
-        self.run, self.backend, self.data = run, backend, data
-        self.shape, self.rule = shape_of(run), rule_of(run)
-        if saved is None:
-            saved = RunState(0, State.start(_first_parameters(run, self.shape)[None]), 0.0, 0.0)
-        self.state = State(*(values.copy() for values in saved.state))
-        self.step = saved.step
-        self._only = np.zeros(1, np.int64)
+    ``data`` is that of ``place_data`` for these runs. A run that diverges stands still from there on.
+    """
+
+    def __init__(
+        self, runs: Sequence[Run], backend: Any, data: RunData, saved: Sequence[RunState | None] | None = None
+    ):
+        self.runs, self.backend, self.data = tuple(runs), backend, data
+        self.shape, self.rule = shape_of(runs[0]), rule_of(runs[0])
+        begun = [state or _first_state(run, self.shape)
+                 for run, state in zip(runs, saved or [None] * len(runs), strict=True)]  # fmt: skip
+        self.step = begun[0].step
+        self.size = sum(state.state.params.size for state in begun)
+        """Parameters of all runs together."""
+        arrays = zip(*(state.state for state in begun), strict=True)
+        self.state = backend.place(State(*map(np.concatenate, arrays)))  # copies: what was saved never changes
+        self._rates = backend.place(np.array([run.learning_rate for run in runs]))
+        self._seeds = backend.place(np.array([run.seed for run in runs], np.uint64))
+        self._sets = backend.place(sets_of(runs)[1])
+        self.diverged = np.full(len(runs), -1)
+        """(R,) the step at which a run's loss was not finite, else -1"""
         self.seconds = 0.0
-        self.advance(self.step)  # no step: it compiles, so that ``seconds`` holds nothing but training
-        self.seconds = saved.seconds
-        self._started = time.perf_counter() - saved.wall_time
+        """Spent in training kernels."""
+        self._seconds = np.zeros(len(runs))
+        self.advance(self.step)  # no step: it compiles, so that seconds hold nothing but training
+        self.seconds, self._seconds = 0.0, np.array([state.seconds for state in begun])
+        self._started = [time.perf_counter() - state.wall_time for state in begun]
 
     @property
-    def diverged(self) -> bool:
-        """Whether a loss was not finite."""
-        return bool(self.state.diverged[0] >= 0)
+    def alive(self) -> np.ndarray:
+        """(R,) which runs have not diverged."""
+        return self.diverged < 0
 
-    @property
-    def wall_time(self) -> float:
-        """Seconds of this run so far."""
-        return time.perf_counter() - self._started
-
-    def save(self) -> RunState:
-        """The state as it is; call it last, since it is no copy."""
-        return RunState(self.step, self.state, self.seconds, self.wall_time)
+    def save(self) -> list[RunState]:
+        """The state of each run as it is; call it last, since it is no copy."""
+        state = self.backend.fetch(self.state)
+        return [
+            RunState(
+                self.step if self.diverged[run] < 0 else int(self.diverged[run]),
+                State(*(values[run : run + 1] for values in state)),
+                float(self._seconds[run]),
+                self._wall_time(run),
+            )
+            for run in range(len(self.runs))
+        ]
 
     def advance(self, stop: int) -> None:
         """Train up to step ``stop`` in one call of the kernel."""
-        started = time.perf_counter()
-        rate, seed = np.array([self.run.learning_rate]), np.array([self.run.seed], np.uint64)
+        started, alive = time.perf_counter(), self.alive
         self.backend.train(
-            self.shape, self.rule, rate, seed, self.state, self.data.source, self._only, self.step, stop
+            self.shape, self.rule, self._rates, self._seeds, self.state, self.data.source, self._sets, self.step, stop
         )
-        self.seconds += time.perf_counter() - started
-        self.step = int(self.state.diverged[0]) if self.diverged else stop
+        self.diverged = self.backend.fetch(self.state.diverged).copy()  # waits for the device
+        spent = time.perf_counter() - started
+        self.seconds += spent
+        self._seconds[alive] += spent / max(alive.sum(), 1)
+        self.step = stop
 
-    def record(self, with_params: bool = False) -> Record:
-        """Measure the network as it is, and start new running means."""
-        state, data, loss = self.state, self.data, self.rule.loss
-        n = self.run.fractal_depth
+    def record(self, with_params: bool = False) -> list[Record | None]:
+        """Measure the networks as they are, and start new running means; None of a run that has diverged."""
+        state, data, loss, fetch = self.state, self.data, self.rule.loss, self.backend.fetch
+        n = self.runs[0].fractal_depth
         test_loss, accuracy, by_level = self.backend.evaluate(
-            self.shape, loss, state.params, data.x, data.y, data.level, n, self._only
+            self.shape, loss, state.params, data.x, data.y, data.level, n, self._sets
         )
-        gradient, _ = self.backend.gradient(self.shape, loss, state.params, data.x, data.y, self._only)
-        counted = int(state.counted[0])
-        record = Record(
-            self.step, float(state.loss_sum[0] / counted), int(state.correct[0]) / counted, float(test_loss[0]),
-            float(accuracy[0]), by_level[0], layer_norms(self.shape, gradient[0]), self.wall_time,
-            state.params[0].copy() if with_params else None,
-        )  # fmt: skip
-        state.loss_sum[:], state.correct[:], state.counted[:] = 0, 0, 0
-        return record
+        gradient, _ = self.backend.gradient(self.shape, loss, state.params, data.x, data.y, self._sets)
+        norms = self.backend.layer_norms(self.shape, gradient)
+        losses, correct, counted = fetch(state.loss_sum), fetch(state.correct), fetch(state.counted)
+        params = fetch(state.params) if with_params else None
+        records = [
+            Record(
+                self.step, float(losses[run] / counted[run]), int(correct[run]) / int(counted[run]),
+                float(test_loss[run]), float(accuracy[run]), by_level[run], norms[run], self._wall_time(run),
+                None if params is None else params[run].copy(),
+            ) if self.diverged[run] < 0 else None
+            for run in range(len(self.runs))
+        ]  # fmt: skip
+        for sums in (state.loss_sum, state.correct, state.counted):
+            self.backend.clear(sums)
+        return records
+
+    def _wall_time(self, run: int) -> float:
+        return time.perf_counter() - self._started[run]
 
 
-def train_slice(
-    run: Run,
+def _first_state(run: Run, shape: Shape) -> RunState:
+    return RunState(0, State.start(_first_parameters(run, shape)[None]), 0.0, 0.0)
+
+
+def train_slice(run: Run, backend: Any, data: RunData, saved: RunState | None = None, **how: Any) -> Slice:
+    """``train_slices`` of one run."""
+    return train_slices((run,), backend, data, (saved,), **how)[0]
+
+
+def train_slices(
+    runs: Sequence[Run],
     backend: Any,
     data: RunData,
-    saved: RunState | None = None,
+    saved: Sequence[RunState | None] | None = None,
     *,
     seconds: float = math.inf,
     with_params: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int], None] = lambda step: None,
-) -> Slice:
-    """Train a run on from ``saved`` (None: from its first step) for about ``seconds``, or until it ends.
+) -> list[Slice]:
+    """Train runs of a group (``fracsim.ensembles``) on from ``saved`` (None: from the first step) for about
+    ``seconds``, or until they end; the slice of each.
 
     It ends early when ``should_stop()`` is true between two kernel calls, and after many records, so that they do not
     pile up. ``on_progress`` gets the steps done after each kernel call. The result of a run does not depend on how it
-    is cut into slices.
+    is cut into slices, nor on the runs beside it.
     """
-    trainer = Trainer(run, backend, data, saved)
+    trainer = Trainer(runs, backend, data, saved)
     deadline = time.perf_counter() + seconds
-    records: list[Record] = []
+    records: list[list[Record | None]] = []
+    most = max(1, _MOST_RECORDS // len(runs)) if with_params else _MOST_RECORDS
     chunk, first = _first_chunk(trainer), trainer.step
-    while trainer.step < run.steps and not trainer.diverged:
-        enough = time.perf_counter() > deadline or len(records) >= _MOST_RECORDS
+    steps, record_every = runs[0].steps, runs[0].record_every
+    while trainer.step < steps and trainer.alive.any():
+        enough = time.perf_counter() > deadline or len(records) >= most
         if should_stop() or (enough and trainer.step > first):  # a slice without a step would never end
-            return Slice("running", trainer.save(), tuple(records))
-        next_record = (trainer.step // run.record_every + 1) * run.record_every
+            break
+        next_record = (trainer.step // record_every + 1) * record_every
         before, spent = trainer.step, trainer.seconds
         trainer.advance(min(trainer.step + chunk, next_record))
-        if trainer.step == next_record and not trainer.diverged:
+        if trainer.step == next_record and trainer.alive.any():
             records.append(trainer.record(with_params))
         on_progress(trainer.step)
         pace = (trainer.seconds - spent) / max(trainer.step - before, 1)
         chunk = max(1, min(int(CHUNK_SECONDS / max(pace, 1e-9)), 4 * chunk))
-    return Slice("diverged" if trainer.diverged else "complete", trainer.save(), tuple(records))
+    ended = "complete" if trainer.step == steps else "running"
+    return [
+        Slice(ended if alive else "diverged", state, tuple(record for record in column if record is not None))
+        for alive, state, column in zip(
+            trainer.alive, trainer.save(), zip(*records, strict=True) if records else [()] * len(runs), strict=True
+        )
+    ]
 
 
 def _first_chunk(trainer: Trainer) -> int:
     """Steps of the first kernel call, whose speed sets the length of the next: a small part of a second's work."""
-    operations = 6.0 * trainer.run.points_per_step * trainer.state.params.size
+    operations = 6.0 * trainer.runs[0].points_per_step * trainer.size
     return max(1, min(_FIRST_CHUNK, int(_FIRST_OPERATIONS / operations)))

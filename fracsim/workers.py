@@ -1,4 +1,4 @@
-"""What a worker of a sweep does: train one run for a while. It knows nothing of files or of other runs.
+"""What a worker of a sweep does: train a group of runs for a while. It knows nothing of files or of other groups.
 
 A worker may be a thread, a process here or a process on another machine. A task and its result can be pickled, and a
 task is a pure function of its settings and state: it may be done again, anywhere, with the same result.
@@ -19,7 +19,8 @@ from fracsim.errors import RunError
 from fracsim.runs import Run
 
 if TYPE_CHECKING:
-    from fracsim.training import RunData, RunState, Slice
+    from fracsim.datasets import RunData
+    from fracsim.training import RunState, Slice
 
 SLICE_SECONDS = 5.0
 """Length of a slice: what a killed worker loses, and how old a state in a checkpoint may be."""
@@ -27,10 +28,11 @@ SLICE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Task:
-    """Run ``run`` from ``saved`` on (None: from its first step) for about ``seconds``."""
+    """Train ``runs``, a group of ``fracsim.ensembles``, on from ``saved`` (None: from the first step) for about
+    ``seconds``."""
 
-    run: Run
-    saved: RunState | None
+    runs: tuple[Run, ...]
+    saved: tuple[RunState | None, ...]
     backend: str
     with_params: bool
     """Whether records carry the parameters."""
@@ -41,9 +43,9 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """What a worker gives back: the slice, and the machine that it was computed on (see ``machine_of``)."""
+    """What a worker gives back: each run's slice, and the machine they were computed on (see ``machine_of``)."""
 
-    slice: Slice
+    slices: tuple[Slice, ...]
     machine: dict[str, str]
 
 
@@ -54,23 +56,28 @@ def work(
 ) -> Done:
     """Do a task. The two callbacks reach only workers on the sweep's machine.
 
-    Raises RunError where the task is of another version of fracsim.
+    Raises RunError where the task is of another version of fracsim, OutOfDeviceMemory where a device has too little.
     """
-    from fracsim.training import train_slice
+    from fracsim.kernels.backend import OutOfDeviceMemory
+    from fracsim.training import train_slices
 
     check_version(task.version)
     backend = _backend(task.backend)
-    part = train_slice(
-        task.run,
-        backend,
-        _shelf.take(task.run, backend),
-        task.saved,
-        seconds=task.seconds,
-        with_params=task.with_params,
-        should_stop=should_stop,
-        on_progress=on_progress,
-    )
-    return Done(part, machine_of(backend))
+    try:
+        parts = train_slices(
+            task.runs,
+            backend,
+            _shelf.take(task.runs, backend),
+            task.saved,
+            seconds=task.seconds,
+            with_params=task.with_params,
+            should_stop=should_stop,
+            on_progress=on_progress,
+        )
+    except OutOfDeviceMemory:
+        forget_data()  # it lies on the device, too
+        raise
+    return Done(tuple(parts), machine_of(backend))
 
 
 def check_version(version: str) -> None:
@@ -107,24 +114,25 @@ def _backend(name: str) -> Any:
 
 
 class _Shelf:
-    """The data sets used last, each drawn once while it stays; runs share them."""
+    """The data sets used last, those of a group together, each drawn once while it stays; groups share them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sets: OrderedDict[Any, _Lazy] = OrderedDict()
 
-    def take(self, run: Run, backend: Any) -> RunData:
-        """The data of a run."""
+    def take(self, runs: tuple[Run, ...], backend: Any) -> RunData:
+        """The data of a group, placed."""
+        from fracsim.datasets import data_key, sets_of
+        from fracsim.ensembles import MOST_GROUPS
         from fracsim.planning import MOST_SETS
-        from fracsim.training import data_key
 
-        key = (backend.name, data_key(run))
+        key = (backend.name, *map(data_key, sets_of(runs)[0]))
         with self._lock:
             lazy = self._sets.setdefault(key, _Lazy())
             self._sets.move_to_end(key)
-            while len(self._sets) > MOST_SETS:
+            while len(self._sets) > (MOST_GROUPS if backend.side_by_side else MOST_SETS):
                 self._sets.popitem(last=False)
-        return lazy.get(run, backend)
+        return lazy.get(runs, backend)
 
     def clear(self) -> None:
         """Let go of all of them."""
@@ -133,18 +141,18 @@ class _Shelf:
 
 
 class _Lazy:
-    """A data set that the first who needs it draws, while others of the same set wait."""
+    """Data sets that the first who needs them draws, while others who need the same wait."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._data: RunData | None = None
 
-    def get(self, run: Run, backend: Any) -> RunData:
-        from fracsim.training import make_data
+    def get(self, runs: tuple[Run, ...], backend: Any) -> RunData:
+        from fracsim.datasets import place_data
 
         with self._lock:
             if self._data is None:
-                self._data = make_data(run, backend)
+                self._data = place_data(runs, backend)
             return self._data
 
 

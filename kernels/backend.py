@@ -18,7 +18,7 @@ class OutOfDeviceMemory(BackendError):
 
 
 def get_backend(name: str = "auto") -> Any:
-    """The backend of that name; ``auto`` is the NVIDIA card if one works, else the CPU, and its ``reason`` says why.
+    """The backend of that name; ``auto`` is the NVIDIA card if one works, else the CPU, and its ``why`` says why.
 
     Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1) is for tests: "cuda" takes it, "auto" never does.
     Raises BackendError for a backend that cannot work here, ValueError for an unknown name.
@@ -32,18 +32,18 @@ def get_backend(name: str = "auto") -> Any:
     from fracsim.kernels.cuda.working import missing, simulator_is_on
 
     if name == "auto" and simulator_is_on():
-        return _because(CpuBackend(), "auto: NUMBA_ENABLE_CUDASIM is set, and the simulator is for tests, so the CPU")
+        return _because(CpuBackend(), "NUMBA_ENABLE_CUDASIM is set, and the simulator is for tests, so the CPU")
     lack = missing()
     if lack is None:
         from fracsim.kernels.cuda.backend import CudaBackend
 
-        return _because(CudaBackend(), "auto: a CUDA card works" if name == "auto" else "")
+        return _because(CudaBackend(), "a CUDA card works" if name == "auto" else "")
     if name == "auto":
-        return _because(CpuBackend(), f"auto: {lack.what}, so the CPU")
+        return _because(CpuBackend(), f"{lack.what}, so the CPU")
     way_out = f"{lack.cure}, or use backend 'cpu'" if lack.cure else "backend 'cpu' needs no card"
     raise BackendError(f"backend 'cuda': {lack.what}; {way_out}")
 
 
-def _because(backend: Any, reason: str) -> Any:
-    backend.reason = reason
+def _because(backend: Any, why: str) -> Any:
+    backend.why = why
     return backend

@@ -44,9 +44,23 @@ class CpuBackend:
     side_by_side = False
     """Whether one call of ``train`` gains by many runs."""
 
+    why = ""
+    """Why ``auto`` took it, where it did."""
+
+    kinds_of_data = ("dataset", "stream", "population")
+    """What ``train`` can train on."""
+
     def __init__(self) -> None:
         self.instruction_sets = ",".join(sorted(host_features()))
         self.device = f"{llvmlite.binding.get_host_cpu_name()}, vectors of {VECTOR_BYTES // 4} float32"
+
+    def free_memory(self) -> float | None:
+        """Bytes that are free on the device; None where runs take the machine's own memory."""
+        return None
+
+    def bytes_per_run(self, shape: Shape, rule: Rule, dtype: np.dtype) -> int:
+        """Bytes of the device that one run takes in training, without its data."""
+        return 0
 
     def place(self, arrays: Placed) -> Placed:
         """An array, or a NamedTuple of arrays, where the verbs reach it fastest. ``train`` modifies a placed State in

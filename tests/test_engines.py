@@ -244,7 +244,7 @@ def test_slices_that_never_come_back_are_given_up(tmp_path, monkeypatch):
 
 
 def test_a_worker_of_another_version_is_refused(backend):
-    task = Task(EXPERIMENT.runs[0], None, "cpu", False, version="0.0.9")
+    task = Task(EXPERIMENT.runs[:1], (None,), "cpu", False, version="0.0.9")
     with pytest.raises(RunError, match=r"has fracsim .* and the sweep has 0\.0\.9: install the same version"):
         work(task)
 
@@ -255,7 +255,7 @@ def test_workers_that_differ_are_told_of(tmp_path, backend):
             future = super().submit(function, *args, **kwargs)
             if isinstance(done := future.result(), Done) and self.good % 2:
                 future = Future()
-                future.set_result(Done(done.slice, {**done.machine, "instruction_sets": "sse2", "device": "old, v"}))
+                future.set_result(Done(done.slices, {**done.machine, "instruction_sets": "sse2", "device": "old, v"}))
             return future
 
     said: list[str] = []

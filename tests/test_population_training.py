@@ -10,6 +10,7 @@ from command_line import fracsim
 from problems import line_of, steep_networks
 
 from fracsim.curves import parse_curve
+from fracsim.datasets import make_data
 from fracsim.errors import UsageError
 from fracsim.fractals import load_fractal
 from fracsim.kernels.backend import get_backend
@@ -18,7 +19,7 @@ from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
 from fracsim.kernels.train import WHOLE, Population, Rule, State
 from fracsim.runs import make_run
-from fracsim.training import make_data, train_slice
+from fracsim.training import train_slice
 
 SHAPE, STEPS = Shape(1, 2, 6), 40
 CLOSE = {np.float64: {"rtol": 1e-8, "atol": 1e-9}, np.float32: {"rtol": 1e-3, "atol": 1e-4}}

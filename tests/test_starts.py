@@ -10,13 +10,14 @@ from small_experiments import SMALL, same_numbers, small
 
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
+from fracsim.datasets import make_data
 from fracsim.errors import UsageError
 from fracsim.experiments import Experiment, make_experiment
 from fracsim.grids import Grid
 from fracsim.outputs import first_difference
 from fracsim.stored import load_network
 from fracsim.sweeps import run_sweep
-from fracsim.training import Trainer, make_data
+from fracsim.training import Trainer
 
 FREE = {key: value for key, value in SMALL.items() if key not in ("network_depth", "width")}
 
@@ -39,7 +40,7 @@ def test_training_starts_at_the_network_and_keeps_what_it_can_do(net, tmp_path, 
     experiment = from_net(net, **settings)
     (run,) = experiment.runs
     assert (run.network_depth, run.width) == (5, 40), "taken from the file"
-    trainer = Trainer(run, backend, make_data(run, backend))
+    trainer = Trainer((run,), backend, make_data(run, backend))
     np.testing.assert_array_equal(trainer.state.params[0], load_network(net).params.astype(precision))
     run_sweep(experiment, tmp_path / "run.h5")
     accuracy = open_trajectory(tmp_path / "run.h5").variable("test_accuracy")

@@ -11,6 +11,7 @@ import pytest
 import small_experiments
 from small_experiments import NUMBERS, same_numbers, small
 
+import fracsim.datasets
 import fracsim.planning
 import fracsim.training
 from fracsim.data.errors import FileError
@@ -72,8 +73,8 @@ def test_a_run_is_the_same_alone(mixed, straight, tmp_path):
 
 def test_runs_that_share_a_data_set_draw_it_once(mixed, tmp_path, monkeypatch):
     drawn = []
-    make_data = fracsim.training.make_data
-    monkeypatch.setattr(fracsim.training, "make_data", lambda run, b: drawn.append(run.seed) or make_data(run, b))
+    make_data = fracsim.datasets.make_data
+    monkeypatch.setattr(fracsim.datasets, "make_data", lambda run, b: drawn.append(run.seed) or make_data(run, b))
     run_sweep(mixed, tmp_path / "a.h5", threads=2)
     assert sorted(drawn) == [0, 7]
 
@@ -118,7 +119,7 @@ def test_a_file_that_is_not_ours_is_not_touched(tmp_path, content):
 
 
 def test_the_folder_is_checked_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr("fracsim.training.train_slice", None)
+    monkeypatch.setattr("fracsim.training.train_slices", None)
     with pytest.raises(RunError, match="folder of the output does not exist"):
         run_sweep(small(), tmp_path / "none" / "a.h5")
     with pytest.raises(RunError, match="is a folder"):
@@ -129,7 +130,7 @@ def test_the_folder_is_checked_before_training(tmp_path, monkeypatch):
 
 
 def test_too_little_disk_or_memory_is_said_before_training(tmp_path, monkeypatch):
-    monkeypatch.setattr("fracsim.training.train_slice", None)
+    monkeypatch.setattr("fracsim.training.train_slices", None)
     monkeypatch.setattr(fracsim.planning, "free_memory", lambda: 1e6)
     with pytest.raises(RunError, match=r"the training needs .* of memory and 1 MB are free"):
         run_sweep(small(), tmp_path / "a.h5")
@@ -172,14 +173,14 @@ def test_a_sweep_may_run_outside_the_main_thread(tmp_path):
 
 
 def test_an_error_in_one_run_stops_the_sweep_and_keeps_what_there_is(tmp_path, monkeypatch):
-    train_slice = fracsim.training.train_slice
+    train_slices = fracsim.training.train_slices
 
-    def failing(run, *args, **keywords):
-        if run.seed == 2:
+    def failing(runs, *args, **keywords):
+        if runs[0].seed == 2:
             raise ZeroDivisionError("oh dear")
-        return train_slice(run, *args, **keywords)
+        return train_slices(runs, *args, **keywords)
 
-    monkeypatch.setattr(fracsim.training, "train_slice", failing)
+    monkeypatch.setattr(fracsim.training, "train_slices", failing)
     with pytest.raises(RunError, match="run 1 failed: ZeroDivisionError: oh dear"):
         run_sweep(small(crossed={"seed": (1, 2, 3)}), tmp_path / "a.h5", threads=1)
     product = open_trajectory(tmp_path / "a.h5")
