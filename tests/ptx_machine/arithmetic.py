@@ -67,7 +67,11 @@ def _four(e: Emitter, instruction: Instruction) -> None:
     if kind[0] == "f":
         refuse_roundings(instruction)
         a, b = floats(e, instruction, kind)
-        return finish(e, instruction, kind, e.op(f"f{name} {llvm_type(kind)} {a}, {b}"))
+        fused = _fused(e, instruction, kind, a, b) if e.fuse else ""
+        finish(e, instruction, kind, fused or e.op(f"f{name} {llvm_type(kind)} {a}, {b}"))
+        if name == "mul" and "rn" not in instruction.parts:
+            e.products[e.read(instruction.operands[0])] = (a, b)
+        return None
     if name == "mul":
         return e.set(instruction.operands[0], *_product(e, instruction, kind))
     if name == "div":
@@ -77,6 +81,23 @@ def _four(e: Emitter, instruction: Instruction) -> None:
     refuse_roundings(instruction)
     a, b = (e.value(operand, kind) for operand in instruction.operands[1:])
     return e.set(instruction.operands[0], kind, e.op(f"{name} {llvm_type(kind)} {a}, {b}"))
+
+
+def _fused(e: Emitter, instruction: Instruction, kind: str, a: str, b: str) -> str:
+    """A sum of which one part is a product, as ptxas may make it: one fma, unless .rn forbids it."""
+    name, width = instruction.parts[0], llvm_type(kind)
+    if name not in ("add", "sub") or "rn" in instruction.parts:
+        return ""
+    factors = [e.products.get(e.read(one)) if isinstance(one, Register) else None for one in instruction.operands[1:]]
+    if factors[0]:
+        p, q = factors[0]
+        r = b if name == "add" else e.op(f"fneg {width} {b}")
+    elif factors[1]:
+        (p, q), r = factors[1], a
+        p = p if name == "add" else e.op(f"fneg {width} {p}")
+    else:
+        return ""
+    return e.intrinsic(f"llvm.fma.{kind}", width, *(f"{width} {one}" for one in (p, q, r)))
 
 
 @emits("addc", "subc")
@@ -281,8 +302,3 @@ def _select(e: Emitter, instruction: Instruction) -> None:
     width = llvm_type(kind)
     e.set(instruction.operands[0], kind, e.op(f"select i1 {condition}, {width} {a}, {width} {b}"))
 
-
-def destination_bits(instruction: Instruction) -> int:
-    """Width of the first operand's register."""
-    target = instruction.operands[0]
-    return target.bits if isinstance(target, Register) else WIDTHS[kind_of(instruction)]

@@ -22,8 +22,9 @@ def llvm_type(kind: str) -> str:
 class Emitter:
     """Writes the LLVM text of one module."""
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, layout: Layout, fuse: bool) -> None:
+        self.layout, self.fuse = layout, fuse
+        self.products: dict[str, tuple[str, str]] = {}  # value of a register -> the factors it is the product of
         self.rows: list[str] = []
         self.intrinsics: set[str] = set()
         self.count = 0

@@ -19,7 +19,7 @@ from llvmlite import binding
 
 from ptx_machine import memory, warps
 from ptx_machine.arguments import Arguments
-from ptx_machine.layout import Fault, Field, Layout, Slot
+from ptx_machine.layout import Field, Layout, Slot
 from ptx_machine.parser import Module, PtxError, parse
 from ptx_machine.translate import translate
 
@@ -57,13 +57,13 @@ def _machine_code(text: str) -> Any:
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled(ptx: str, entry: str | None) -> tuple[Module, Layout, Any]:
+def _compiled(ptx: str, entry: str | None, fuse: bool) -> tuple[Module, Layout, Any]:
     module = parse(ptx)
     entries = [name for name, function in module.functions.items() if function.entry]
     chosen = [name for name in entries if entry is None or name == entry or entry in name]
     if len(chosen) != 1:
         raise PtxError(f"which kernel? the PTX has {', '.join(entries) or 'none'}")
-    text, layout = translate(module, chosen[0])
+    text, layout = translate(module, chosen[0], fuse)
     return module, layout, _machine_code(text)
 
 
@@ -76,17 +76,19 @@ def run(
     shared_bytes: int = 0,
     entry: str | None = None,
     races: bool = False,
+    fuse: bool = False,
     order: str = "forward",
     seed: int = 0,
     limit: int = 10**10,
 ) -> Result:
     """Run one kernel (``entry``: its name or a part of it) until all threads have ended; changes the argument arrays.
 
-    Raises `PtxFault` for an access outside of the memory, misaligned or of uninitialised memory, a write to constants, a
+    ``fuse``: make one fma of each product and sum of floats, as ptxas may; results that must not depend on it are the
+    same either way. Raises `PtxFault` for an access outside of the memory, misaligned or of uninitialised memory, a write to constants, a
     race (``races=True``), a barrier that not all threads reach, a deadlock, or more than ``limit`` instructions in all;
     `PtxError` for PTX that the machine does not know and for arguments that do not fit.
     """
-    module, layout, engine = _compiled(ptx, entry)
+    module, layout, engine = _compiled(ptx, entry, fuse)
     launch = _Launch(ptx, module, layout, _triple(grid), _triple(block), shared_bytes)
     places = launch.fill(arguments, races)
     with np.errstate(over="ignore"):
@@ -251,5 +253,3 @@ class _Launch:
     def _fault(self) -> str:
         return warps.describe(self.fields, self.allocations, self.ptx, self.module.sources, self._where)
 
-
-assert Fault

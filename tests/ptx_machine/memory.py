@@ -7,6 +7,7 @@ same place that saw it and a fence there. C. Flanagan and S. N. Freund, "FastTra
 10.1145/1542476.1542490.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,6 @@ def _check(f, lane, address, size, use):
     return 0
 
 
-@cfunc("int64(CPointer(int64), int64, int64, int64, int64, int64)")
 def _access(fields, lane, address, size, use, line):  # pragma: no cover - compiled
     f = carray(fields, (_FIELDS,))
     f[_LINE] = line
@@ -176,13 +176,11 @@ def _access(fields, lane, address, size, use, line):  # pragma: no cover - compi
     return 0
 
 
-@cfunc("void(CPointer(int64), int64, int64, int64)")
 def _trap(fields, lane, fault, line):  # pragma: no cover - compiled
     f = carray(fields, (_FIELDS,))
     f[_FAULT], f[_LANE], f[_LINE] = fault, lane, line
 
 
-@cfunc("void(CPointer(int64), int64)")
 def _fence(fields, lane):  # pragma: no cover - compiled
     f = carray(fields, (_FIELDS,))
     if f[_RACES] != 0:
@@ -217,7 +215,15 @@ def meet(clocks, first, count):
     return time + 1
 
 
-def register() -> None:
-    """Tell LLVM where the checks are."""
-    for name, function in (("ptx_access", _access), ("ptx_trap", _trap), ("ptx_fence", _fence)):
-        binding.add_symbol(name, function.address)
+@functools.cache
+def register() -> tuple[Any, ...]:
+    """Compile the checks and tell LLVM where they are."""
+    compiled = []
+    for name, function, signature in (
+        ("ptx_access", _access, "int64(CPointer(int64), int64, int64, int64, int64, int64)"),
+        ("ptx_trap", _trap, "void(CPointer(int64), int64, int64, int64)"),
+        ("ptx_fence", _fence, "void(CPointer(int64), int64)"),
+    ):
+        compiled.append(cfunc(signature)(function))
+        binding.add_symbol(name, compiled[-1].address)
+    return tuple(compiled)

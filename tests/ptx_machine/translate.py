@@ -30,14 +30,14 @@ class _Segment:
         return self.body[-1] if self.body and self.body[-1].parts[0] in _JUMPS else None
 
 
-def translate(module: Module, entry: str) -> tuple[str, Layout]:
+def translate(module: Module, entry: str, fuse: bool) -> tuple[str, Layout]:
     """LLVM text with functions ``ptx_thread`` and ``ptx_threads`` for one entry, and the layout it assumes."""
     layout = Layout(module, entry)
-    return _Translator(module, layout).text(), layout
+    return _Translator(module, layout, fuse).text(), layout
 
 
 class _Translator:
-    def __init__(self, module: Module, layout: Layout) -> None:
+    def __init__(self, module: Module, layout: Layout, fuse: bool) -> None:
         self.module, self.layout = module, layout
         self.segments: list[_Segment] = []
         self.labels: dict[str, int] = {}
@@ -53,7 +53,7 @@ class _Translator:
             layout.slots += 1
         self._refuse_recursion()
         self._keep_registers()
-        self.e = Emitter(layout)
+        self.e = Emitter(layout, fuse)
 
     def _cut(self, function: Function) -> None:
         """Segments of a function."""
