@@ -4,8 +4,8 @@ import math
 
 import numba
 import numpy as np
-from numba import cuda
 
+from fracsim.kernels.cuda.target import cuda, device
 from fracsim.kernels.feistel import epoch_key, shuffled
 from fracsim.kernels.philox import random_words
 
@@ -104,6 +104,7 @@ def local(x, places):
     x[i] += mine[places[i]]
 
 
+@device
 def _round(counter, x, fenced):
     i = cuda.grid(1)
     other = x[(i + cuda.blockDim.x) % x.size]
@@ -123,19 +124,16 @@ def _round(counter, x, fenced):
             x[i] += other * np.uint64(3)
 
 
-_device_round = cuda.jit(device=True)(_round)
-
-
 def spin(counter, x, rounds):
     """Blocks read each other's numbers, meet, write their own, meet."""
     for _ in range(rounds):
-        _device_round(counter, x, True)
+        _round(counter, x, True)
 
 
 def unfenced(counter, x, rounds):
     """The same without fences: a bug."""
     for _ in range(rounds):
-        _device_round(counter, x, False)
+        _round(counter, x, False)
 
 
 def dynamic(x, out):

@@ -22,7 +22,7 @@ def _one(dtype):
 
 
 def kernels():
-    """The kernels of this file with example arguments, for ``ptx.compile_ptx``."""
+    """The kernels of ptx_kernels.py with example arguments, for ``ptx.compile_ptx``."""
     import ptx_kernels as k
 
     f4, f8, i8, u4, u8 = (_one(dtype) for dtype in (np.float32, np.float64, np.int64, np.uint32, np.uint64))
@@ -52,7 +52,7 @@ def kernels():
 @pytest.fixture(scope="module")
 def compiled():
     """{name: PTX} for sm_90."""
-    return {name: text for (name, at), text in ptx.compile_ptx("test_ptx_machine:kernels").items() if at == "sm_90"}
+    return {name: text for (name, _), text in ptx.compile_ptx("test_ptx_machine:kernels", ("sm_90",)).items()}
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])
@@ -203,17 +203,20 @@ FAULTS = {
     "race": (lambda: (np.zeros(64, np.float32),), r"thread \(\d+, 0, 0\) of block \(0, 0, 0\) races with thread"),
     "outside": (lambda: (np.zeros(64, np.float32), 3), r"thread \(61, .*not there.* offset 256 of argument array"),
     "unwritten": (lambda: (np.zeros(64, np.float32),), r"never written; PTX line \d+: ld.shared"),
-    "unfenced": (lambda: (np.zeros(1, np.int32), np.arange(64, dtype=np.uint64), 3), r"block \(\d, .*races with .*\(\d, "),
+    "unfenced": (
+        lambda: (np.zeros(1, np.int32), np.arange(64, dtype=np.uint64), 3),
+        r"block \(\d, .*races with .*\(\d, ",
+    ),
     "stuck": (lambda: (np.zeros(64, np.int64),), "different barriers"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_bugs_are_found(compiled, name):
-    """A missing barrier, an index too large, shared memory never written, no fence between blocks, a divergent barrier."""
+    """A missing barrier, an index too large, memory never written, no fence between blocks, divergent barriers."""
     arguments, message = FAULTS[name]
+    blocks = 2 if name == "unfenced" else 1
     with pytest.raises(ptx_machine.PtxFault, match=message):
-        blocks = 2 if name == "unfenced" else 1
         ptx_machine.run(compiled[name], blocks, 64 // blocks, arguments(), races=name != "stuck")
 
 

@@ -63,6 +63,6 @@ def _packed(value: Any, kind: str, size: int) -> bytes:
     """A number as a parameter of a PTX type."""
     if kind in ("f32", "f64"):
         return struct.pack("<f" if kind == "f32" else "<d", value)
-    if isinstance(value, float | np.floating) :
+    if isinstance(value, float | np.floating):
         raise PtxError(f"the float {value} for a parameter of type {kind}")
     return (int(value) % (1 << 8 * size)).to_bytes(size, "little")

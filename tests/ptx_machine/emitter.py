@@ -1,8 +1,8 @@
 """Values of PTX registers as values of LLVM, and the few pieces of code that every instruction needs.
 
-A register is an integer of its width (i1, i16, i32, i64), whatever is kept in it; floats are bitcast where they are used.
-Registers that live in one segment (straight piece of code) are plain LLVM values, all others have a place in the
-record of their thread.
+A register is an integer of its width (i1, i16, i32, i64), whatever is kept in it; floats are bitcast where they are
+used. Registers that live in one segment (straight piece of code) are plain LLVM values, all others have a place in
+the record of their thread.
 """
 
 import struct
@@ -211,6 +211,11 @@ class Emitter:
             return self.op(f"getelementptr i8, ptr {base}, i64 {start}")
         return self.op(f"getelementptr i8, ptr %T, i64 {start}")
 
+    def copy(self, target: int, source: int, size: int) -> None:
+        """Copy parameters of a call from one place of the thread's record to another."""
+        pointers = [self.op(f"getelementptr i8, ptr %T, i64 {place}") for place in (target, source)]
+        self.emit(f"  call void @llvm.memcpy.p0.p0.i64(ptr {pointers[0]}, ptr {pointers[1]}, i64 {size}, i1 false)")
+
     def trap(self, condition: str, reason: str) -> None:
         """End the launch if the condition holds; the reason is said by the access, or is a code of `Fault`."""
         self.count += 1
@@ -225,3 +230,32 @@ class Emitter:
     def start(self, instruction: Instruction) -> None:
         """Say which instruction comes next."""
         self.line = instruction.line
+
+
+THREADS = f"""
+define i64 @ptx_threads(ptr %records, i64 %stride, ptr %lanes, i64 %count, i64 %steps, ptr %states, ptr %M) {{
+start:
+  br label %loop
+loop:
+  %i = phi i64 [0, %start], [%next, %done]
+  %at = getelementptr i64, ptr %lanes, i64 %i
+  %lane = load i64, ptr %at
+  %offset = mul i64 %lane, %stride
+  %T = getelementptr i64, ptr %records, i64 %offset
+  %budget = getelementptr i64, ptr %T, i64 {Slot.BUDGET}
+  store i64 %steps, ptr %budget
+  %state = call i64 @ptx_thread(ptr %T, ptr %M)
+  %into = getelementptr i64, ptr %states, i64 %lane
+  store i64 %state, ptr %into
+  %next = add i64 %i, 1
+  %failed = icmp eq i64 %state, 3
+  %all = icmp eq i64 %next, %count
+  %stop = or i1 %failed, %all
+  br i1 %stop, label %end, label %done
+done:
+  br label %loop
+end:
+  ret i64 %next
+}}
+"""
+"""ptx_threads: run some threads one after another until each waits, or one has a fault; how many ran."""

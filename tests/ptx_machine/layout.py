@@ -1,5 +1,7 @@
 """Where everything lies: the record of a thread, the numbers of a launch, the variables of a module."""
 
+from typing import ClassVar
+
 from ptx_machine.parser import Module, Register, Variable
 
 FIRST = 1 << 12
@@ -21,8 +23,7 @@ class Slot:
     PC, BUDGET, LANE, SHARED, LOCAL, THREAD, WAIT = range(7)
     OPERANDS = 7  # 7..10 of an instruction that a warp executes together
     RESULTS = 11  # 11 and 12
-    FIRST_SPECIAL = 13
-    SPECIAL = {
+    SPECIAL: ClassVar = {
         f"%{name}.{axis}": 13 + 3 * i + j
         for i, name in enumerate(("tid", "ntid", "ctaid", "nctaid"))
         for j, axis in enumerate("xyz")

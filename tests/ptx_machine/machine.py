@@ -83,16 +83,15 @@ def run(
 ) -> Result:
     """Run one kernel (``entry``: its name or a part of it) until all threads have ended; changes the argument arrays.
 
-    ``fuse``: make one fma of each product and sum of floats, as ptxas may; results that must not depend on it are the
-    same either way. Raises `PtxFault` for an access outside of the memory, misaligned or of uninitialised memory, a write to constants, a
-    race (``races=True``), a barrier that not all threads reach, a deadlock, or more than ``limit`` instructions in all;
-    `PtxError` for PTX that the machine does not know and for arguments that do not fit.
+    ``fuse``: make one fma of each product and sum of floats, as ptxas may; what must not depend on it comes out the
+    same. Raises `PtxFault` for an access outside of the memory, misaligned or of uninitialised memory, a write to
+    constants, a race (``races=True``), a barrier that not all threads reach, a deadlock, or more than ``limit``
+    instructions in all; `PtxError` for PTX that the machine does not know and for arguments that do not fit.
     """
     module, layout, engine = _compiled(ptx, entry, fuse)
     launch = _Launch(ptx, module, layout, _triple(grid), _triple(block), shared_bytes)
     places = launch.fill(arguments, races)
-    with np.errstate(over="ignore"):
-        result = launch.run(engine, order, np.random.default_rng(seed), limit)
+    result = launch.run(engine, order, np.random.default_rng(seed), limit)
     places.copy_back(launch.memory)
     return result
 
@@ -252,4 +251,3 @@ class _Launch:
 
     def _fault(self) -> str:
         return warps.describe(self.fields, self.allocations, self.ptx, self.module.sources, self._where)
-

@@ -1,10 +1,11 @@
 """Checks of every access to the memory, and of races: what the compiled code calls.
 
-Each byte has a state; a thread may read what is initialised and write what is not read-only, in its own block's shared and
-its own local memory. Races are found by vector clocks: what a thread does is ordered before what another does later if a
-barrier of the block lies between, or a fence and a strong access (atomic, volatile, release) here, a strong access of the
-same place that saw it and a fence there. C. Flanagan and S. N. Freund, "FastTrack", PLDI 2009, DOI
-10.1145/1542476.1542490.
+Each byte has a state; a thread may read what is initialised and write what is not read-only, in its own block's shared
+and its own local memory. Races are found by vector clocks: what a thread does is ordered before what another does later
+if a barrier of the block lies between, or a fence and a strong access (atomic, volatile, release) here, a strong access
+of the same place that saw it and a fence there. C. Flanagan and S. N. Freund, "FastTrack", PLDI 2009, DOI
+10.1145/1542476.1542490. Not seen are: a strong load beside a plain store that comes later, and what a warp's own
+instructions (shfl, bar.warp) order, so that memory handed over by bar.warp.sync alone is called a race.
 """
 
 import functools
@@ -66,7 +67,7 @@ def _ordered(clocks, lane, reader, time, first, count, epoch):
         return clocks[lane, reader - 1] >= time
     if first <= lane < first + count:
         return time < epoch
-    for other in range(first, first + count):
+    for other in range(first, first + count):  # noqa: SIM110 - numba compiles loops faster than generators
         if clocks[lane, other] < time:
             return False
     return True
@@ -84,10 +85,10 @@ def _races(f, lane, address, size, use):
     strong = use >= _ATOMIC
     for byte in range(address, address + size):
         writer = writes[byte, 0] - 1
-        if writer >= 0 and writer != lane and clocks[lane, writer] < writes[byte, 1]:
-            if not (strong and writes[byte, 2] < 0):
-                f[_OTHER_LINE] = abs(writes[byte, 2])
-                return writer + 1
+        both_strong = strong and writes[byte, 2] < 0
+        if writer >= 0 and writer != lane and clocks[lane, writer] < writes[byte, 1] and not both_strong:
+            f[_OTHER_LINE] = abs(writes[byte, 2])
+            return writer + 1
         if use == _READ:
             last, time = reads[byte, mine, 0], reads[byte, mine, 1]
             if last == 0 or last == lane + 1 or _ordered(clocks, lane, last, time, mine * block, block, epochs[mine]):

@@ -1,6 +1,6 @@
 """PTX text as numba's NVVM writes it, taken apart: variables, functions, labels, instructions.
 
-Only the grammar that NVVM and libdevice use (NVIDIA, *Parallel Thread Execution ISA*, version 9.0); anything else raises
+Only the grammar that NVVM and libdevice use (NVIDIA, *Parallel Thread Execution ISA*, version 9.0); all else raises
 `PtxError` with its line.
 """
 
@@ -81,6 +81,7 @@ class Function:
     returns: list[Variable]
     variables: list[Variable] = field(default_factory=list)
     body: list[Any] = field(default_factory=list)
+    tables: dict[str, list[str]] = field(default_factory=dict)  # of brx.idx: label -> labels
 
 
 @dataclass
@@ -153,7 +154,10 @@ class _Parser:
             self._head(statement)
         elif statement.startswith(".reg"):
             self._registers(statement)
-        elif statement.startswith((".pragma", ".branchtargets", ".noreturn")) or not statement:
+        elif statement.startswith(".branchtargets"):
+            names = statement.removeprefix(".branchtargets").split(",")
+            self.function.tables[self.function.body.pop()] = [self.function.name + name.strip() for name in names]
+        elif statement.startswith((".pragma", ".noreturn")) or not statement:
             return
         elif statement.startswith("."):
             variable = self._variable(statement)
@@ -167,7 +171,7 @@ class _Parser:
             return
         entry = ".entry" in statement
         self.scopes.append({})
-        lists = [part for part in re.findall(r"\(([^()]*)\)", statement)]
+        lists = re.findall(r"\(([^()]*)\)", statement)
         name = re.search(rf"\.(?:entry|func)\s*(?:\([^()]*\))?\s*({_NAME})", statement)[1]
         returns = lists.pop(0) if re.search(r"\.func\s*\(", statement) else ""
         self.function = Function(name, entry, [], [])
@@ -212,8 +216,8 @@ class _Parser:
         if text[0] in "{(":
             return tuple(self._operand(one) for one in _split(text[1:-1]))
         if text[0] == "[":
-            base, sign, offset = re.fullmatch(r"\[\s*([^+\s-]+|-?\d+)\s*(?:([+-])\s*(-?\w+))?\s*\]", text).groups()
-            return Address(self._operand(base), int((sign or "") + (offset or "0").replace("--", ""), 0) if offset else 0)
+            base, offset = re.fullmatch(r"\[\s*([^+\s]+?)\s*(?:\+\s*(-?\w+))?\s*\]", text).groups()
+            return Address(self._operand(base), int(offset or "0", 0))
         if "|" in text:
             return tuple(self._operand(one) for one in text.split("|"))
         if text[0] == "!":

@@ -135,7 +135,7 @@ def _nothing(e: Emitter, instruction: Instruction) -> None:
     """Of no effect on values."""
 
 
-def vector_registers(instruction: Instruction) -> list[Register]:
+def registers_of(instruction: Instruction) -> list[Register]:
     """All registers that an instruction names."""
     found: list[Register] = []
     pending = [instruction.predicate, *instruction.operands]

@@ -1,18 +1,20 @@
 """A PTX module as one LLVM function that runs one thread until it must wait.
 
-The function of a launch gets the record of a thread (`Slot`) and returns 0 when its budget of instructions is spent, 1 at
-the thread's end, 2 at a barrier, 3 after a fault, 4 at an instruction that a warp executes together; called again it goes
-on where the record says. The body is cut into segments, straight pieces that end in a jump or a wait.
+The function of a launch gets the record of a thread (`Slot`) and returns 0 when its budget of instructions is spent, 1
+at the thread's end, 2 at a barrier, 3 after a fault, 4 at an instruction that a warp executes together; called again it
+goes on where the record says. The body is cut into segments, straight pieces that end in a jump or a wait.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from ptx_machine import bits, transfers  # noqa: F401 - they fill EMITS
+import ptx_machine.bits
+import ptx_machine.comparison  # noqa: F401 - they fill EMITS
 from ptx_machine.arithmetic import EMITS, unsupported
-from ptx_machine.emitter import Emitter
+from ptx_machine.emitter import THREADS, Emitter
 from ptx_machine.layout import Fault, Layout, Slot
 from ptx_machine.parser import Function, Instruction, Module, PtxError, Symbol
+from ptx_machine.transfers import registers_of
 
 _JUMPS = {"bra", "brx", "ret", "exit", "call", "trap", "bar", "barrier", "shfl", "vote", "activemask", "match"}
 WARP_OPERATIONS = ("shfl", "vote", "activemask", "bar", "match")
@@ -90,7 +92,7 @@ class _Translator:
         for number, segment in enumerate(self.segments):
             for instruction in segment.body:
                 late = instruction.parts[0] in (*WARP_OPERATIONS, "call")  # results come in the next segment
-                for register in transfers.vector_registers(instruction):
+                for register in registers_of(instruction):
                     if where.setdefault(register.name, number) != number or late or instruction.predicate:
                         self.layout.keep(register)
             written: set[str] = set()
@@ -98,7 +100,7 @@ class _Translator:
                 target = instruction.operands[0] if instruction.operands else None
                 targets = target if isinstance(target, tuple) else (target,)
                 stores = instruction.parts[0] in ("st", "red")
-                inside = transfers.vector_registers(instruction)
+                inside = registers_of(instruction)
                 sources = inside if stores else [one for one in inside if one not in targets or inside.count(one) > 1]
                 for register in sources:
                     if register.name not in written:
@@ -130,7 +132,7 @@ define i64 @ptx_thread(ptr %T, ptr %M) {{
 lost:
   ret i64 3
 """
-        return head + "\n".join(body) + "\n}\n" + _THREADS
+        return head + "\n".join(body) + "\n}\n" + THREADS
 
     def _segment(self, number: int) -> None:
         e, segment = self.e, self.segments[number]
@@ -185,6 +187,8 @@ lost:
         name, e = last.parts[0], self.e
         if name == "bra":
             self._branch(last, number)
+        elif name == "brx":
+            self._table(last, number)
         elif name == "call":
             self._call(last, number)
         elif name in ("exit", "ret"):
@@ -196,7 +200,8 @@ lost:
             targets = " ".join(f"i64 {one}, label %s{one}" for one in back)
             e.emit(f"  switch i64 {e.load_slot(self.returns[callee.name])}, label %lost [{targets}]")
         elif name == "trap":
-            e.emit(f"  call void @ptx_trap(ptr %M, i64 %lane, i64 {Fault.TRAP}, i64 {last.line})")
+            e.trap("true", str(Fault.TRAP))
+            e.flush()
             e.emit("  ret i64 3")
         elif name in WARP_OPERATIONS and (name != "bar" or "warp" in last.parts):
             self._together(last, number)
@@ -218,6 +223,15 @@ lost:
             e.emit(f"b{number}:")
         self._go(target, number)
 
+    def _table(self, last: Instruction, number: int) -> None:
+        """brx.idx: one of the labels of a table."""
+        e = self.e
+        labels = self.segments[number].function.tables[last.operands[1].name]
+        targets = " ".join(f"i32 {place}, label %s{self.labels[label]}" for place, label in enumerate(labels))
+        value = e.value(last.operands[0], "b32")
+        e.flush()
+        e.emit(f"  switch i32 {value}, label %lost [{targets}]")
+
     def _call(self, last: Instruction, number: int) -> None:
         e, name = self.e, _callee(last)
         if name not in self.entries:
@@ -227,17 +241,13 @@ lost:
         results = groups.pop(0) if function.returns else ()
         params = self.layout.params
         for actual, formal in zip(groups[0] if groups else (), function.params, strict=True):
-            self._copy(params[formal.name], params[actual.name], formal.size)
+            e.copy(params[formal.name], params[actual.name], formal.size)
         for actual, formal in zip(results, function.returns, strict=True):
             where = (params[actual.name], params[formal.name], formal.size)
-            self.segments[number + 1].before.append(lambda where=where: self._copy(*where))
+            self.segments[number + 1].before.append(lambda where=where: e.copy(*where))
         e.store_slot(self.returns[name], str(number + 1))
         e.flush()
         e.emit(f"  br label %s{self.entries[name]}")
-
-    def _copy(self, target: int, source: int, size: int) -> None:
-        pointers = [self.e.op(f"getelementptr i8, ptr %T, i64 {place}") for place in (target, source)]
-        self.e.emit(f"  call void @llvm.memcpy.p0.p0.i64(ptr {pointers[0]}, ptr {pointers[1]}, i64 {size}, i1 false)")
 
     def _together(self, last: Instruction, number: int) -> None:
         """Leave the operands where the machine finds them; the next segment takes the results."""
@@ -257,37 +267,9 @@ lost:
     def _results(self, targets: tuple) -> None:
         for place, target in enumerate(targets):
             value = self.e.load_slot(Slot.RESULTS + place)
-            bits = getattr(target, "bits", 32)
-            self.e.set(target, "pred" if bits == 1 else "b32", self.e.resize(value, 64, 1 if bits == 1 else 32, False))
+            kind, width = ("pred", 1) if getattr(target, "bits", 32) == 1 else ("b32", 32)
+            self.e.set(target, kind, self.e.resize(value, 64, width, False))
 
 
 def _callee(last: Instruction) -> str:
     return next(one.name for one in last.operands if isinstance(one, Symbol))
-
-
-_THREADS = f"""
-define i64 @ptx_threads(ptr %records, i64 %stride, ptr %lanes, i64 %count, i64 %steps, ptr %states, ptr %M) {{
-start:
-  br label %loop
-loop:
-  %i = phi i64 [0, %start], [%next, %done]
-  %at = getelementptr i64, ptr %lanes, i64 %i
-  %lane = load i64, ptr %at
-  %offset = mul i64 %lane, %stride
-  %T = getelementptr i64, ptr %records, i64 %offset
-  %budget = getelementptr i64, ptr %T, i64 {Slot.BUDGET}
-  store i64 %steps, ptr %budget
-  %state = call i64 @ptx_thread(ptr %T, ptr %M)
-  %into = getelementptr i64, ptr %states, i64 %lane
-  store i64 %state, ptr %into
-  %next = add i64 %i, 1
-  %failed = icmp eq i64 %state, 3
-  %all = icmp eq i64 %next, %count
-  %stop = or i1 %failed, %all
-  br i1 %stop, label %end, label %done
-done:
-  br label %loop
-end:
-  ret i64 %next
-}}
-"""
