@@ -154,9 +154,9 @@ FLOATS = {
     "cvt.rni.f32.f32 %d, %a;": lambda a, b, c: np.rint(a),
     "cvt.rmi.f32.f32 %d, %a;": lambda a, b, c: np.floor(a),
     "cvt.sat.f32.f32 %d, %a;": lambda a, b, c: np.clip(np.nan_to_num(a), 0, 1),
-    "cvt.rzi.s32.f32 %i1, %a; cvt.rn.f32.s32 %d, %i1;": lambda a, b, c: np.clip(
-        np.trunc(np.nan_to_num(a.astype(float))), -(2**31), 2**31 - 1
-    ).astype(np.float32),
+    "cvt.rzi.s32.f32 %i1, %a; cvt.rn.f32.s32 %d, %i1;": lambda a, b, c: (
+        [np.float32(min(max(int(one), -(2**31)), 2**31 - 1)) for one in np.nan_to_num(a)]
+    ),
     "cvt.f64.f32 %rd5, %a; cvt.rn.f32.f64 %d, %rd5;": lambda a, b, c: a,
     "testp.subnormal.f32 %p, %a; selp.f32 %d, 0f3F800000, 0f00000000, %p;": lambda a, b, c: (
         (np.abs(a) < _TINY) & (a != 0)
