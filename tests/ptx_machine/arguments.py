@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ptx_machine.layout import Layout
+from ptx_machine.layout import EMPTY, FILLED, Layout
 from ptx_machine.parser import PtxError
 
 
@@ -40,23 +40,54 @@ class Arguments:
             words.append(value)
 
     def _place(self, array: np.ndarray) -> int:
-        """The address of an array, which may be passed more than once."""
-        for place, known in self.arrays:
-            if known is array:
-                return place
+        """The address of an array, which may be passed more than once, and as parts of one that owns the memory."""
         if not array.flags.c_contiguous:
             raise PtxError("arrays must be contiguous, as arrays of the card are")
+        owner = array
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        owner = owner if owner.flags.forc else array
+        start = array.ctypes.data - owner.ctypes.data
+        for place, known in self.arrays:
+            if known is owner:
+                return place + start
         place = -(-self.end // 256) * 256
-        self.arrays.append((place, array))
-        self.end = place + array.nbytes + self.gap
-        return place
+        self.arrays.append((place, owner))
+        self.end = place + owner.nbytes + self.gap
+        return place + start
 
-    def copy_back(self, memory: np.ndarray) -> None:
+    def copy_in(self, memory: np.ndarray, states: np.ndarray) -> None:
+        """Put the arrays into the memory; of a `CardArray` only what was written is initialised."""
+        for place, array in self.arrays:
+            memory[place : place + array.nbytes] = _bytes(array)
+            states[place : place + array.nbytes] = getattr(array, "states", FILLED)
+
+    def copy_back(self, memory: np.ndarray, states: np.ndarray) -> None:
         """What the kernel left in its arrays."""
         for place, array in self.arrays:
-            data = memory[place : place + array.nbytes].view(array.dtype).reshape(array.shape)
             if array.flags.writeable:
-                array[...] = data
+                _bytes(array)[:] = memory[place : place + array.nbytes]
+            if hasattr(array, "states"):
+                array.states[:] = states[place : place + array.nbytes]
+
+
+class CardArray(np.ndarray):
+    """An array in the memory of the card, which knows which of its bytes were written."""
+
+    states: np.ndarray
+
+    @classmethod
+    def new(cls, shape: Any, dtype: Any) -> "CardArray":
+        """An array in which nothing was written."""
+        array = np.ndarray.__new__(cls, shape, dtype)
+        _bytes(array)[:] = 0xA5
+        array.states = np.full(array.nbytes, EMPTY, np.uint8)
+        return array
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    """The memory of an array as bytes."""
+    return np.ndarray(array.nbytes, np.uint8, array.data if array.flags.c_contiguous else array.T.data)
 
 
 def _packed(value: Any, kind: str, size: int) -> bytes:

@@ -7,6 +7,9 @@ from ptx_machine.parser import Module, Register, Variable
 FIRST = 1 << 12
 """The first address of the memory: what lies below is never valid, so that a null pointer is seen."""
 
+NOTHING, EMPTY, CONSTANT, FILLED = 0, 1, 2, 3
+"""States of a byte of the memory."""
+
 
 class Field:
     """Numbers of a launch that the compiled code and the memory checks share (an int64 array)."""

@@ -19,7 +19,7 @@ from llvmlite import binding
 
 from ptx_machine import memory, warps
 from ptx_machine.arguments import Arguments
-from ptx_machine.layout import Field, Layout, Slot
+from ptx_machine.layout import CONSTANT, EMPTY, FILLED, Field, Layout, Slot
 from ptx_machine.parser import Module, PtxError, parse
 from ptx_machine.translate import translate
 
@@ -92,7 +92,7 @@ def run(
     launch = _Launch(ptx, module, layout, _triple(grid), _triple(block), shared_bytes)
     places = launch.fill(arguments, races)
     result = launch.run(engine, order, np.random.default_rng(seed), limit)
-    places.copy_back(launch.memory)
+    places.copy_back(launch.memory, launch.state)
     return result
 
 
@@ -135,15 +135,14 @@ class _Launch:
         for variable in self.module.variables:
             if variable.space in ("global", "const"):
                 self._variable(variable)
+        places.copy_in(self.memory, self.state)
         for place, array in places.arrays:
-            self.memory[place : place + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            self.state[place : place + array.nbytes] = memory.FILLED
             self.allocations.append((place, array.nbytes, f"argument array {array.dtype}{array.shape}"))
         for number, (first, stride, size, count) in enumerate((
             (f[Field.SHARED], f[Field.SHARED_STRIDE], shared, self.blocks),
             (f[Field.LOCAL], f[Field.LOCAL_STRIDE], layout.local, self.lanes),
         )):  # fmt: skip
-            self.state[first : first + stride * count].reshape(count, stride)[:, :size] = memory.EMPTY
+            self.state[first : first + stride * count].reshape(count, stride)[:, :size] = EMPTY
             name = ("shared memory of block", "local memory of thread")[number]
             self.allocations += [(first + i * stride, size, f"{name} {i}") for i in range(count)]
         self._clocks(races)
@@ -160,7 +159,7 @@ class _Launch:
         if variable.values:
             self.memory[place : place + size] = np.frombuffer(variable.values, np.uint8)
         constant = variable.space == "const"
-        self.state[place : place + size] = memory.CONSTANT if constant else memory.FILLED
+        self.state[place : place + size] = CONSTANT if constant else FILLED
         self.allocations.append((place, size, variable.name))
 
     def _clocks(self, races: bool) -> None:

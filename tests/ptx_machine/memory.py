@@ -17,10 +17,7 @@ from numba import carray, cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ptx_machine.layout import FIRST, Fault, Field
-
-NOTHING, EMPTY, CONSTANT, FILLED = 0, 1, 2, 3
-"""States of a byte."""
+from ptx_machine.layout import CONSTANT, EMPTY, FILLED, FIRST, NOTHING, Fault, Field
 
 _READ, _WRITE, _ATOMIC, _SEEN, _SAID = range(5)
 _MANY = -1
