@@ -4,8 +4,8 @@ A plugin of pytest, in place of numba's simulator, for the tests that use ``frac
 
     PYTHONPATH=tests python -m pytest -p ptx_card tests/test_cuda_level.py
 
-Every access to the memory is checked, and races are looked for; PTX_CARD_ORDER=reverse or random runs threads in
-another order. Memory of the card is tracked: what ``new_on_card`` gives may not be read before it is written.
+Every access to the memory is checked, and races are looked for; what ``new_on_card`` gives may not be read before it is
+written. PTX_CARD_ORDER=reverse or random runs threads in another order, PTX_CARD_FUSE=1 fuses products and sums.
 """
 
 import functools
@@ -31,6 +31,8 @@ from fracsim.kernels.cuda import target  # noqa: E402
 CAPABILITY = (9, 0)
 _SHARED = 227 * 1024
 _one_launch = threading.Lock()
+done = {"launches": 0, "instructions": 0}
+"""What the machine did."""
 
 
 def _plain(value: Any) -> Any:
@@ -51,10 +53,13 @@ def _compiled(function: Any, signature: Any) -> str:
 
 def _launch(function: Any, blocks: int, threads: int, shared_bytes: int, stream: Any, *arguments: Any) -> None:
     signature = numba.types.void(*[numba.typeof(_plain(argument)) for argument in arguments])
-    order = os.environ.get("PTX_CARD_ORDER", "forward")
+    how = {"order": os.environ.get("PTX_CARD_ORDER", "forward"), "fuse": os.environ.get("PTX_CARD_FUSE") == "1"}
+    races = blocks * threads <= 4096  # the clocks of more threads would fill the memory
     with _one_launch:
         text = _compiled(function, signature)
-        run(text, blocks, threads, arguments, shared_bytes=shared_bytes, races=blocks * threads <= 4096, order=order)
+        result = run(text, blocks, threads, arguments, shared_bytes=shared_bytes, races=races, **how)
+        done["launches"] += 1
+        done["instructions"] += result.instructions
 
 
 def _to_card(array: np.ndarray, stream: Any) -> Any:
@@ -79,3 +84,8 @@ _CARD = {
 for _name, _function in _CARD.items():
     if hasattr(target, _name):  # before the kernels' files import them by name
         setattr(target, _name, _function)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say that the machine was used."""
+    terminalreporter.line(f"ptx_card: {done['launches']} launches, {done['instructions']} instructions")
