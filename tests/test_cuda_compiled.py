@@ -1,0 +1,41 @@
+"""The tests of CUDA kernels once more, on what the compiler for the card makes of them (see ptx_card.py)."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import ptx
+import pytest
+from numba import config
+
+pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the machine's checks are compiled by numba")
+
+TESTS = Path(__file__).parent
+FILES = ("test_cuda_level.py", "test_cuda_sample.py")
+
+
+def _on_the_machine(*arguments, **variables):
+    """Run pytest with the machine as card; says how many launches there were."""
+    if ptx.cuda_home() is None:
+        pytest.skip("no CUDA compiler: set CUDA_HOME, or pip install nvidia-cuda-nvcc-cu12")
+    path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path} | variables
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "ptx_card", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=TESTS.parent, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    return int(re.search(r"ptx_card: (\d+) launches", done.stdout)[1])
+
+
+def test_levels_and_samples_of_compiled_kernels():
+    """In a shuffled order of threads, with products and sums fused. One rounding too few shows on the pentaflake."""
+    files = [f"tests/{name}" for name in FILES]
+    assert _on_the_machine(*files, "-k", "pentaflake", PTX_CARD_ORDER="random", PTX_CARD_FUSE="1") >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_all_of_the_compiled_kernels(name):
+    """Everything that the simulator tests."""
+    assert _on_the_machine(f"tests/{name}") >= 20
