@@ -61,9 +61,9 @@ def test_each_lack_is_a_sentence_that_says_how_to_mend_it(machine, tmp_path, lib
     assert cure in sentence
     chosen = get_backend("auto")
     assert chosen.name == "cpu"
-    assert chosen.reason.startswith("auto: ")
-    assert what in chosen.reason
-    assert chosen.reason.endswith(", so the CPU")
+    assert not chosen.why.startswith("auto")
+    assert what in chosen.why
+    assert chosen.why.endswith(", so the CPU")
 
 
 def test_hidden_cards_are_named(machine, tmp_path, monkeypatch):
@@ -104,7 +104,7 @@ def test_auto_never_takes_the_simulator(monkeypatch):
     monkeypatch.setattr(working, "simulator_is_on", lambda: True)
     chosen = get_backend("auto")
     assert chosen.name == "cpu"
-    assert "simulator" in chosen.reason
+    assert "simulator" in chosen.why
 
 
 def test_numba_switched_off_is_said(machine, tmp_path, monkeypatch):

@@ -33,12 +33,15 @@ class CudaBackend:
     side_by_side = True
     """One call of ``train`` gains by many runs."""
 
+    why = ""
+    """Why ``auto`` took it, where it did."""
+
     kinds_of_data = ("dataset", "stream")
     """What ``train`` takes; the exact loss over a whole distribution is the CPU's."""
 
     def __init__(self) -> None:
         self.device = target.device_name()
-        self.instruction_sets = target.compute_capability()
+        self.instruction_sets = "sm_{}{}".format(*target.compute_capability())
         self._own = threading.local()
 
     @property
@@ -49,12 +52,15 @@ class CudaBackend:
         return self._own.stream
 
     def place(self, arrays: Any) -> Any:
-        """An array, or a NamedTuple of arrays, on the card; what is no array (a Stream, say) stays as it is."""
+        """An array, or a NamedTuple of arrays, on the card, once it is there; what is no array (a Stream, say) stays as
+        it is."""
+        placed = arrays
         if isinstance(arrays, np.ndarray):
-            return self._placed(arrays)
-        if isinstance(arrays, tuple) and all(isinstance(array, np.ndarray) for array in arrays):
-            return type(arrays)(*(self._placed(array) for array in arrays))  # type: ignore[call-arg]
-        return arrays
+            placed = self._placed(arrays)
+        elif isinstance(arrays, tuple) and all(isinstance(array, np.ndarray) for array in arrays):
+            placed = type(arrays)(*(self._placed(array) for array in arrays))  # type: ignore[call-arg]
+        target.wait(self._stream)
+        return placed
 
     def _placed(self, array: Any) -> Any:
         if _is_placed(array):
@@ -96,19 +102,19 @@ class CudaBackend:
 
         return sample(geometry, law, seed, purpose, first, count)
 
-    def forward(self, shape: Shape, params: Any, x: Any, set_of_run: np.ndarray) -> np.ndarray:
+    def forward(self, shape: Shape, params: Any, x: Any, set_of_run: Any) -> np.ndarray:
         """Scores f (R, N) of params (R, Q), on the host."""
         return target.to_host(self._scores(shape, params, x, x[..., 0], set_of_run), self._stream)
 
     def _scores(self, shape: Shape, params: Any, x: Any, y: Any, set_of_run: np.ndarray) -> Any:
-        return launchers.scores(shape, self._placed(params), self._placed(x), self._placed(y), set_of_run, self._stream)
+        return launchers.scores(shape, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._stream)
 
     def gradient(
         self, shape: Shape, loss: int, params: Any, x: Any, y: Any, set_of_run: np.ndarray
     ) -> tuple[Any, np.ndarray]:
         """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss (R,)."""
         dparams, losses = launchers.gradient(
-            shape, loss, self._placed(params), self._placed(x), self._placed(y), set_of_run, self._stream
+            shape, loss, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._stream
         )
         return (dparams if _is_placed(params) else target.to_host(dparams, self._stream)), losses
 
@@ -130,7 +136,9 @@ class CudaBackend:
         """Mean loss (R,), accuracy (R,) and accuracy by level (R, n + 1), NaN where a level has no points."""
         y = self._placed(y)
         answer = self._scores(shape, params, x, y, set_of_run)
-        total, right, points = launchers.summary(loss, answer, y, self._placed(level), n, set_of_run, self._stream)
+        total, right, points = launchers.summary(
+            loss, answer, y, self._placed(level), n, self._placed(set_of_run), self._stream
+        )
         by_level = np.full(points.shape, np.nan)
         np.divide(right, points, out=by_level, where=points > 0)
         counts = points.sum(axis=1)
@@ -151,12 +159,15 @@ class CudaBackend:
         """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged runs stand still."""
         if isinstance(source, Population):
             raise BackendError("data 'population' is computed on the CPU only: use --backend cpu, or other data")
+        if start == stop:
+            return
         placed = self.place(state)
         itemsize = np.dtype(state.params.dtype).itemsize
         plan = launchers.plan_for(shape, rule.batch, itemsize, len(set_of_run))
         launchers.train(
-            plan, rule, learning_rate, seed, placed, self.place(source), set_of_run, start, stop, self._stream
-        )
+            plan, rule, self._placed(learning_rate), self._placed(seed), placed, self.place(source),
+            self._placed(set_of_run), start, stop, self._stream,
+        )  # fmt: skip
         if placed is not state and not _is_placed(state.params):
             for host, card in zip(state, placed, strict=True):
                 host[...] = target.to_host(card, self._stream)

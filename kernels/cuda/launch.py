@@ -77,21 +77,20 @@ def flat(array: Any) -> Any:
 def train(
     plan: Plan,
     rule: Rule,
-    learning_rate: np.ndarray,
-    seed: np.ndarray,
+    learning_rate: Any,
+    seed: Any,
     state: State,
     source: Dataset,
-    set_of_run: np.ndarray,
+    set_of_run: Any,
     start: int,
     stop: int,
     stream: Any,
 ) -> None:
-    """Steps start+1 … stop of R runs; state and source lie on the card. See ``CpuBackend.train``."""
-    real, runs = np.dtype(state.params.dtype).type, len(set_of_run)
+    """Steps start+1 … stop of R runs; all arrays lie on the card. See ``CpuBackend.train``."""
+    real, runs = np.dtype(state.params.dtype).type, set_of_run.shape[0]
     constants = constants_of(rule, rule.batch, real)
+    rates = to_card(to_host(learning_rate, stream).astype(real), stream)  # the kernels compute in no other type
     memory = memory_for(plan, state.params, new_on_card(1, real, stream), stream)
-    rates, seeds = to_card(learning_rate.astype(real), stream), to_card(seed.astype(np.uint64), stream)
-    chosen = to_card(set_of_run.astype(np.int64), stream)
     points = Points(flat(source.x), flat(source.y), source.x.shape[1])
     losses = new_on_card((min(MOST_STEPS, stop - start), runs), real, stream)
     for first in range(start, stop, MOST_STEPS):
@@ -99,8 +98,8 @@ def train(
         factors = np.empty((2, last - first))
         fill_factors(rule, first, factors)
         job = Job(
-            renewed(memory, runs, stream), (flat(state.m), flat(state.v)), state.correct, state.diverged, rates, seeds,
-            chosen, losses, to_card(factors.astype(real), stream),
+            renewed(memory, runs, stream), (flat(state.m), flat(state.v)), state.correct, state.diverged,
+            rates, seed, set_of_run, losses, to_card(factors.astype(real), stream),
         )  # fmt: skip
         before = to_card(to_host(state.diverged, stream), stream)
         threads, size = plan.threads, plan.shared_size * np.dtype(real).itemsize
@@ -116,15 +115,15 @@ def renewed(memory: Memory, teams: int, stream: Any) -> Memory:
     )
 
 
-def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: np.ndarray, stream: Any) -> Any:
+def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, stream: Any) -> Any:
     """Scores (R, N), on the card."""
-    real, runs, count = np.dtype(params.dtype).type, len(chosen), x.shape[1]
+    real, runs, count = np.dtype(params.dtype).type, chosen.shape[0], x.shape[1]
     batches = -(-count // asking.BATCH_ROWS)
     teams = max(1, min(batches, -(-_BLOCKS_PER_MULTIPROCESSOR * multiprocessors() // runs)))
     plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, blocks=1, teams=teams)
     answer = new_on_card((runs, count), real, stream)
     question = asking.Question(
-        memory_for(plan, params, new_on_card(1, real, stream), stream), to_card(chosen.astype(np.int64), stream),
+        memory_for(plan, params, new_on_card(1, real, stream), stream), chosen,
         flat(x), flat(y), count, batches, answer, new_on_card((1, 1), real, stream),
     )  # fmt: skip
     ask(plan, question, constants_of(Rule(0, 0, 0, asking.BATCH_ROWS), count, real), False, stream)
@@ -132,16 +131,16 @@ def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: np.ndarray, stream
 
 
 def gradient(
-    shape: Shape, loss: int, params: Any, x: Any, y: Any, chosen: np.ndarray, stream: Any
+    shape: Shape, loss: int, params: Any, x: Any, y: Any, chosen: Any, stream: Any
 ) -> tuple[Any, np.ndarray]:
     """dparams (R, Q), on the card, and the mean loss (R,)."""
-    real, runs, count = np.dtype(params.dtype).type, len(chosen), x.shape[1]
+    real, runs, count = np.dtype(params.dtype).type, chosen.shape[0], x.shape[1]
     batches = -(-count // asking.BATCH_ROWS)
     plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, teams=1)
     dparams = to_card(np.zeros(params.shape, real), stream)
     losses = new_on_card((batches, runs), real, stream)
     question = asking.Question(
-        memory_for(plan, params, dparams, stream), to_card(chosen.astype(np.int64), stream), flat(x), flat(y), count,
+        memory_for(plan, params, dparams, stream), chosen, flat(x), flat(y), count,
         batches, new_on_card((1, 1), real, stream), losses,
     )  # fmt: skip
     ask(plan, question, constants_of(Rule(loss, 0, 0, asking.BATCH_ROWS), count, real), True, stream)
@@ -156,13 +155,13 @@ def ask(plan: Plan, question: asking.Question, constants: Constants, back: bool,
 
 
 def summary(
-    loss: int, answer: Any, y: Any, level: Any, n: int, chosen: np.ndarray, stream: Any
+    loss: int, answer: Any, y: Any, level: Any, n: int, chosen: Any, stream: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per run and level (R, n + 1): sum of losses, correct predictions, points, from scores (R, N) on the card."""
-    runs = len(chosen)
+    runs = chosen.shape[0]
     place = (runs, n + 1)
     tally = asking.Tally(
-        answer, to_card(chosen.astype(np.int64), stream), y, level, new_on_card(place, np.float64, stream),
+        answer, chosen, y, level, new_on_card(place, np.float64, stream),
         new_on_card(place, np.int64, stream), new_on_card(place, np.int64, stream),
     )  # fmt: skip
     launch(asking.tally_levels, runs * (n + 1), asking.THREADS, 0, stream, tally, loss, n + 1)
