@@ -16,7 +16,7 @@ def _plain_call_apart(function: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _plain_pointer(array: Any, start: Any) -> Any:
-    """The elements of an array from ``start`` on, as one number in a register."""
+    """The elements of an array, or of a pointer, from ``start`` on, as one number in a register."""
     return array[int(start) :]
 
 
@@ -56,7 +56,9 @@ def _make_pointer() -> Any:
         signature = types.CPointer(array.dtype)(array, start)
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            data = context.make_array(signature.args[0])(context, builder, value=values[0]).data
+            data = values[0]
+            if isinstance(signature.args[0], types.Array):
+                data = context.make_array(signature.args[0])(context, builder, value=data).data
             return builder.gep(data, [values[1]])
 
         return signature, codegen

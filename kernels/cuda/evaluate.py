@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float64, int64
 
-from fracsim.kernels.cuda.product import ADD
+from fracsim.kernels.cuda.product import ADD, REGISTERS
 from fracsim.kernels.cuda.step import fill_ones, pass_through
 from fracsim.kernels.cuda.target import cuda, device, kernel
 from fracsim.kernels.cuda.team import (
@@ -21,6 +21,7 @@ from fracsim.kernels.cuda.team import (
     TEAM,
     TEAMS,
     Memory,
+    Queue,
     assemble,
     meet,
     recall,
@@ -40,6 +41,7 @@ class Question(NamedTuple):
     and y (sets · N,), N = ``count`` in so many ``batches``. The answers: scores (R, N) or losses (batches, R), sums of
     each batch."""
 
+    queue: Queue
     memory: Memory
     chosen: Any
     x: Any
@@ -97,20 +99,20 @@ def first_batch(notes):
     return notes[TEAM] - notes[RUN] * notes[TEAMS]
 
 
-@kernel
+@kernel(registers=REGISTERS)
 def ask(question, constants, back):
     """Scores of every run, the batches shared by its teams; or, if ``back``, the gradient of its mean loss, added to
     ``memory.gradient``, by one team."""
     memory = question.memory
     notes = cuda.shared.array(NOTES, int64)
-    take_notes(notes, memory)
+    take_notes(notes, question.queue)
     fill_ones(notes, memory)
-    meet(notes, memory)
+    meet(notes, question.queue)
     batch = first_batch(notes)
     while batch < question.batches:
         first = batch * notes[BATCH]
         load_rows(notes, memory, question, first)
-        pass_through(notes, memory, constants, back, ADD)
+        pass_through(notes, question.queue, memory, constants, back, ADD)
         if back:
             keep_loss(notes, memory, question, batch)
         else:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fracsim.kernels.cuda import evaluate as asking
 from fracsim.kernels.cuda.layout import Plan, make_plan
+from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.cuda.target import (
     launch,
     multiprocessors,
@@ -18,7 +19,7 @@ from fracsim.kernels.cuda.target import (
     to_card,
     to_host,
 )
-from fracsim.kernels.cuda.team import Constants, Memory
+from fracsim.kernels.cuda.team import Constants, Memory, Queue
 from fracsim.kernels.cuda.train import Job, Points, Sums, add_losses, train_on_dataset
 from fracsim.kernels.network import Shape, layer_sizes
 from fracsim.kernels.optimisers import NEGLIGIBLE
@@ -28,28 +29,33 @@ MOST_STEPS = 2**16
 """Steps of a launch, at most: their losses and factors are kept on the card until its end."""
 
 _RESERVED = 1024  # bytes of shared memory that the card keeps for itself, per block
-_MOST_BLOCKS_AT_ONCE = 4  # per multiprocessor; more do not fit for want of registers
+_REGISTERS = 65536  # of a multiprocessor
 _BLOCKS_PER_MULTIPROCESSOR = 2
 """Teams that share the points of a forward pass."""
 
 
 def plan_for(shape: Shape, batch: int, itemsize: int, runs: int, **options: Any) -> Plan:
     """The plan of a launch of so many runs: blocks that run side by side share a multiprocessor's memory."""
-    blocks = make_plan(shape, batch, itemsize, 0).blocks * runs
-    at_once = min(-(-blocks // multiprocessors()), _MOST_BLOCKS_AT_ONCE)
+    plan = make_plan(shape, batch, itemsize, 0, **options)
+    fit = max(1, _REGISTERS // (REGISTERS * plan.threads))
+    at_once = min(-(-runs * plan.teams * plan.blocks // multiprocessors()), fit)
     most = min(shared_per_block(), shared_per_multiprocessor() // at_once - _RESERVED)
     return make_plan(shape, batch, itemsize, most, **options)
+
+
+def queue_for(plan: Plan, runs: int, stream: Any) -> Queue:
+    """A fresh queue; for one launch only."""
+    teams = np.zeros(runs * plan.teams, np.int32)
+    return Queue(to_card(plan.numbers, stream), to_card(teams, stream), to_card(np.zeros(1, np.int32), stream))
 
 
 def memory_for(plan: Plan, params: Any, gradient: Any, stream: Any) -> Memory:
     """Memory of the teams that work on R networks, params (R, Q) on the card."""
     teams, dtype = params.shape[0] * plan.teams, np.dtype(params.dtype)
     return Memory(
-        to_card(plan.numbers, stream), flat(params), flat(gradient),
+        flat(params), flat(gradient),
         new_on_card(1 if plan.resident else teams * plan.work_size, dtype, stream),
         new_on_card(1 if plan.own_shared else teams * plan.blocks * plan.own_size, dtype, stream),
-        to_card(np.zeros(teams, np.int32), stream),
-        to_card(np.zeros(1, np.int32), stream),
         dtype.type(0),
     )  # fmt: skip
 
@@ -98,7 +104,7 @@ def train(
         factors = np.empty((2, last - first))
         fill_factors(rule, first, factors)
         job = Job(
-            renewed(memory, runs, stream), (flat(state.m), flat(state.v)), state.correct, state.diverged,
+            queue_for(plan, runs, stream), memory, (flat(state.m), flat(state.v)), state.correct, state.diverged,
             rates, seed, set_of_run, losses, to_card(factors.astype(real), stream),
         )  # fmt: skip
         before = to_card(to_host(state.diverged, stream), stream)
@@ -106,13 +112,6 @@ def train(
         launch(train_on_dataset, runs * plan.blocks, threads, size, stream, job, constants, points, first, last)
         sums = Sums(losses, state.loss_sum, state.counted, state.diverged, before)
         launch(add_losses, -(-runs // 32), 32, 0, stream, sums, rule.batch, first, last)
-
-
-def renewed(memory: Memory, teams: int, stream: Any) -> Memory:
-    """The same memory with fresh tickets and meetings."""
-    return memory._replace(
-        meetings=to_card(np.zeros(teams, np.int32), stream), tickets=to_card(np.zeros(1, np.int32), stream)
-    )
 
 
 def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, stream: Any) -> Any:
@@ -123,7 +122,7 @@ def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, stream: Any) 
     plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, blocks=1, teams=teams)
     answer = new_on_card((runs, count), real, stream)
     question = asking.Question(
-        memory_for(plan, params, new_on_card(1, real, stream), stream), chosen,
+        queue_for(plan, runs, stream), memory_for(plan, params, new_on_card(1, real, stream), stream), chosen,
         flat(x), flat(y), count, batches, answer, new_on_card((1, 1), real, stream),
     )  # fmt: skip
     ask(plan, question, constants_of(Rule(0, 0, 0, asking.BATCH_ROWS), count, real), False, stream)
@@ -140,7 +139,7 @@ def gradient(
     dparams = to_card(np.zeros(params.shape, real), stream)
     losses = new_on_card((batches, runs), real, stream)
     question = asking.Question(
-        memory_for(plan, params, dparams, stream), chosen, flat(x), flat(y), count,
+        queue_for(plan, runs, stream), memory_for(plan, params, dparams, stream), chosen, flat(x), flat(y), count,
         batches, new_on_card((1, 1), real, stream), losses,
     )  # fmt: skip
     ask(plan, question, constants_of(Rule(loss, 0, 0, asking.BATCH_ROWS), count, real), True, stream)
@@ -149,7 +148,7 @@ def gradient(
 
 def ask(plan: Plan, question: asking.Question, constants: Constants, back: bool, stream: Any) -> None:
     """Launch ``evaluate.ask``."""
-    blocks = question.memory.meetings.size * plan.blocks
+    blocks = question.queue.meetings.size * plan.blocks
     size = plan.shared_size * constants.count.itemsize
     launch(asking.ask, blocks, plan.threads, size, stream, question, constants, back)
 

@@ -30,6 +30,10 @@ PANEL_PAIR = 2 * TERMS * PITCH
 PANELS = 2 * PANEL_PAIR
 """Elements of shared memory that a product needs."""
 
+REGISTERS = 168
+"""Of a thread in a kernel that multiplies: as few as do without spills, so that two blocks of 13 x 13 threads share a
+multiprocessor."""
+
 PLAIN, ADD, RELU, MASK = range(4)
 """What is done with the sums: written, added to what is there, rectified, or zeroed where ``mask`` is not positive."""
 

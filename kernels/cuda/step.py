@@ -209,31 +209,31 @@ def read_out(notes, memory, constants, back, mode):
 
 
 @device
-def pass_through(notes, memory, constants, back, mode):
+def pass_through(notes, queue, memory, constants, back, mode):
     """Activations and scores of the rows in ``own`` and, if ``back``, gradients of all parameters.
 
     The products 0 … T-1 are the hidden layers; in place T the readout follows, and all about the loss. Then come the
     layers backwards, each with the product that goes back to the layer below and that of its gradient. The team meets
     between products that need each other.
     """
-    depth = notes[DEPTH]
-    for number in range(3 * depth + 1 if back else depth + 1):
-        to_below = number > depth and (number - depth) & 1
+    number = np.int32(0)
+    while number < (3 if back else 1) * notes[DEPTH] + 1:
+        depth = notes[DEPTH]
         if number == depth:
-            read_out(notes, memory, constants, back, mode)
-        elif (mode != PLAIN or notes[FINITE]) and not (to_below and number == 3 * depth - 1):
+            call_apart(read_out, (pointer(notes, 0), memory, constants, back, mode))
+        elif (mode != PLAIN or notes[FINITE]) and number != 3 * depth - 1:
             product(notes, memory, number, mode)
-        if not to_below:
-            meet(notes, memory)
+        if number <= notes[DEPTH] or (number - notes[DEPTH]) & 1 == 0:
+            meet(notes, queue)
+        number = np.int32(number + 1)
 
 
 @device
-def update(notes, memory, constants, rate, scale, moments):
-    """One step of the optimiser for all parameters; ``moments``: m and v (R · Q,). Meet after it."""
+def update(notes, memory, constants, rate, scale, m, v):
+    """One step of the optimiser for all parameters; m and v (R · Q,) are pointers. Meet after it."""
     plan = recall(notes)
     team = assemble(notes, memory)
-    start = notes[RUN] * plan.parameters
-    m, v = moments[0][start : start + plan.parameters], moments[1][start : start + plan.parameters]
+    m, v = pointer(m, notes[RUN] * plan.parameters), pointer(v, notes[RUN] * plan.parameters)
     stride = plan.blocks * cuda.blockDim.x
     kind = team.shared.dtype
     p, g = cuda.local.array(TOGETHER, kind), cuda.local.array(TOGETHER, kind)
@@ -266,15 +266,3 @@ def update(notes, memory, constants, rate, scale, moments):
                     m[np.uint64(e)] = first[u]
                 team.params[np.uint64(e)] = p[u]
         start += TOGETHER * stride
-
-
-@device
-def descend(notes, memory, constants, factors, moments):
-    """One step on the batch in ``own``; ``factors``: those of ``kernels.train.step_factors``.
-
-    Stops before the update where the loss is not finite.
-    """
-    pass_through(notes, memory, constants, True, PLAIN)
-    if notes[FINITE]:
-        update(notes, memory, constants, factors[0], factors[1], moments)
-    meet(notes, memory)

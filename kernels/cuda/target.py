@@ -77,9 +77,16 @@ _one_launch = threading.Lock()  # the simulator has no place for two
 _allowed: dict[int, int] = {}  # loaded kernel -> bytes of shared memory that it may use
 
 
-def kernel(function: Any) -> Any:
-    """Decorator of a kernel: a function of NamedTuples and numbers that every thread of a launch runs."""
-    return _numba_cuda.jit(function) if SIMULATED else _numba_cuda.jit(function, cache=CACHED)
+def kernel(function: Any = None, *, registers: int | None = None) -> Any:
+    """Decorator of a kernel: a function of NamedTuples and numbers that every thread of a launch runs.
+
+    ``registers``: at most so many for a thread, so that more blocks run side by side.
+    """
+    if function is None:
+        return functools.partial(kernel, registers=registers)
+    if SIMULATED:
+        return _numba_cuda.jit(function)
+    return _numba_cuda.jit(function, cache=CACHED, max_registers=registers)
 
 
 def device(function: Any) -> Any:

@@ -12,29 +12,35 @@ from fracsim.kernels.cuda.layout import Plan
 from fracsim.kernels.cuda.product import PANELS
 from fracsim.kernels.cuda.target import cuda, device
 
-NOTES = 33
+NOTES = 34
 """Numbers that a block keeps in shared memory: its plan and, in the places that follow, what it has come to."""
 
 DEPTH, BATCH, BLOCKS_OF_TEAM, TEAMS = 1, 3, 6, 23
 """Places in the plan of what is asked for most: T, B, the blocks of a team and the teams of a run."""
 
-TICKET, TEAM, RANK, RUN, MET, ROWS, ACTIVE, CORRECT, FINITE = range(NOTES - 9, NOTES)
-"""Its ticket; its team, its number in it, their run; how often its team has met; rows of the batch, those active; correct predictions since the start of the launch;
+TICKET, TEAM, RANK, RUN, MET, STEP, ROWS, ACTIVE, CORRECT, FINITE = range(NOTES - 10, NOTES)
+"""Its ticket; its team, its number in it, their run; how often its team has met; steps done; rows of the batch, those active; correct predictions since the start of the launch;
 whether the sum of losses of the batch was finite."""
 
 
-class Memory(NamedTuple):
-    """What the teams of a launch work on, all teams in one row: plan, its numbers, int64; params (R · Q,), gradient (R · Q,) or one element,
-    work (teams · work_size,) and own (blocks · own_size,), each one element where it lies in shared memory; meetings
-    (teams,) and tickets (1,), int32, zeros at the start; ``zero`` in the float type of the parameters."""
+class Queue(NamedTuple):
+    """How the blocks of a launch become teams: plan, its numbers, int64; meetings (teams,) and tickets (1,), int32,
+    zeros at the start."""
 
     plan: Any
+    meetings: Any
+    tickets: Any
+
+
+class Memory(NamedTuple):
+    """What the teams of a launch work on, all teams in one row: params (R · Q,), gradient (R · Q,) or one element,
+    work (teams · work_size,) and own (blocks · own_size,), each one element where it lies in shared memory; ``zero`` in
+    the float type of the parameters."""
+
     params: Any
     gradient: Any
     work: Any
     own: Any
-    meetings: Any
-    tickets: Any
     zero: Any
 
 
@@ -99,19 +105,19 @@ def recall(notes):
 
 
 @device
-def take_notes(notes, memory):
+def take_notes(notes, queue):
     """Note, (NOTES,) in shared memory, the plan and the ticket of this block: its number in the order of their start.
 
     There they are read again and again: the compiler would keep all that follows from them in registers.
     """
     if cuda.threadIdx.x == 0:
-        for i in range(memory.plan.size):
-            notes[i] = memory.plan[i]
-        ticket = cuda.atomic.add(memory.tickets, 0, 1)
+        for i in range(queue.plan.size):
+            notes[i] = queue.plan[i]
+        ticket = cuda.atomic.add(queue.tickets, 0, 1)
         plan = recall(notes)
         team = ticket // plan.blocks
         notes[TICKET], notes[TEAM], notes[RANK], notes[RUN] = ticket, team, ticket - team * plan.blocks, team // plan.teams
-        notes[MET], notes[ROWS], notes[ACTIVE], notes[CORRECT], notes[FINITE] = 0, plan.batch, 0, 0, 1
+        notes[MET], notes[STEP], notes[ROWS], notes[ACTIVE], notes[CORRECT], notes[FINITE] = 0, 0, plan.batch, 0, 0, 1
     cuda.syncthreads()
 
 
@@ -140,7 +146,7 @@ def assemble(notes, memory):
 
 
 @device
-def meet(notes, memory):
+def meet(notes, queue):
     """Wait until all threads of the team have come here, and see what the others wrote."""
     cuda.syncthreads()
     if notes[BLOCKS_OF_TEAM] > 1:
@@ -148,8 +154,8 @@ def meet(notes, memory):
             number, awaited = notes[TEAM], (notes[MET] + 1) * notes[BLOCKS_OF_TEAM]
             notes[MET] += 1
             cuda.threadfence()
-            cuda.atomic.add(memory.meetings, number, 1)
-            while cuda.atomic.add(memory.meetings, number, 0) < awaited:
+            cuda.atomic.add(queue.meetings, number, 1)
+            while cuda.atomic.add(queue.meetings, number, 0) < awaited:
                 pass
             cuda.threadfence()
         cuda.syncthreads()

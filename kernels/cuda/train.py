@@ -10,9 +10,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import int64
 
-from fracsim.kernels.cuda.step import descend, fill_ones
+from fracsim.kernels.cuda.apart import call_apart, pointer
+from fracsim.kernels.cuda.product import PLAIN, REGISTERS
+from fracsim.kernels.cuda.step import fill_ones, pass_through, update
 from fracsim.kernels.cuda.target import cuda, device, kernel
-from fracsim.kernels.cuda.team import CORRECT, FINITE, NOTES, RANK, RUN, Memory, assemble, meet, recall, take_notes
+from fracsim.kernels.cuda.team import (
+    CORRECT,
+    FINITE,
+    NOTES,
+    RANK,
+    RUN,
+    STEP,
+    Memory,
+    Queue,
+    assemble,
+    meet,
+    recall,
+    take_notes,
+)
 from fracsim.kernels.feistel import epoch_key, shuffled
 
 
@@ -21,6 +36,7 @@ class Job(NamedTuple):
     losses (steps, R): sums over the batches of this launch; factors (2, steps) of ``step_factors`` for a rate of 1;
     moments: m and v."""
 
+    queue: Queue
     memory: Memory
     moments: tuple[Any, Any]
     correct: Any
@@ -41,25 +57,24 @@ class Points(NamedTuple):
 
 
 @device
-def gather(notes, memory, points, job, step):
-    """Copy the batch of ``step`` = 1, 2, … of a data set into ``own``, in its epoch's order.
+def gather(notes, memory, x, y, count, chosen, seed, step):
+    """Copy the batch of ``step`` = 1, 2, … of a data set, x and y being pointers, into ``own``, in its epoch's order.
 
     A batch that would cross the end of an epoch is dropped, as in ``kernels.train.gather``.
     """
     plan = recall(notes)
     team = assemble(notes, memory)
-    per_epoch = points.count // plan.batch
+    per_epoch = count // plan.batch
     epoch = (step - 1) // per_epoch
     first = ((step - 1) - epoch * per_epoch) * plan.batch
-    run = notes[RUN]
-    key, chosen = epoch_key(job.seed[run], epoch), job.chosen[run]
+    key = epoch_key(seed, epoch)
     d = plan.inputs
     b = cuda.threadIdx.x
     while b < plan.batch:
-        index = chosen * points.count + np.int64(shuffled(first + b, points.count, key))
-        team.own[np.uint64(plan.labels + b)] = points.y[np.uint64(index)]
+        index = chosen * count + np.int64(shuffled(first + b, count, key))
+        team.own[np.uint64(plan.labels + b)] = y[np.uint64(index)]
         for i in range(d):
-            team.own[np.uint64(b * (d + 1) + i)] = points.x[np.uint64(index * d + i)]
+            team.own[np.uint64(b * (d + 1) + i)] = x[np.uint64(index * d + i)]
         b += cuda.blockDim.x
     cuda.syncthreads()
 
@@ -78,58 +93,68 @@ def begin(notes, job):
 
 
 @device
-def finish(notes, job, step):
-    """What the run has come to by ``step`` into its state; parameters, too, where they are resident."""
+def finish(notes, job, start):
+    """What the run has come to, from step ``start`` on, into its state; parameters, too, where they are resident."""
     plan = recall(notes)
     run = notes[RUN]
     if cuda.threadIdx.x == 0 and notes[RANK] == 0:
         job.correct[run] += notes[CORRECT]
-        job.diverged[run] = -1 if notes[FINITE] else step
+        job.diverged[run] = -1 if notes[FINITE] else start + notes[STEP]
     if plan.resident:
-        team, start = assemble(notes, job.memory), run * plan.parameters
+        team, first = assemble(notes, job.memory), run * plan.parameters
         e = cuda.threadIdx.x
         while e < plan.parameters:
-            job.memory.params[np.uint64(start + e)] = team.params[np.uint64(e)]
+            job.memory.params[np.uint64(first + e)] = team.params[np.uint64(e)]
             e += cuda.blockDim.x
 
 
 @device
-def has_diverged(notes, job):
-    """Whether the run had diverged before."""
-    return job.diverged[notes[RUN]] >= 0
+def take_step(notes, job, constants, points, start):
+    """The next step of the team: batch, descent, and its loss."""
+    run, x, y = notes[RUN], pointer(points.x, 0), pointer(points.y, 0)
+    step = start + notes[STEP] + 1
+    call_apart(
+        gather, (pointer(notes, 0), job.memory, x, y, points.count, job.chosen[run], job.seed[run], step)
+    )
+    pass_through(notes, job.queue, job.memory, constants, True, PLAIN)
+    descend(notes, job, constants)
+    cuda.syncthreads()
+    count_step(notes, job)
+    meet(notes, job.queue)
 
 
 @device
-def factors_of(notes, job, at):
-    """The optimiser's factors for step ``at`` of the launch."""
-    return job.rate[notes[RUN]] * job.factors[0, at], job.factors[1, at]
-
-
-@device
-def keep_loss(notes, job, at):
-    """Store the sum of losses of step ``at`` of the launch."""
+def count_step(notes, job):
+    """Count a step, and store its sum of losses. Meet before and after it."""
     plan = recall(notes)
-    run = notes[RUN]
-    if cuda.threadIdx.x == 0 and notes[RANK] == 0:
-        job.losses[at, run] = assemble(notes, job.memory).own[np.uint64(plan.partials)]
+    if cuda.threadIdx.x == 0:
+        if notes[RANK] == 0:
+            losses = assemble(notes, job.memory).own
+            job.losses[notes[STEP], notes[RUN]] = losses[np.uint64(plan.partials)]
+        notes[STEP] += 1
 
 
-@kernel
+@device
+def descend(notes, job, constants):
+    """The optimiser's step, unless the loss was not finite. Meet before and after it."""
+    if notes[FINITE]:
+        at, m, v = notes[STEP], pointer(job.moments[0], 0), pointer(job.moments[1], 0)
+        rate, scale = job.rate[notes[RUN]] * job.factors[0, at], job.factors[1, at]
+        call_apart(update, (pointer(notes, 0), job.memory, constants, rate, scale, m, v))
+
+
+@kernel(registers=REGISTERS)
 def train_on_dataset(job, constants, points, start, stop):
     """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a team."""
     notes = cuda.shared.array(NOTES, int64)
-    take_notes(notes, job.memory)
-    if has_diverged(notes, job):
+    take_notes(notes, job.queue)
+    if job.diverged[notes[RUN]] >= 0:
         return
     begin(notes, job)
-    meet(notes, job.memory)
-    step = start
-    while step < stop and notes[FINITE]:
-        gather(notes, job.memory, points, job, step + 1)
-        descend(notes, job.memory, constants, factors_of(notes, job, step - start), job.moments)
-        keep_loss(notes, job, step - start)
-        step += 1
-    finish(notes, job, step)
+    meet(notes, job.queue)
+    while notes[STEP] < stop - start and notes[FINITE]:
+        take_step(notes, job, constants, points, start)
+    finish(notes, job, start)
 
 
 class Sums(NamedTuple):
