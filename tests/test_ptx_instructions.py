@@ -1,5 +1,7 @@
 """Single PTX instructions, also those that numba's compiler writes seldom, against Python and NumPy."""
 
+from fractions import Fraction
+
 import numpy as np
 import ptx_machine
 import pytest
@@ -166,6 +168,10 @@ FLOATS = {
     "sqrt.rn.f32 %d, %a;": lambda a, b, c: np.sqrt(a),
     "rcp.rn.f32 %d, %a;": lambda a, b, c: 1 / a,
     "fma.rn.f32 %d, %a, %b, %c;": lambda a, b, c: _fma(a, b, c),
+    "fma.rm.f32 %d, %a, %b, %c;": lambda a, b, c: _towards(-np.inf, a, b, c),
+    "fma.rz.f32 %d, %a, %b, %c;": lambda a, b, c: _towards(0, a, b, c),
+    "add.rz.f32 %d, %a, %b;": lambda a, b, c: _towards(0, a, np.ones_like(a), b),
+    "mul.rp.f32 %d, %a, %b;": lambda a, b, c: _towards(np.inf, a, b, np.float32(-0.0)),
 }
 
 
@@ -174,6 +180,18 @@ def _fma(a, b, c):
     if np.finfo(np.longdouble).nmant < 60:
         pytest.skip("no float longer than float64 here")
     return (a.astype(np.longdouble) * b + c).astype(np.float32)
+
+
+def _towards(end, a, b, c):
+    """a b + c, rounded towards a number: one float on, where the nearest lies on the wrong side."""
+    nearest, answer = _fma(a, b, c), []
+    for x, p, q, r in zip(nearest, a, b, np.broadcast_to(c, a.shape), strict=True):
+        if np.isfinite([x, p, q, r]).all():
+            wrong = Fraction(float(x)) - (Fraction(float(p)) * Fraction(float(q)) + Fraction(float(r)))
+            side = wrong > 0 if end == -np.inf else wrong < 0 if end == np.inf else wrong * np.sign(x) > 0
+            x = np.nextafter(x, np.float32(end)) if side else x
+        answer.append(x)
+    return answer
 
 
 @pytest.mark.parametrize("text", FLOATS)
@@ -186,7 +204,7 @@ def test_float_instructions(text, generator):
         expected = np.asarray(FLOATS[text](a, b, c), np.float32)
     got = _run(text, a, b, c)
     np.testing.assert_array_equal(got, expected)
-    if "max" not in text and "sat" not in text:  # which of two zeros NumPy takes is left open
+    if not any(word in text for word in ("max", "sat", ".rm", ".rz")):  # which of two zeros it is is left open
         numbers = ~np.isnan(expected)
         np.testing.assert_array_equal(np.signbit(got[numbers]), np.signbit(expected[numbers]))
 
@@ -207,7 +225,7 @@ def test_products_and_sums_are_fused_on_demand():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mul.rz.f32 %d, %a, %b;", "does not know mul.rz"),
+        ("div.rz.f32 %d, %a, %b;", "does not know div.rz"),
         ("wgmma.fence.sync.aligned;", "does not know wgmma"),
         ("mov.b32 %b, 0; div.u32 %d, %a, %b;", "divides by the integer zero; PTX line"),
         ("ld.local.b32 %d, [depot+8];", "never written"),

@@ -1,6 +1,6 @@
 """Arithmetic of integers and floats: PTX instructions as LLVM.
 
-Floats are computed exactly as the card does (round to nearest even, fma with one rounding); the ``.approx`` functions,
+Floats are computed exactly as the card does (fma with one rounding; directed roundings of float32 only); the ``.approx`` functions,
 whose last bits the ISA leaves open, are those of the C library.
 """
 
@@ -35,7 +35,7 @@ def unsupported(instruction: Instruction) -> PtxError:
 
 
 def refuse_roundings(instruction: Instruction, *names: str) -> None:
-    """Only round to nearest even is there."""
+    """These are not there, by default none but round to nearest even."""
     if set(instruction.parts) & set(names or ("rz", "rm", "rp", "sat")):
         raise unsupported(instruction)
 
@@ -65,8 +65,11 @@ def _four(e: Emitter, instruction: Instruction) -> None:
     kind = kind_of(instruction)
     name = instruction.parts[0]
     if kind[0] == "f":
-        refuse_roundings(instruction)
         a, b = floats(e, instruction, kind)
+        if _directed(instruction, kind, ("add", "mul")):
+            one = "1.0" if name == "add" else b
+            return finish(e, instruction, kind, _rounded(e, instruction, a, one, b if name == "add" else "-0.0"))
+        refuse_roundings(instruction)
         fused = _fused(e, instruction, kind, a, b) if e.fuse else ""
         finish(e, instruction, kind, fused or e.op(f"f{name} {llvm_type(kind)} {a}, {b}"))
         if name == "mul" and "rn" not in instruction.parts:
@@ -98,6 +101,40 @@ def _fused(e: Emitter, instruction: Instruction, kind: str, a: str, b: str) -> s
     else:
         return ""
     return e.intrinsic(f"llvm.fma.{kind}", width, *(f"{width} {one}" for one in (p, q, r)))
+
+
+def _directed(instruction: Instruction, kind: str, names: tuple[str, ...]) -> bool:
+    """Whether it is one of these operations of float32 and rounds down, up or to zero."""
+    modifiers = set(instruction.parts)
+    return kind == "f32" and instruction.parts[0] in names and bool(modifiers & {"rm", "rp", "rz"})
+
+
+def _rounded(e: Emitter, instruction: Instruction, a: str, b: str, c: str) -> str:
+    """a b + c, rounded down, up or to zero.
+
+    The product is exact in float64, and the sum is known with its error; so one sees on which side of it the nearest
+    float32 lies.
+    """
+    refuse_roundings(instruction, "sat")
+    p, q, r = (e.op(f"fpext float {one} to double") for one in (a, b, c))
+    p = e.op(f"fmul double {p}, {q}")
+    total = e.op(f"fadd double {p}, {r}")
+    back = e.op(f"fsub double {total}, {p}")
+    lost = e.op(f"fsub double {p}, {e.op(f'fsub double {total}, {back}')}"), e.op(f"fsub double {r}, {back}")
+    error = e.op(f"fadd double {lost[0]}, {lost[1]}")
+    nearest = e.op(f"fptrunc double {total} to float")
+    beyond = e.op(f"fsub double {e.op(f'fpext float {nearest} to double')}, {total}")
+    above, below = e.op(f"fcmp ogt double {beyond}, {error}"), e.op(f"fcmp olt double {beyond}, {error}")
+    if "rz" in instruction.parts:
+        above = e.op(f"and i1 {above}, {e.op(f'fcmp ogt double {total}, 0.0')}")
+        below = e.op(f"and i1 {below}, {e.op(f'fcmp olt double {total}, 0.0')}")
+    if "rp" not in instruction.parts:
+        down = e.intrinsic("nextafterf", "float", f"float {nearest}", "float 0xFFF0000000000000")
+        nearest = e.op(f"select i1 {above}, float {down}, float {nearest}")
+    if "rm" not in instruction.parts:
+        up = e.intrinsic("nextafterf", "float", f"float {nearest}", "float 0x7FF0000000000000")
+        nearest = e.op(f"select i1 {below}, float {up}, float {nearest}")
+    return nearest
 
 
 @emits("addc", "subc")
@@ -153,6 +190,8 @@ def _mul24(e: Emitter, instruction: Instruction) -> None:
 def _mad(e: Emitter, instruction: Instruction) -> None:
     kind = kind_of(instruction)
     if kind[0] == "f":
+        if _directed(instruction, kind, ("fma",)):
+            return finish(e, instruction, kind, _rounded(e, instruction, *floats(e, instruction, kind)))
         refuse_roundings(instruction)
         width = llvm_type(kind)
         arguments = [f"{width} {one}" for one in floats(e, instruction, kind)]

@@ -93,7 +93,7 @@ class Module:
     sources: dict[int, int]  # PTX line -> line of the Python source, where compiled with lineinfo
 
 
-_DIRECTIVE = re.compile(r"^\s*\.(version|target|address_size|file|loc|section|weak|alias)\b")
+_DIRECTIVE = re.compile(r"^\s*\.(version|target|address_size|file|loc|section|alias)\b|^\s*\.weak\s+(?!\.)")
 _SPACE = re.compile(r"\.(param|global|const|shared|local)\b")
 _NAME = r"[%$\w]+"
 
