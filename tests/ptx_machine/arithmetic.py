@@ -1,7 +1,7 @@
 """Arithmetic of integers and floats: PTX instructions as LLVM.
 
-Floats are computed exactly as the card does (fma with one rounding; directed roundings of float32 only); the ``.approx`` functions,
-whose last bits the ISA leaves open, are those of the C library.
+Floats are computed exactly as the card does (fma with one rounding; rounded down, up or to zero in float32 only); the
+``.approx`` functions, whose last bits the ISA leaves open, are those of the C library.
 """
 
 from typing import Any
