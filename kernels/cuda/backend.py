@@ -107,7 +107,9 @@ class CudaBackend:
         return target.to_host(self._scores(shape, params, x, x[..., 0], set_of_run), self._stream)
 
     def _scores(self, shape: Shape, params: Any, x: Any, y: Any, set_of_run: np.ndarray) -> Any:
-        return launchers.scores(shape, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._stream)
+        return launchers.scores(
+            shape, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._stream
+        )
 
     def gradient(
         self, shape: Shape, loss: int, params: Any, x: Any, y: Any, set_of_run: np.ndarray

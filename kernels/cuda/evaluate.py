@@ -1,7 +1,7 @@
 """Networks on given points, on the card: scores, loss and accuracy by level, gradient of the mean loss, norms.
 
-Points pass in batches of BATCH_ROWS rows. For a gradient one team takes all batches of a run, in their order, so that its
-sum is always the same; for scores many teams share them.
+Points pass in batches of BATCH_ROWS rows. For a gradient one team takes all batches of a run, in their order, so that
+its sum is always the same; for scores many teams share them.
 """
 
 from typing import Any, NamedTuple

@@ -95,8 +95,8 @@ def make_plan(
 ) -> Plan:
     """Plan for batches of ``batch`` rows of a float type of ``itemsize`` bytes; a block may have ``shared_bytes``.
 
-    ``blocks``: of a team, instead of the number that suits the shape. ``teams`` that share a run's points, for
-    an evaluation: then parameters stay where they are, and gradients go to an array of their own.
+    ``blocks``: of a team, instead of the number that suits the shape. ``teams`` that share a run's points, for an
+    evaluation: then parameters stay where they are, and gradients go to an array of their own.
     """
     d, depth, k = shape
     block = 0 if k <= _NARROW else 1 if k <= _MIDDLING else 2
@@ -115,6 +115,7 @@ def make_plan(
     own_shared = PANELS + own_size <= most
     resident = teams is None and own_shared and blocks == 1 and PANELS + own_size + copy + count <= most
     return Plan(
-        d, depth, k, batch, count, block, blocks, resident, own_shared, labels, parts, losses, losses + batch, losses + 2 * batch, losses + 3 * batch, losses + 4 * batch, partials, own_size, dhidden,
-        gradient, copy, copy + count if resident else copy, teams is not None, teams or 1,
+        d, depth, k, batch, count, block, blocks, resident, own_shared, labels, parts, losses, losses + batch,
+        losses + 2 * batch, losses + 3 * batch, losses + 4 * batch, partials, own_size, dhidden, gradient, copy,
+        copy + count if resident else copy, teams is not None, teams or 1,
     )  # fmt: skip

@@ -19,8 +19,8 @@ DEPTH, BATCH, BLOCKS_OF_TEAM, TEAMS = 1, 3, 6, 23
 """Places in the plan of what is asked for most: T, B, the blocks of a team and the teams of a run."""
 
 TICKET, TEAM, RANK, RUN, MET, STEP, ROWS, ACTIVE, CORRECT, FINITE = range(NOTES - 10, NOTES)
-"""Its ticket; its team, its number in it, their run; how often its team has met; steps done; rows of the batch, those active; correct predictions since the start of the launch;
-whether the sum of losses of the batch was finite."""
+"""Its ticket; its team, its number in it, their run; how often its team has met; steps done; rows of the batch, and
+those active; correct predictions since the start of the launch; whether the batch's sum of losses was finite."""
 
 
 class Queue(NamedTuple):
@@ -75,33 +75,12 @@ class Constants(NamedTuple):
 
 @device
 def recall(notes):
-    """The plan."""
+    """The plan, from a block's notes."""
     return Plan(
-        notes[0],
-        notes[1],
-        notes[2],
-        notes[3],
-        notes[4],
-        notes[5],
-        notes[6],
-        notes[7] != 0,
-        notes[8] != 0,
-        notes[9],
-        notes[10],
-        notes[11],
-        notes[12],
-        notes[13],
-        notes[14],
-        notes[15],
-        notes[16],
-        notes[17],
-        notes[18],
-        notes[19],
-        notes[20],
-        notes[21],
-        notes[22] != 0,
-        notes[23]
-    )
+        notes[0], notes[1], notes[2], notes[3], notes[4], notes[5], notes[6], notes[7] != 0, notes[8] != 0, notes[9],
+        notes[10], notes[11], notes[12], notes[13], notes[14], notes[15], notes[16], notes[17], notes[18], notes[19],
+        notes[20], notes[21], notes[22] != 0, notes[23],
+    )  # fmt: skip
 
 
 @device
@@ -116,15 +95,15 @@ def take_notes(notes, queue):
         ticket = cuda.atomic.add(queue.tickets, 0, 1)
         plan = recall(notes)
         team = ticket // plan.blocks
-        notes[TICKET], notes[TEAM], notes[RANK], notes[RUN] = ticket, team, ticket - team * plan.blocks, team // plan.teams
+        notes[TICKET], notes[TEAM], notes[RANK] = ticket, team, ticket - team * plan.blocks
+        notes[RUN] = team // plan.teams
         notes[MET], notes[STEP], notes[ROWS], notes[ACTIVE], notes[CORRECT], notes[FINITE] = 0, 0, plan.batch, 0, 0, 1
     cuda.syncthreads()
 
 
 @device
 def assemble(notes, memory):
-    """What this block works on. Cheap enough to be done anew by all who need it, so that no registers are
-    taken meanwhile."""
+    """What this block works on. Cheap enough to be done anew by all who need it, so that it takes no registers."""
     plan = recall(notes)
     shared = cuda.shared.array(0, memory.params.dtype)
     first, last = notes[TICKET] * plan.own_size, PANELS

@@ -1,7 +1,6 @@
 """Training many networks of one shape side by side: a bounded chunk of steps in one launch, a team of blocks per run.
 
-A team takes its steps without the host: batch, forward, loss, backward, update, as on the CPU.
-The kernels compute in the float type of the parameters alone. What needs float64 or has nothing to do with a step is
+A team takes its steps without the host: batch, forward, loss, backward, update, as on the CPU. The kernels compute in the float type of the parameters alone. What needs float64 or has nothing to do with a step is
 done outside: the optimiser's factors come from the host, and the sums of losses are formed by a kernel of their own.
 """
 
@@ -32,9 +31,9 @@ from fracsim.kernels.feistel import epoch_key, shuffled
 
 
 class Job(NamedTuple):
-    """R runs of a launch: memory, with their parameters; the rest of their state, flat, as in ``State``; rate (R,), seed (R,) uint64, chosen (R,) set of a run;
-    losses (steps, R): sums over the batches of this launch; factors (2, steps) of ``step_factors`` for a rate of 1;
-    moments: m and v."""
+    """R runs of a launch: queue and memory, which holds their parameters; the rest of their state, flat, as in
+    ``State``, ``moments`` being m and v; rate (R,), seed (R,) uint64, chosen (R,) set of a run; losses (steps, R): sums
+    over the batches of this launch; factors (2, steps): ``step_factors`` for a rate of 1."""
 
     queue: Queue
     memory: Memory
@@ -113,9 +112,7 @@ def take_step(notes, job, constants, points, start):
     """The next step of the team: batch, descent, and its loss."""
     run, x, y = notes[RUN], pointer(points.x, 0), pointer(points.y, 0)
     step = start + notes[STEP] + 1
-    call_apart(
-        gather, (pointer(notes, 0), job.memory, x, y, points.count, job.chosen[run], job.seed[run], step)
-    )
+    call_apart(gather, (pointer(notes, 0), job.memory, x, y, points.count, job.chosen[run], job.seed[run], step))
     pass_through(notes, job.queue, job.memory, constants, True, PLAIN)
     descend(notes, job, constants)
     cuda.syncthreads()
