@@ -1,7 +1,8 @@
 """Training many networks of one shape side by side: a bounded chunk of steps in one launch, a team of blocks per run.
 
-A team takes its steps without the host: batch, forward, loss, backward, update, as on the CPU. The kernels compute in the float type of the parameters alone. What needs float64 or has nothing to do with a step is
-done outside: the optimiser's factors come from the host, and the sums of losses are formed by a kernel of their own.
+A team takes its steps without the host: batch, forward, loss, backward, update, as on the CPU. The kernels compute in
+the float type of the parameters alone. What needs float64 or has nothing to do with a step is done outside: the
+optimiser's factors come from the host, and the sums of losses are formed by a kernel of their own.
 """
 
 from typing import Any, NamedTuple
