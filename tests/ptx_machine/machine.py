@@ -199,13 +199,10 @@ class _Launch:
         states = np.zeros(self.lanes, np.int64)
         spent = barriers = 0
         while True:
+            barriers += self._release(states)
             ready = np.flatnonzero(states == _READY)
             if not len(ready):
-                released = self._release(states)
-                if not released:
-                    break
-                barriers += released
-                continue
+                break
             steps = 20_000
             if order == "reverse":
                 ready = ready[::-1].copy()
@@ -226,19 +223,22 @@ class _Launch:
         return Result(spent, barriers)
 
     def _release(self, states: np.ndarray) -> int:
-        """Let waiting threads go on; how many barriers were passed (all threads done: 0). Nobody is ready."""
-        released = warps.together(self.records, states, self.threads, _WARP, self.ptx)
-        for block in range(self.blocks):
+        """Let threads go on whose whole block waits, though others may be waiting for it; how many barriers were passed."""
+        idle = (states.reshape(self.blocks, self.threads) != _READY).all(axis=1)
+        lanes = np.flatnonzero((states == _WARP) & idle.repeat(self.threads))
+        warps.together(self.records, states, self.threads, lanes, self.ptx)
+        released = 0
+        for block in np.flatnonzero(idle):
             lanes = np.arange(block * self.threads, (block + 1) * self.threads)
             waiting = lanes[states[lanes] == _BARRIER]
-            if len(waiting) and (states[lanes] != _WARP).all():
+            if len(waiting) and np.isin(states[lanes], (_BARRIER, _DONE)).all():
                 if len(np.unique(self.records[waiting][:, [Slot.PC, Slot.WAIT]], axis=0)) > 1:
                     raise PtxFault(f"threads of block {block} wait at different barriers")
                 released += 1
                 states[waiting] = _READY
                 if self.fields[Field.RACES]:
                     self.epochs[block] = memory.meet(self.clocks, block * self.threads, self.threads)
-        if not released and (states != _DONE).any():
+        if (states != _DONE).any() and not (states == _READY).any():
             stuck = np.flatnonzero(states != _DONE)
             raise PtxFault(f"deadlock: {len(stuck)} threads wait for ever, the first is {self._where(int(stuck[0]))}")
         return released

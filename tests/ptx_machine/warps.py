@@ -11,10 +11,9 @@ from ptx_machine.parser import PtxError
 _FULL = 0xFFFFFFFF
 
 
-def together(records: np.ndarray, states: np.ndarray, threads: int, waiting: int, ptx: str) -> int:
-    """Carry out the instructions of whole warps for which all their threads are there; how many went on."""
-    went = 0
-    lanes = np.flatnonzero(states == waiting)
+def together(records: np.ndarray, states: np.ndarray, threads: int, lanes: np.ndarray, ptx: str) -> None:
+    """Carry out the instructions of whole warps, among ``lanes`` that wait for one, for which all their threads are
+    there."""
     for line in np.unique(records[lanes, Slot.WAIT]) if len(lanes) else ():
         at_line = lanes[records[lanes, Slot.WAIT] == line]
         text = " ".join(ptx.split("\n")[int(line) - 1].replace(",", " ").replace(";", " ").split())
@@ -22,8 +21,6 @@ def together(records: np.ndarray, states: np.ndarray, threads: int, waiting: int
         for group in _groups(records, at_line, states, threads, opcode):
             _carry_out(records, group, opcode, threads)
             states[group] = 0
-            went += len(group)
-    return went
 
 
 def _groups(records: np.ndarray, lanes: np.ndarray, states: np.ndarray, threads: int, opcode: str) -> Any:
