@@ -73,6 +73,7 @@ _CARD = {
     "to_card": _to_card,
     "new_on_card": lambda shape, dtype, stream: CardArray.new(shape, dtype),
     "to_host": lambda array, stream: np.array(array),
+    "copy_to_card": lambda array, there, stream: np.copyto(there, array),
     "memory": lambda: (2**40, 2**40),
     "free_memory": lambda: 2**40,
     "multiprocessors": lambda: 1,
@@ -84,6 +85,12 @@ _CARD = {
 for _name, _function in _CARD.items():
     if hasattr(target, _name):  # before the kernels' files import them by name
         setattr(target, _name, _function)
+
+from fracsim.kernels.cuda.scratch import Scratch  # noqa: E402  (it takes the functions above)
+
+# fresh arrays, so that reading what was not written is found
+Scratch.empty = lambda self, name, shape, dtype: CardArray.new(shape, dtype)  # type: ignore[method-assign]
+Scratch.copy = lambda self, name, array: _to_card(array, None)  # type: ignore[method-assign]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from fracsim.kernels.backend import BackendError
 from fracsim.kernels.cuda import launch as launchers
 from fracsim.kernels.cuda import target
+from fracsim.kernels.cuda.scratch import Scratch
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape
 from fracsim.kernels.train import Dataset, Population, Rule, State, Stream
@@ -45,11 +46,16 @@ class CudaBackend:
         self._own = threading.local()
 
     @property
+    def _scratch(self) -> Scratch:
+        """The scratch memory of the calling thread."""
+        if not hasattr(self._own, "scratch"):
+            self._own.scratch = Scratch(target.new_stream())
+        return self._own.scratch
+
+    @property
     def _stream(self) -> Any:
         """The stream of the calling thread."""
-        if not hasattr(self._own, "stream"):
-            self._own.stream = target.new_stream()
-        return self._own.stream
+        return self._scratch.stream
 
     def place(self, arrays: Any) -> Any:
         """An array, or a NamedTuple of arrays, on the card, once it is there; what is no array (a Stream, say) stays as
@@ -108,7 +114,7 @@ class CudaBackend:
 
     def _scores(self, shape: Shape, params: Any, x: Any, y: Any, set_of_run: np.ndarray) -> Any:
         return launchers.scores(
-            shape, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._stream
+            shape, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._scratch
         )
 
     def gradient(
@@ -116,13 +122,13 @@ class CudaBackend:
     ) -> tuple[Any, np.ndarray]:
         """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss (R,)."""
         dparams, losses = launchers.gradient(
-            shape, loss, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._stream
+            shape, loss, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._scratch
         )
         return (dparams if _is_placed(params) else target.to_host(dparams, self._stream)), losses
 
     def layer_norms(self, shape: Shape, dparams: Any) -> np.ndarray:
         """L2 norms (R, T+1) of each layer's part of dparams (R, Q)."""
-        return launchers.layer_norms(shape, self._placed(dparams), self._stream)
+        return launchers.layer_norms(shape, self._placed(dparams), self._scratch)
 
     def evaluate(
         self,
@@ -139,7 +145,7 @@ class CudaBackend:
         y = self._placed(y)
         answer = self._scores(shape, params, x, y, set_of_run)
         total, right, points = launchers.summary(
-            loss, answer, y, self._placed(level), n, self._placed(set_of_run), self._stream
+            loss, answer, y, self._placed(level), n, self._placed(set_of_run), self._scratch
         )
         by_level = np.full(points.shape, np.nan)
         np.divide(right, points, out=by_level, where=points > 0)
@@ -168,7 +174,7 @@ class CudaBackend:
         plan = launchers.plan_for(shape, rule.batch, itemsize, len(set_of_run))
         launchers.train(
             plan, rule, self._placed(learning_rate), self._placed(seed), placed, self.place(source),
-            self._placed(set_of_run), start, stop, self._stream,
+            self._placed(set_of_run), start, stop, self._scratch,
         )  # fmt: skip
         if placed is not state and not _is_placed(state.params):
             for host, card in zip(state, placed, strict=True):

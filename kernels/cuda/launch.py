@@ -1,6 +1,6 @@
 """Launchers: from arrays on the card to the kernels of ``train.py`` and ``evaluate.py``, with the memory they need.
 
-Every launch waits for its end, on a stream of its own, so that threads of the host may launch side by side.
+Each thread of the host has its stream and its scratch memory, so that threads may launch side by side.
 """
 
 from typing import Any
@@ -10,10 +10,10 @@ import numpy as np
 from fracsim.kernels.cuda import evaluate as asking
 from fracsim.kernels.cuda.layout import Plan, make_plan
 from fracsim.kernels.cuda.product import REGISTERS
+from fracsim.kernels.cuda.scratch import Scratch
 from fracsim.kernels.cuda.target import (
     launch,
     multiprocessors,
-    new_on_card,
     shared_per_block,
     shared_per_multiprocessor,
     to_card,
@@ -29,6 +29,7 @@ MOST_STEPS = 2**16
 """Steps of a launch, at most: their losses and factors are kept on the card until its end."""
 
 _RESERVED = 1024  # bytes of shared memory that the card keeps for itself, per block
+_NOTES = 512  # bytes of it that the kernels' own notes take, and a little more
 _REGISTERS = 65536  # of a multiprocessor
 _BLOCKS_PER_MULTIPROCESSOR = 2
 """Teams that share the points of a forward pass."""
@@ -39,23 +40,26 @@ def plan_for(shape: Shape, batch: int, itemsize: int, runs: int, **options: Any)
     plan = make_plan(shape, batch, itemsize, 0, **options)
     fit = max(1, _REGISTERS // (REGISTERS * plan.threads))
     at_once = min(-(-runs * plan.teams * plan.blocks // multiprocessors()), fit)
-    most = min(shared_per_block(), shared_per_multiprocessor() // at_once - _RESERVED)
+    most = min(shared_per_block(), shared_per_multiprocessor() // at_once - _RESERVED) - _NOTES
     return make_plan(shape, batch, itemsize, most, **options)
 
 
-def queue_for(plan: Plan, runs: int, stream: Any) -> Queue:
+def queue_for(plan: Plan, runs: int, scratch: Scratch) -> Queue:
     """A fresh queue; for one launch only."""
-    teams = np.zeros(runs * plan.teams, np.int32)
-    return Queue(to_card(plan.numbers, stream), to_card(teams, stream), to_card(np.zeros(1, np.int32), stream))
+    return Queue(
+        scratch.copy("plan", plan.numbers),
+        scratch.copy("meetings", np.zeros(runs * plan.teams, np.int32)),
+        scratch.copy("tickets", np.zeros(1, np.int32)),
+    )
 
 
-def memory_for(plan: Plan, params: Any, gradient: Any, stream: Any) -> Memory:
+def memory_for(plan: Plan, params: Any, gradient: Any, scratch: Scratch) -> Memory:
     """Memory of the teams that work on R networks, params (R, Q) on the card."""
     teams, dtype = params.shape[0] * plan.teams, np.dtype(params.dtype)
     return Memory(
         flat(params), flat(gradient),
-        new_on_card(1 if plan.resident else teams * plan.work_size, dtype, stream),
-        new_on_card(1 if plan.own_shared else teams * plan.blocks * plan.own_size, dtype, stream),
+        scratch.empty("work", 1 if plan.resident else teams * plan.work_size, dtype),
+        scratch.empty("own", 1 if plan.own_shared else teams * plan.blocks * plan.own_size, dtype),
         dtype.type(0),
     )  # fmt: skip
 
@@ -90,88 +94,88 @@ def train(
     set_of_run: Any,
     start: int,
     stop: int,
-    stream: Any,
+    scratch: Scratch,
 ) -> None:
     """Steps start+1 … stop of R runs; all arrays lie on the card. See ``CpuBackend.train``."""
     real, runs = np.dtype(state.params.dtype).type, set_of_run.shape[0]
     constants = constants_of(rule, rule.batch, real)
-    rates = to_card(to_host(learning_rate, stream).astype(real), stream)  # the kernels compute in no other type
-    memory = memory_for(plan, state.params, new_on_card(1, real, stream), stream)
+    rates = to_host(learning_rate, scratch.stream).astype(real)  # the kernels compute in no other type
+    memory = memory_for(plan, state.params, scratch.empty("no gradient", 1, real), scratch)
     points = Points(flat(source.x), flat(source.y), source.x.shape[1])
-    losses = new_on_card((min(MOST_STEPS, stop - start), runs), real, stream)
+    losses = scratch.empty("losses", (min(MOST_STEPS, stop - start), runs), real)
     for first in range(start, stop, MOST_STEPS):
         last = min(first + MOST_STEPS, stop)
         factors = np.empty((2, last - first))
         fill_factors(rule, first, factors)
         job = Job(
-            queue_for(plan, runs, stream), memory, (flat(state.m), flat(state.v)), state.correct, state.diverged,
-            rates, seed, set_of_run, losses, to_card(factors.astype(real), stream),
+            queue_for(plan, runs, scratch), memory, (flat(state.m), flat(state.v)), state.correct, state.diverged,
+            scratch.copy("rates", rates), seed, set_of_run, losses, scratch.copy("factors", factors.astype(real)),
         )  # fmt: skip
-        before = to_card(to_host(state.diverged, stream), stream)
+        before = scratch.copy("before", to_host(state.diverged, scratch.stream))
         threads, size = plan.threads, plan.shared_size * np.dtype(real).itemsize
-        launch(train_on_dataset, runs * plan.blocks, threads, size, stream, job, constants, points, first, last)
+        launch(train_on_dataset, runs * plan.blocks, threads, size, scratch.stream, job, constants, points, first, last)
         sums = Sums(losses, state.loss_sum, state.counted, state.diverged, before)
-        launch(add_losses, -(-runs // 32), 32, 0, stream, sums, rule.batch, first, last)
+        launch(add_losses, -(-runs // 32), 32, 0, scratch.stream, sums, rule.batch, first, last)
 
 
-def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, stream: Any) -> Any:
+def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, scratch: Scratch) -> Any:
     """Scores (R, N), on the card."""
     real, runs, count = np.dtype(params.dtype).type, chosen.shape[0], x.shape[1]
     batches = -(-count // asking.BATCH_ROWS)
     teams = max(1, min(batches, -(-_BLOCKS_PER_MULTIPROCESSOR * multiprocessors() // runs)))
     plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, blocks=1, teams=teams)
-    answer = new_on_card((runs, count), real, stream)
+    answer = scratch.empty("scores", (runs, count), real)
     question = asking.Question(
-        queue_for(plan, runs, stream), memory_for(plan, params, new_on_card(1, real, stream), stream), chosen,
-        flat(x), flat(y), count, batches, answer, new_on_card((1, 1), real, stream),
+        queue_for(plan, runs, scratch), memory_for(plan, params, scratch.empty("no gradient", 1, real), scratch),
+        chosen, flat(x), flat(y), count, batches, answer, scratch.empty("no losses", (1, 1), real),
     )  # fmt: skip
-    ask(plan, question, constants_of(Rule(0, 0, 0, asking.BATCH_ROWS), count, real), False, stream)
+    ask(plan, question, constants_of(Rule(0, 0, 0, asking.BATCH_ROWS), count, real), False, scratch)
     return answer
 
 
 def gradient(
-    shape: Shape, loss: int, params: Any, x: Any, y: Any, chosen: Any, stream: Any
+    shape: Shape, loss: int, params: Any, x: Any, y: Any, chosen: Any, scratch: Scratch
 ) -> tuple[Any, np.ndarray]:
     """dparams (R, Q), on the card, and the mean loss (R,)."""
     real, runs, count = np.dtype(params.dtype).type, chosen.shape[0], x.shape[1]
     batches = -(-count // asking.BATCH_ROWS)
     plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, teams=1)
-    dparams = to_card(np.zeros(params.shape, real), stream)
-    losses = new_on_card((batches, runs), real, stream)
+    dparams = to_card(np.zeros(params.shape, real), scratch.stream)
+    losses = scratch.empty("losses", (batches, runs), real)
     question = asking.Question(
-        queue_for(plan, runs, stream), memory_for(plan, params, dparams, stream), chosen, flat(x), flat(y), count,
-        batches, new_on_card((1, 1), real, stream), losses,
+        queue_for(plan, runs, scratch), memory_for(plan, params, dparams, scratch), chosen, flat(x), flat(y), count,
+        batches, scratch.empty("no scores", (1, 1), real), losses,
     )  # fmt: skip
-    ask(plan, question, constants_of(Rule(loss, 0, 0, asking.BATCH_ROWS), count, real), True, stream)
-    return dparams, to_host(losses, stream).astype(np.float64).sum(axis=0) / count
+    ask(plan, question, constants_of(Rule(loss, 0, 0, asking.BATCH_ROWS), count, real), True, scratch)
+    return dparams, to_host(losses, scratch.stream).astype(np.float64).sum(axis=0) / count
 
 
-def ask(plan: Plan, question: asking.Question, constants: Constants, back: bool, stream: Any) -> None:
+def ask(plan: Plan, question: asking.Question, constants: Constants, back: bool, scratch: Scratch) -> None:
     """Launch ``evaluate.ask``."""
     blocks = question.queue.meetings.size * plan.blocks
     size = plan.shared_size * constants.count.itemsize
-    launch(asking.ask, blocks, plan.threads, size, stream, question, constants, back)
+    launch(asking.ask, blocks, plan.threads, size, scratch.stream, question, constants, back)
 
 
 def summary(
-    loss: int, answer: Any, y: Any, level: Any, n: int, chosen: Any, stream: Any
+    loss: int, answer: Any, y: Any, level: Any, n: int, chosen: Any, scratch: Scratch
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Per run and level (R, n + 1): sum of losses, correct predictions, points, from scores (R, N) on the card."""
     runs = chosen.shape[0]
     place = (runs, n + 1)
     tally = asking.Tally(
-        answer, chosen, y, level, new_on_card(place, np.float64, stream),
-        new_on_card(place, np.int64, stream), new_on_card(place, np.int64, stream),
+        answer, chosen, y, level, scratch.empty("loss by level", place, np.float64),
+        scratch.empty("right by level", place, np.int64), scratch.empty("points by level", place, np.int64),
     )  # fmt: skip
-    launch(asking.tally_levels, runs * (n + 1), asking.THREADS, 0, stream, tally, loss, n + 1)
-    return to_host(tally.loss, stream), to_host(tally.right, stream), to_host(tally.points, stream)
+    launch(asking.tally_levels, runs * (n + 1), asking.THREADS, 0, scratch.stream, tally, loss, n + 1)
+    return tuple(to_host(array, scratch.stream) for array in (tally.loss, tally.right, tally.points))
 
 
-def layer_norms(shape: Shape, dparams: Any, stream: Any) -> np.ndarray:
+def layer_norms(shape: Shape, dparams: Any, scratch: Scratch) -> np.ndarray:
     """L2 norms (R, T+1) of each layer's part of dparams (R, Q), on the card."""
     sizes = [(n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    norms = new_on_card((dparams.shape[0], len(sizes)), np.float64, stream)
-    parts = asking.Parts(dparams, to_card(starts, stream), norms)
-    launch(asking.sum_squares, dparams.shape[0] * len(sizes), asking.THREADS, 0, stream, parts, len(sizes))
-    return np.sqrt(to_host(norms, stream))
+    norms = scratch.empty("norms", (dparams.shape[0], len(sizes)), np.float64)
+    parts = asking.Parts(dparams, scratch.copy("starts", starts), norms)
+    launch(asking.sum_squares, dparams.shape[0] * len(sizes), asking.THREADS, 0, scratch.stream, parts, len(sizes))
+    return np.sqrt(to_host(norms, scratch.stream))

@@ -223,7 +223,7 @@ class _Launch:
         return Result(spent, barriers)
 
     def _release(self, states: np.ndarray) -> int:
-        """Let threads go on whose whole block waits, though others may be waiting for it; how many barriers were passed."""
+        """Let threads go on whose whole block waits, though others may wait for it; how many barriers were passed."""
         idle = (states.reshape(self.blocks, self.threads) != _READY).all(axis=1)
         lanes = np.flatnonzero((states == _WARP) & idle.repeat(self.threads))
         warps.together(self.records, states, self.threads, lanes, self.ptx)
