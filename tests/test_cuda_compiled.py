@@ -13,7 +13,7 @@ from numba import config
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the machine's checks are compiled by numba")
 
 TESTS = Path(__file__).parent
-FILES = ("test_cuda_level.py", "test_cuda_sample.py")
+FILES = ("test_cuda_level.py", "test_cuda_sample.py", "test_cuda_stream.py")
 
 
 def _on_the_machine(*arguments, **variables):
@@ -30,12 +30,17 @@ def _on_the_machine(*arguments, **variables):
 
 def test_levels_and_samples_of_compiled_kernels():
     """In a shuffled order of threads, with products and sums fused. One rounding too few shows on the pentaflake."""
-    files = [f"tests/{name}" for name in FILES]
+    files = [f"tests/{name}" for name in FILES[:2]]
     assert _on_the_machine(*files, "-k", "pentaflake", PTX_CARD_ORDER="random", PTX_CARD_FUSE="1") >= 3
+
+
+def test_training_of_compiled_kernels():
+    """On fresh samples, in launches of any length; the threads in a shuffled order."""
+    assert _on_the_machine("tests/test_cuda_stream.py", "-k", "test_steps", PTX_CARD_ORDER="random") >= 3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_all_of_the_compiled_kernels(name):
     """Everything that the simulator tests."""
-    assert _on_the_machine(f"tests/{name}") >= 20
+    assert _on_the_machine(f"tests/{name}", "-m", "slow or not slow") >= 20

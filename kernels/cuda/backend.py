@@ -167,8 +167,6 @@ class CudaBackend:
         """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged runs stand still."""
         if isinstance(source, Population):
             raise BackendError("data 'population' is computed on the CPU only: use --backend cpu, or other data")
-        if start == stop:
-            return
         placed = self.place(state)
         itemsize = np.dtype(state.params.dtype).itemsize
         plan = launchers.plan_for(shape, rule.batch, itemsize, len(set_of_run))

@@ -11,6 +11,7 @@ from fracsim.kernels.cuda import evaluate as asking
 from fracsim.kernels.cuda.layout import Plan, make_plan
 from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.cuda.scratch import Scratch
+from fracsim.kernels.cuda.stream import supply_for, train_on_stream
 from fracsim.kernels.cuda.target import (
     launch,
     multiprocessors,
@@ -23,7 +24,7 @@ from fracsim.kernels.cuda.team import Constants, Memory, Queue
 from fracsim.kernels.cuda.train import Job, Points, Sums, add_losses, train_on_dataset
 from fracsim.kernels.network import Shape, layer_sizes
 from fracsim.kernels.optimisers import NEGLIGIBLE
-from fracsim.kernels.train import Dataset, Rule, State, fill_factors
+from fracsim.kernels.train import Dataset, Rule, State, Stream, fill_factors
 
 MOST_STEPS = 2**16
 """Steps of a launch, at most: their losses and factors are kept on the card until its end."""
@@ -90,22 +91,25 @@ def train(
     learning_rate: Any,
     seed: Any,
     state: State,
-    source: Dataset,
+    source: Dataset | Stream,
     set_of_run: Any,
     start: int,
     stop: int,
     scratch: Scratch,
 ) -> None:
-    """Steps start+1 … stop of R runs; all arrays lie on the card. See ``CpuBackend.train``."""
+    """Steps start+1 … stop of R runs; all arrays but a Stream's lie on the card. See ``CpuBackend.train``.
+
+    No steps at all compile the kernels.
+    """
     real, runs = np.dtype(state.params.dtype).type, set_of_run.shape[0]
     constants = constants_of(rule, rule.batch, real)
     rates = to_host(learning_rate, scratch.stream).astype(real)  # the kernels compute in no other type
     memory = memory_for(plan, state.params, scratch.empty("no gradient", 1, real), scratch)
-    points = Points(flat(source.x), flat(source.y), source.x.shape[1])
-    losses = scratch.empty("losses", (min(MOST_STEPS, stop - start), runs), real)
-    for first in range(start, stop, MOST_STEPS):
+    kernel, data = _fed_by(source, plan, runs, scratch)
+    losses = scratch.empty("losses", (max(1, min(MOST_STEPS, stop - start)), runs), real)
+    for first in range(start, max(stop, start + 1), MOST_STEPS):
         last = min(first + MOST_STEPS, stop)
-        factors = np.empty((2, last - first))
+        factors = np.empty((2, max(1, last - first)))
         fill_factors(rule, first, factors)
         job = Job(
             queue_for(plan, runs, scratch), memory, (flat(state.m), flat(state.v)), state.correct, state.diverged,
@@ -113,9 +117,16 @@ def train(
         )  # fmt: skip
         before = scratch.copy("before", to_host(state.diverged, scratch.stream))
         threads, size = plan.threads, plan.shared_size * np.dtype(real).itemsize
-        launch(train_on_dataset, runs * plan.blocks, threads, size, scratch.stream, job, constants, points, first, last)
+        launch(kernel, runs * plan.blocks, threads, size, scratch.stream, job, constants, data, first, last)
         sums = Sums(losses, state.loss_sum, state.counted, state.diverged, before)
         launch(add_losses, -(-runs // 32), 32, 0, scratch.stream, sums, rule.batch, first, last)
+
+
+def _fed_by(source: Dataset | Stream, plan: Plan, runs: int, scratch: Scratch) -> tuple[Any, Any]:
+    """The kernel that trains on this source, and what it takes its batches from."""
+    if isinstance(source, Stream):
+        return train_on_stream, supply_for(source, plan, runs * plan.blocks, scratch)
+    return train_on_dataset, Points(flat(source.x), flat(source.y), source.x.shape[1])
 
 
 def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, scratch: Scratch) -> Any:

@@ -73,7 +73,7 @@ class _Running:
 cuda: Any = _Running() if SIMULATED else _numba_cuda
 """``numba.cuda``, for use inside kernels."""
 
-_one_launch = threading.Lock()  # the simulator has no place for two
+_one_launch = threading.Lock()  # where there is no place for two
 _allowed: dict[int, int] = {}  # loaded kernel -> bytes of shared memory that it may use
 
 
@@ -95,7 +95,7 @@ def device(function: Any) -> Any:
 
 
 def launch(function: Any, blocks: int, threads: int, shared_bytes: int, stream: Any, *arguments: Any) -> None:
-    """Start a kernel on a stream; in the simulator, run it.
+    """Run a kernel on a stream, to its end: what it works on may then go, and a failure is told here.
 
     This and all below raise BackendError where the driver reports an error, OutOfDeviceMemory where memory is short.
     """
@@ -105,17 +105,18 @@ def launch(function: Any, blocks: int, threads: int, shared_bytes: int, stream: 
         return
     config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # few blocks are often right for small networks
     with told(memory=memory):
-        if shared_bytes > _UNASKED_SHARED:
+        with _one_launch:  # two threads would both load the kernel, and one form of it would not be allowed its memory
             function.compile(tuple(function.typeof_pyval(argument) for argument in arguments))
             allow_shared(function, shared_bytes)
         function[blocks, threads, stream, shared_bytes](*arguments)
+        stream.synchronize()
 
 
 def allow_shared(function: Any, shared_bytes: int) -> None:
     """Let all compiled forms of a kernel use so many bytes of dynamic shared memory (numba-cuda issue 94)."""
     for compiled in function.overloads.values():
         loaded = compiled._codelibrary.get_cufunc()
-        if _allowed.get(id(loaded), 0) >= shared_bytes:
+        if _allowed.get(id(loaded), _UNASKED_SHARED) >= shared_bytes:
             continue
         code = driver.allow_shared(loaded, shared_bytes, _card())
         if code:
@@ -147,7 +148,9 @@ def to_card(array: np.ndarray, stream: Any) -> Any:
     if SIMULATED:
         return array.copy()
     with told(array.nbytes, memory):
-        return _numba_cuda.to_device(array, stream=stream)
+        copy = _numba_cuda.to_device(array, stream=stream)
+        stream.synchronize()  # the array may go
+    return copy
 
 
 def new_on_card(shape: Any, dtype: Any, stream: Any) -> Any:
@@ -165,6 +168,7 @@ def copy_to_card(array: np.ndarray, target: Any, stream: Any) -> None:
     else:
         with told():
             target.copy_to_device(array, stream=stream)
+            stream.synchronize()
 
 
 def to_host(array: Any, stream: Any) -> np.ndarray:
