@@ -11,7 +11,7 @@ N, D = 5, 2
 BYTES = {"level": 8 * D + 2, "sample": 8 * D + 1 + 2}
 """Read and written for a point: x; level; y."""
 
-INSTRUCTIONS = {"level": 0.0, "sample": 0.0}
+INSTRUCTIONS = {"level": 571, "sample": 411}
 """PTX instructions of a thread for a point, the mean over points of the distribution: counted by ``--static``."""
 
 STEPS = 1_000_000

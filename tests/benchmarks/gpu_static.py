@@ -1,8 +1,9 @@
 """What is known of the CUDA kernels without a card: registers, spills and shared memory, the instructions of a point.
 
-The kernels are compiled to PTX in a process of its own (``tests/ptx.py``), for the types that the backend gives them: it
-runs there with NumPy's arrays for those of a card, and each launch is noted instead of made. ptxas, where it is there,
-tells registers and spills, nvdisasm the mix of machine instructions; the machine for PTX counts those of a point.
+The kernels are compiled to PTX in a process of its own (``tests/ptx.py``), for the types that the backend gives them:
+it runs there with NumPy's arrays for those of a card, and each launch is noted instead of made. ptxas, where it is
+there, tells registers and spills, nvdisasm the mix of machine instructions; the machine for PTX (``tests/ptx_machine``)
+counts those of a point.
 """
 
 import collections
