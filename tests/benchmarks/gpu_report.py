@@ -121,13 +121,14 @@ def static_lines(static: dict[str, Any]) -> list[str]:
     """Markdown: registers and spills of each kernel, blocks and shared memory of each width."""
     if "failed" in static:
         return [f"Not known: {static['failed']}."]
-    lines = ["| kernel | for | registers | spills (bytes) | PTX instructions | of these float64 |",
+    lines = ["| kernel | for | registers (at most) | spills (bytes) | PTX instructions | of these float64 |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for name, kinds in static["kernels"].items():
         for kind, it in kinds.items():
             spills = it.get("spill_stores", "?")
-            lines.append(f"| {name} | {kind} | {it.get('registers', '?')} | {spills} | {it['PTX instructions']} | "
-                         f"{it['f64']} |")  # fmt: skip
+            most = f" ({it['most']})" if it.get("most") else ""
+            lines.append(f"| {name} | {kind} | {it.get('registers', '?')}{most} | {spills} | "
+                         f"{it['PTX instructions']} | {it['f64']} |")  # fmt: skip
             if it.get("mix"):
                 mix = ", ".join(f"{count} {instruction}" for instruction, count in it["mix"].items())
                 lines.append(f"| | machine code | {mix} | | | |")

@@ -7,6 +7,7 @@ counts those of a point.
 """
 
 import collections
+import importlib
 import os
 import re
 import shutil
@@ -101,10 +102,20 @@ def measure():
     for (name, architecture), text in texts.items():
         numbers = {"PTX instructions": len(ptx.instructions(text)), "f64": len(ptx.instructions(text, r"\.f64\b"))}
         if ptxas is not None:
-            numbers |= ptx.registers(text) | {"mix": mix_of(text, architecture, ptxas)}
+            most = limit_of(name)
+            numbers |= ptx.registers(text, most) | {"most": most, "mix": mix_of(text, architecture, ptxas, most)}
         table.setdefault(name, {})[architecture] = numbers
     points = {"level": texts["find_levels", "sm_90"], "sample": texts["draw_samples", "sm_90"]}
     return {"kernels": table, "points": instructions_of_points(points), "plans": plans()}
+
+
+def limit_of(name):
+    """Registers that a kernel may use, as its decorator says; None where it does not."""
+    for module in ("train", "evaluate"):
+        function = getattr(importlib.import_module(f"fracsim.kernels.cuda.{module}"), name, None)
+        if function is not None:
+            return function.targetoptions.get("max_registers")
+    return None
 
 
 def instructions_of_points(texts):
@@ -139,14 +150,16 @@ def plans():
     return result
 
 
-def mix_of(text, architecture, ptxas):
+def mix_of(text, architecture, ptxas, most):
     """{machine instruction: how often}, the ten most frequent of the kernel; empty where there is no nvdisasm."""
     nvdisasm = shutil.which("nvdisasm", path=f"{Path(ptxas).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if nvdisasm is None:
         return {}
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder) / "kernel.cubin"
-        subprocess.run([ptxas, f"-arch={architecture}", "-o", str(binary), "-"], input=text, text=True, check=True)
+        limit = [] if most is None else [f"-maxrregcount={most}"]
+        command = [ptxas, f"-arch={architecture}", *limit, "-o", str(binary), "-"]
+        subprocess.run(command, input=text, text=True, check=True)
         done = subprocess.run([nvdisasm, "-c", str(binary)], capture_output=True, text=True, check=True)
     return dict(machine_instructions(done.stdout).most_common(10))
 
