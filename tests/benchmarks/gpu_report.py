@@ -104,7 +104,7 @@ def point_lines(points: dict[str, Any]) -> list[str]:
         f"{verb}: {found['speed'] / 1e6:,.0f} million points/s; limits: memory {found['memory'] / 1e6:,.0f}, "
         f"instructions {found['instructions'] / 1e6:,.0f}; of the lesser "
         + judged(found["speed"] / min(found["memory"], found["instructions"]), POINT_SHARE, "{:.0%}")
-        for verb, found in points.items() if "speed" in found
+        for verb, found in points.items() if isinstance(found, dict)
     ]  # fmt: skip
 
 
