@@ -28,6 +28,8 @@ def dealt(params, runs):
 class Contender:
     """What all have in common; each has ``run(calls)``, which trains ``calls`` times ``steps`` steps and waits."""
 
+    kept = None, None
+
     def measure(self, seconds):
         """Microseconds per step: one number for each repeat."""
         start = time.perf_counter()
@@ -41,16 +43,19 @@ class Contender:
         return {"microseconds": found}
 
     def orders(self, runs, steps):
-        """(steps, R, B) int32: whole epochs, a new order for each run and epoch."""
+        """(steps, R, B) int32: whole epochs, a new order for each run and epoch. The last answer is kept."""
         import numpy as np
 
+        if self.kept[0] == (runs, steps):
+            return self.kept[1]
         generator, points = np.random.default_rng(runs), len(self.data["x"])
         epochs = -(-steps * BATCH // points)
         order = np.empty((epochs * (points // BATCH), runs, BATCH), np.int32)
         for run in range(runs):
             drawn = [generator.permutation(points)[: points // BATCH * BATCH] for _ in range(epochs)]
             order[:, run] = np.concatenate(drawn).reshape(-1, BATCH)
-        return order[:steps]
+        self.kept = (runs, steps), order[:steps]
+        return self.kept[1]
 
 
 class Jax(Contender):
@@ -148,7 +153,7 @@ class Torch(Contender):
         if device == "cuda" and not torch.cuda.is_available():
             raise ImportError("this PyTorch finds no card: install its CUDA build")
         self.torch, self.data, self.device = torch, data, device
-        self.x, self.y = (torch.from_numpy(data[key]).to(device) for key in ("x", "y"))
+        self.x, self.y = (torch.from_numpy(each).to(device) for each in (data["x"], data["y"][:, None]))
         name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
         self.version = f"torch {torch.__version__} on {name}"
 
@@ -204,14 +209,15 @@ class Torch(Contender):
         torch = self.torch
         with torch.no_grad():
             chosen = self.order.index_select(0, self.at)[0]
-            x, y = self.x[chosen], self.y[chosen][..., None]
+            chosen = chosen.view(-1)
+            x, y = (each.index_select(0, chosen).view(-1, BATCH, each.shape[1]) for each in (self.x, self.y))
             hidden = [x]
             for w, b in self.params[:-1]:
                 hidden.append(torch.baddbmm(b, hidden[-1], w).relu_())
             w, b = self.params[-1]
             margin = 1 - y * torch.baddbmm(b, hidden[-1], w)
             self.total += margin.relu().mean(dim=(1, 2))
-            above = torch.where(margin > 0, y / -BATCH, 0)
+            above = torch.ops.aten.threshold_backward(y * (-1 / BATCH), margin, 0)
             for layer in range(DEPTH, -1, -1):
                 dw, db = self.grads[layer]
                 torch.bmm(hidden[layer].transpose(1, 2), above, out=dw)
