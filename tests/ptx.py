@@ -111,16 +111,19 @@ def fusible(text: str) -> list[str]:
 
 
 @functools.cache
-def registers(text: str, most: int = 255) -> dict[str, int]:
-    """What ptxas says of a PTX text: registers of a thread, at ``most`` so many, and bytes of its stack, spill_stores
-    and spill_loads."""
+def registers(text: str, most: int | None = None) -> dict[str, int]:
+    """What ptxas says of a PTX text: registers of a thread, and bytes of its stack, spill_stores and spill_loads.
+
+    ``most``: registers that it may use, as the kernel's decorator says.
+    """
     home = cuda_home()
     ptxas = shutil.which("ptxas", path=f"{home}/bin{os.pathsep}{os.environ.get('PATH', '')}")
     if ptxas is None:
         pytest.skip("no ptxas: it comes with the CUDA toolkit and with nvidia-cuda-nvcc-cu12")
     architecture = re.search(r"^\.target (\w+)", text, re.MULTILINE)
     assert architecture is not None, "no PTX"
-    command = [ptxas, "-v", f"-arch={architecture[1]}", f"-maxrregcount={most}", "-o", os.devnull, "-"]
+    limit = [] if most is None else [f"-maxrregcount={most}"]
+    command = [ptxas, "-v", f"-arch={architecture[1]}", *limit, "-o", os.devnull, "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     patterns = {

@@ -247,20 +247,32 @@ def layers(params, width):
 CONTENDERS = {"fracsim": Fracsim, "jax": Jax, "torch": Torch, "matmul": Matmul}
 
 
-def main(name, path, cores):
-    pin(cores)
+def serve(make, path):
+    """Answer the requests on stdin with ``make(data)``; an error is an answer, too."""
     answers, sys.stdout = sys.stdout, sys.stderr  # a library's chatter must not mix with the answers
+
+    def answer(**values):
+        print(json.dumps(values), file=answers, flush=True)
+
     try:
         import numpy as np
 
-        contender = CONTENDERS[name](dict(np.load(path)))
-        print(json.dumps({"version": contender.version}), file=answers, flush=True)
+        contender = make(dict(np.load(path)))
     except ImportError as missing:
-        print(json.dumps({"missing": str(missing)}), file=answers, flush=True)
+        answer(missing=str(missing))
         return
+    answer(version=contender.version)
     for line in sys.stdin:
         request = json.loads(line)
-        print(json.dumps(getattr(contender, request.pop("do"))(**request)), file=answers, flush=True)
+        try:
+            answer(**getattr(contender, request.pop("do"))(**request))
+        except Exception as error:
+            answer(failed=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def main(name, path, cores):
+    pin(cores)
+    serve(CONTENDERS[name], path)
 
 
 if __name__ == "__main__":

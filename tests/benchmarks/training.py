@@ -47,12 +47,14 @@ ONE_THREAD = {
 class Contender:
     """A process of contenders.py."""
 
+    script, environment = "contenders.py", ONE_THREAD
+
     def __init__(self, name, python, data, cores):
         self.name = name
-        script = Path(__file__).with_name("contenders.py")
+        script = Path(__file__).with_name(self.script)
         self.process = subprocess.Popen(
             [python, str(script), name, str(data), ",".join(map(str, cores))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **self.environment},
         )  # fmt: skip
         self.hello = self.answer()
 
@@ -60,7 +62,10 @@ class Contender:
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the contender {self.name} ended unexpectedly (exit code {self.process.wait()})")
-        return json.loads(line)
+        answer = json.loads(line)
+        if "failed" in answer:
+            raise SystemExit(f"the contender {self.name} failed: {answer['failed']}")
+        return answer
 
     def ask(self, **request):
         self.process.stdin.write(json.dumps(request) + "\n")
