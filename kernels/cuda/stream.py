@@ -14,13 +14,12 @@ from fracsim.kernels.cuda.apart import call_apart, pointer
 from fracsim.kernels.cuda.arrays import numbers, view
 from fracsim.kernels.cuda.layout import Plan
 from fracsim.kernels.cuda.level import Work
-from fracsim.kernels.cuda.product import PLAIN, REGISTERS
+from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.cuda.sample import draw
 from fracsim.kernels.cuda.scratch import Scratch
-from fracsim.kernels.cuda.step import pass_through
 from fracsim.kernels.cuda.target import cuda, device, kernel
 from fracsim.kernels.cuda.team import FINITE, NOTES, RUN, STEP, assemble, meet, recall, take_notes
-from fracsim.kernels.cuda.train import begin, count_step, descend, finish
+from fracsim.kernels.cuda.train import begin, finish, take_step
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.philox import STREAM
 from fracsim.kernels.train import Stream
@@ -138,9 +137,5 @@ def train_on_stream(job, constants, source, start, stop):
     meet(notes, job.queue)
     while notes[STEP] < stop - start and notes[FINITE]:
         draw_batch(notes, job, source[0], source[1], start + notes[STEP] + 1)
-        pass_through(notes, job.queue, job.memory, constants, True, PLAIN)
-        descend(notes, job, constants)
-        cuda.syncthreads()
-        count_step(notes, job)
-        meet(notes, job.queue)
+        take_step(notes, job, constants)
     finish(notes, job, start)

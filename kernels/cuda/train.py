@@ -109,11 +109,8 @@ def finish(notes, job, start):
 
 
 @device
-def take_step(notes, job, constants, points, start):
-    """The next step of the team: batch, descent, and its loss."""
-    run, x, y = notes[RUN], pointer(points.x, 0), pointer(points.y, 0)
-    step = start + notes[STEP] + 1
-    call_apart(gather, (pointer(notes, 0), job.memory, x, y, points.count, job.chosen[run], job.seed[run], step))
+def take_step(notes, job, constants):
+    """The next step of the team, on the batch in ``own``: descent, and its loss."""
     pass_through(notes, job.queue, job.memory, constants, True, PLAIN)
     descend(notes, job, constants)
     cuda.syncthreads()
@@ -151,7 +148,9 @@ def train_on_dataset(job, constants, points, start, stop):
     begin(notes, job)
     meet(notes, job.queue)
     while notes[STEP] < stop - start and notes[FINITE]:
-        take_step(notes, job, constants, points, start)
+        run, x, y, step = notes[RUN], pointer(points.x, 0), pointer(points.y, 0), start + notes[STEP] + 1
+        call_apart(gather, (pointer(notes, 0), job.memory, x, y, points.count, job.chosen[run], job.seed[run], step))
+        take_step(notes, job, constants)
     finish(notes, job, start)
 
 
