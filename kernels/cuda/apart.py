@@ -30,7 +30,7 @@ def _make_call_apart() -> Any:
         return [each for each in found if isinstance(each, ir.CallInstr)]
 
     @intrinsic
-    def call_apart(typingctx, function, arguments):  # type: ignore[no-untyped-def]
+    def call_apart(typingctx, function, arguments):
         signature = function.get_call_type(typingctx, tuple(arguments), {})
 
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
@@ -52,7 +52,7 @@ def _make_pointer() -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def pointer(typingctx, array, start):  # type: ignore[no-untyped-def]
+    def pointer(typingctx, array, start):
         signature = types.CPointer(array.dtype)(array, start)
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:

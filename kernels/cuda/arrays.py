@@ -26,7 +26,7 @@ def _make_view() -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def view(typingctx, pointer, shape):  # type: ignore[no-untyped-def]
+    def view(typingctx, pointer, shape):
         kind = types.Array(pointer.dtype, len(shape), "C")
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -47,7 +47,7 @@ def _make_numbers() -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def numbers(typingctx, like):  # type: ignore[no-untyped-def]
+    def numbers(typingctx, like):
         kind = types.Array(types.float64, 1, "C")
 
         def codegen(context: Any, builder: Any, signature: Any, _: Any) -> Any:

@@ -64,7 +64,7 @@ class CudaBackend:
         if isinstance(arrays, np.ndarray):
             placed = self._placed(arrays)
         elif isinstance(arrays, tuple) and all(isinstance(array, np.ndarray) for array in arrays):
-            placed = type(arrays)(*(self._placed(array) for array in arrays))  # type: ignore[call-arg]
+            placed = type(arrays)(*(self._placed(array) for array in arrays))
         target.wait(self._stream)
         return placed
 
@@ -77,7 +77,7 @@ class CudaBackend:
     def fetch(self, arrays: Any) -> Any:
         """What was placed, on the host."""
         if isinstance(arrays, tuple):
-            return type(arrays)(*(self.fetch(array) for array in arrays))  # type: ignore[call-arg]
+            return type(arrays)(*(self.fetch(array) for array in arrays))
         return np.asarray(target.to_host(arrays, self._stream)) if _is_placed(arrays) else arrays
 
     def clear(self, array: Any) -> None:

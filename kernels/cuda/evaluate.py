@@ -18,6 +18,7 @@ from fracsim.kernels.cuda.team import (
     RANK,
     ROWS,
     RUN,
+    STEP,
     TEAM,
     TEAMS,
     Memory,
@@ -38,7 +39,7 @@ THREADS = 128
 
 class Question(NamedTuple):
     """R networks, by their memory, and the points they are asked about: chosen (R,) set of a run; x (sets · N · d,)
-    and y (sets · N,), N = ``count`` in so many ``batches``. The answers: scores (R, N) or losses (batches, R), sums of
+    and y (sets · N,), N = ``number`` in so many ``batches``. The answers: scores (R, N) or losses (batches, R), sums of
     each batch."""
 
     queue: Queue
@@ -46,7 +47,7 @@ class Question(NamedTuple):
     chosen: Any
     x: Any
     y: Any
-    count: int
+    number: int
     batches: int
     scores: Any
     losses: Any
@@ -58,14 +59,14 @@ def load_rows(notes, memory, question, first):
     plan = recall(notes)
     team, d = assemble(notes, memory), plan.inputs
     chosen = question.chosen[notes[RUN]]
-    rows = question.count - first
+    rows = question.number - first
     if rows > plan.batch:
         rows = plan.batch
     if cuda.threadIdx.x == 0:
         notes[ROWS] = rows
     b = cuda.threadIdx.x
     while b < rows:
-        index = chosen * question.count + first + b
+        index = chosen * question.number + first + b
         team.own[np.uint64(plan.labels + b)] = question.y[np.uint64(index)]
         for i in range(d):
             team.own[np.uint64(b * (d + 1) + i)] = question.x[np.uint64(index * d + i)]
@@ -94,9 +95,9 @@ def keep_loss(notes, memory, question, batch):
 
 
 @device
-def first_batch(notes):
-    """Number of the team among those of its run."""
-    return notes[TEAM] - notes[RUN] * notes[TEAMS]
+def next_batch(notes):
+    """Number of the batch that is this team's next, of those of its run; the teams take them in turn."""
+    return notes[TEAM] - notes[RUN] * notes[TEAMS] + notes[STEP] * notes[TEAMS]
 
 
 @kernel(registers=REGISTERS)
@@ -108,17 +109,17 @@ def ask(question, constants, back):
     take_notes(notes, question.queue)
     fill_ones(notes, memory)
     meet(notes, question.queue)
-    batch = first_batch(notes)
-    while batch < question.batches:
-        first = batch * notes[BATCH]
-        load_rows(notes, memory, question, first)
+    while next_batch(notes) < question.batches:
+        load_rows(notes, memory, question, next_batch(notes) * notes[BATCH])
         pass_through(notes, question.queue, memory, constants, back, ADD)
         if back:
-            keep_loss(notes, memory, question, batch)
+            keep_loss(notes, memory, question, next_batch(notes))
         else:
-            keep_scores(notes, memory, question, first)
+            keep_scores(notes, memory, question, next_batch(notes) * notes[BATCH])
         cuda.syncthreads()
-        batch += notes[TEAMS]
+        if cuda.threadIdx.x == 0:
+            notes[STEP] += 1
+        cuda.syncthreads()
 
 
 class Tally(NamedTuple):

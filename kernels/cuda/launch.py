@@ -179,7 +179,8 @@ def summary(
         scratch.empty("right by level", place, np.int64), scratch.empty("points by level", place, np.int64),
     )  # fmt: skip
     launch(asking.tally_levels, runs * (n + 1), asking.THREADS, 0, scratch.stream, tally, loss, n + 1)
-    return tuple(to_host(array, scratch.stream) for array in (tally.loss, tally.right, tally.points))
+    loss_sum, right, points = (to_host(array, scratch.stream) for array in (tally.loss, tally.right, tally.points))
+    return loss_sum, right, points
 
 
 def layer_norms(shape: Shape, dparams: Any, scratch: Scratch) -> np.ndarray:

@@ -39,29 +39,29 @@ PLAIN, ADD, RELU, MASK = range(4)
 
 
 class Factor(NamedTuple):
-    """A (or B): element (i, s), i < ``count``, lies at i · ``by_index`` + s · ``by_term`` of ``at``, a pointer."""
+    """A (or B): element (i, s), i < ``size``, lies at i · ``by_index`` + s · ``by_term`` of ``at``, a pointer."""
 
     at: Any
-    count: int
-    by_index: int
-    by_term: int
+    size: Any
+    by_index: Any
+    by_term: Any
 
 
 class Result(NamedTuple):
     """C: element (i, j) lies at i · ``by_row`` + j of ``at``; with MASK its mask at row(i) · ``mask_by_row`` + j of
     ``mask``, where row(i) is entry i of the list of rows."""
 
-    mode: int
+    mode: Any
     at: Any
-    by_row: int
+    by_row: Any
     mask: Any
-    mask_by_row: int
+    mask_by_row: Any
 
 
 @device
-def factor(at, count, by_index, by_term):
+def factor(at, size, by_index, by_term):
     """A Factor in 32-bit numbers: registers are what the products are short of."""
-    return Factor(at, np.int32(count), np.int32(by_index), np.int32(by_term))
+    return Factor(at, np.int32(size), np.int32(by_index), np.int32(by_term))
 
 
 @device
@@ -80,7 +80,7 @@ def start_of_loads(factor, first, width, stride):
     whole sectors.
     """
     thread = cuda.threadIdx.x
-    left = factor.count - first
+    left = factor.size - first
     limit = left if left < width else width  # numba's min is no good on the card
     if factor.by_term == 1:
         i, s = thread >> 3, thread & 7
@@ -155,7 +155,7 @@ def make_parts(block: Block) -> Any:
             row = first_row + i * rows
             for j in range(side):
                 column = first_column + j * columns
-                if row < a.count and column < b.count:
+                if row < a.size and column < b.size:
                     store(c, row, column, sums[i * side + j], rows_of)
 
     @device
@@ -199,9 +199,9 @@ def make_parts(block: Block) -> Any:
 
     @device
     def parts(blocks, rank, shared, a, b, terms, rows_of, listed, c):
-        across = (b.count + width - 1) // width
+        across = (b.size + width - 1) // width
         number = rank
-        while number < across * ((a.count + height - 1) // height):
+        while number < across * ((a.size + height - 1) // height):
             down = number // across
             first_a, first_b = np.int32(down * height), np.int32((number - down * across) * width)
             part(shared, a, b, first_a, first_b, terms, rows_of, listed, c)

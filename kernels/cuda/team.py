@@ -19,8 +19,9 @@ DEPTH, BATCH, BLOCKS_OF_TEAM, TEAMS = 1, 3, 6, 23
 """Places in the plan of what is asked for most: T, B, the blocks of a team and the teams of a run."""
 
 TICKET, TEAM, RANK, RUN, MET, STEP, ROWS, ACTIVE, CORRECT, FINITE = range(NOTES - 10, NOTES)
-"""Its ticket; its team, its number in it, their run; how often its team has met; steps done; rows of the batch, and
-those active; correct predictions since the start of the launch; whether the batch's sum of losses was finite."""
+"""Its ticket; its team, its number in it, their run; how often its team has met; steps or batches done; rows of the
+batch, and those active; correct predictions since the start of the launch; whether the batch's sum of losses was
+finite."""
 
 
 class Queue(NamedTuple):

@@ -49,11 +49,11 @@ class Job(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Training sets: x (sets · N · d,) and y (sets · N,), flat, with N = ``count``."""
+    """Training sets: x (sets · N · d,) and y (sets · N,), flat, with N = ``number``."""
 
     x: Any
     y: Any
-    count: int
+    number: int
 
 
 @device
@@ -149,7 +149,7 @@ def train_on_dataset(job, constants, points, start, stop):
     meet(notes, job.queue)
     while notes[STEP] < stop - start and notes[FINITE]:
         run, x, y, step = notes[RUN], pointer(points.x, 0), pointer(points.y, 0), start + notes[STEP] + 1
-        call_apart(gather, (pointer(notes, 0), job.memory, x, y, points.count, job.chosen[run], job.seed[run], step))
+        call_apart(gather, (pointer(notes, 0), job.memory, x, y, points.number, job.chosen[run], job.seed[run], step))
         take_step(notes, job, constants)
     finish(notes, job, start)
 
