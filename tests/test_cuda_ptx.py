@@ -4,6 +4,7 @@ import numpy as np
 import ptx
 import pytest
 
+from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.network import Shape, parameter_count
 from fracsim.kernels.train import Dataset, Rule, State
 
@@ -35,9 +36,8 @@ def kernels():
         x, y = np.zeros((1, 500, 2), real), np.ones((1, 500), real)
         rule, state = Rule(0, 2, 0, 100), State.start(params)
         plan = launch.plan_for(shape, 100, real(0).itemsize, 3)
-        launch.train(
-            plan, rule, np.ones(3), np.arange(3, dtype=np.uint64), state, Dataset(x, y), sets, 0, 5, None
-        )  # fmt: skip
+        seeds = np.arange(3, dtype=np.uint64)
+        launch.train(plan, rule, np.ones(3), seeds, state, Dataset(x, y), sets, 0, 5, None)
         answer = launch.scores(shape, params, x, y, sets, None)
         launch.summary(0, answer, y, np.zeros((1, 500), np.int16), 5, sets, None)
         dparams, _ = launch.gradient(shape, 0, params, x, y, sets, None)
@@ -66,6 +66,6 @@ def test_networks_of_float32_are_computed_in_float32_alone(texts, name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_lie_in_registers(texts, name):
     """Nothing goes to the memory of a thread for want of registers, in the kernel nor in what it calls."""
-    used = ptx.registers(texts[f"{name}, float32"])
+    used = ptx.registers(texts[f"{name}, float32"], REGISTERS)
     assert (used["spill_stores"], used["spill_loads"]) == (0, 0)
-    assert 0 < used["registers"] <= 255
+    assert 0 < used["registers"] <= REGISTERS <= 255

@@ -1,4 +1,4 @@
-"""Training on the card: in numba's simulator, and compiled (test_cuda_compiled.py), against the CPU and the reference."""
+"""Training on the card: in numba's simulator, and compiled (test_cuda_compiled.py), against CPU and reference."""
 
 import numpy as np
 import pytest
@@ -134,7 +134,9 @@ def test_a_diverged_run_stops_while_others_go_on(card, backend, generator, optim
     shape, rule = Shape(2, 1, 4), rule_of("squared", optimizer, batch=4)
     _, seeds, params, source, sets = small(generator, shape, 3)
     rates = [0.001, 1e30, 0.001]
-    found, wanted = (train(each, shape, rule, rates, seeds, params, source, sets, (0, 2, 4)) for each in (card, backend))
+    found, wanted = (
+        train(each, shape, rule, rates, seeds, params, source, sets, (0, 2, 4)) for each in (card, backend)
+    )
     assert found.diverged.tolist() == wanted.diverged.tolist()
     assert found.diverged.tolist()[::2] == [-1, -1]
     assert 1 < found.diverged[1] < 4
@@ -146,7 +148,7 @@ def test_a_diverged_run_stops_while_others_go_on(card, backend, generator, optim
 
 
 def test_where_all_margins_are_met_nothing_moves(card, backend, generator):
-    """A hinge has no slope there: no row is active. One optimiser only is left to its momentum."""
+    """A hinge has no slope there: no row is active."""
     shape = Shape(2, 2, 5)
     rates, seeds, params, source, sets = small(generator, shape)
     params[:, -1] = 1e3
