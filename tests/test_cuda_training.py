@@ -116,14 +116,17 @@ def test_bits_depend_neither_on_teams_nor_on_where_memory_is(backend, generator,
     shape, rule, steps = Shape(2, 2, width), rule_of(batch=11 if SIMULATED else 37), 2
     arguments = small(generator, shape, count=60)
     kinds, states = [], []
-    for blocks, elements in [(1, 10**6), (1, 4000), (1, 0), (2, 10**6), (4, 10**6)]:
+    places = [(1, 10**6), (1, 4000), (1, 0), (2, 10**6), (4, 10**6)]
+    if SIMULATED:
+        places = places[:3]  # the simulator runs one block after the other: they cannot wait for each other
+    for blocks, elements in places:
         with monkeypatch.context() as patch:
             made = planned(patch, elements)
             states.append(train(team_of(patch, blocks), shape, rule, *arguments, chunks=(0, steps)))
             kinds.append((made[-1].blocks, made[-1].resident, made[-1].own_shared))
     assert kinds[0] == (1, True, True)
     assert kinds[2] == (1, False, False)
-    assert [kind[0] for kind in kinds] == [1, 1, 1, 2, 4]
+    assert [kind[0] for kind in kinds] == [blocks for blocks, _ in places]
     for state in states[1:]:
         same_bits(states[0], state)
     agree(states[0], train(backend, shape, rule, *arguments, chunks=(0, steps)))
