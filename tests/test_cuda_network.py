@@ -14,6 +14,7 @@ from fracsim.kernels.network import Shape
 
 SHAPES = [Shape(1, 0, 1), Shape(3, 1, 1), Shape(2, 2, 9), Shape(2, 3, 5)]
 CLOSE = {np.float32: 1e-5, np.float64: 1e-12}
+DTYPES = [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def close(found, wanted, tolerance):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * max(1e-30, np.abs(wanted).max()))
 
 
-@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_forward(card, generator, shape, dtype):
     params, x, _, sets = asked(generator, shape, dtype)
@@ -49,7 +50,7 @@ def test_forward(card, generator, shape, dtype):
         close(scores[run], reference.forward(shape, params[run].astype(float), x[chosen].astype(float)), CLOSE[dtype])
 
 
-@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("loss", "shape"), [(LOSSES[i % 3], shape) for i, shape in enumerate(SHAPES)], ids=str)
 def test_gradient(card, backend, generator, loss, shape, dtype):
     params, x, y, sets = asked(generator, shape, dtype)
@@ -68,7 +69,7 @@ def test_gradient(card, backend, generator, loss, shape, dtype):
     np.testing.assert_allclose(norms, backend.layer_norms(shape, dparams), rtol=CLOSE[dtype])
 
 
-@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_evaluation_by_level(card, backend, generator, loss, dtype):
     shape, n = Shape(2, 1, 4), 6

@@ -75,7 +75,9 @@ def test_every_shape_and_batch(card, backend, generator, shape, batch):
     both(card, backend, shape, rule_of(batch=batch), small(generator, shape))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.slow) for name in OPTIMIZERS[:2])]
+)
 def test_float64_against_the_reference(card, backend, generator, optimizer):
     shape, seed, rule = Shape(2, 2, 6), 2**40 + 5, rule_of("logistic", optimizer, batch=6)
     source, params = dataset_of(generator, 2, 20, dtype=np.float64), random_parameters(generator, shape)
