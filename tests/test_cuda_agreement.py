@@ -9,7 +9,6 @@ from fracsim.kernels.cpu import CpuBackend
 
 
 def test_cuda_agrees_with_the_cpu(backend):
-    pytest.importorskip("fracsim.kernels.cuda.backend")
     rows = list(agreements(get_backend("cuda"), backend, SMALL))
     assert [row for row in rows if not row.passed] == []
     assert {"forward", "gradient", "train", "train on a stream"} < {row.verb for row in rows}

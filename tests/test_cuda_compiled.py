@@ -13,7 +13,13 @@ from numba import config
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the machine's checks are compiled by numba")
 
 TESTS = Path(__file__).parent
-FILES = ("test_cuda_level.py", "test_cuda_sample.py", "test_cuda_stream.py")
+FILES = (
+    "test_cuda_level.py",
+    "test_cuda_sample.py",
+    "test_cuda_stream.py",
+    "test_cuda_training.py",
+    "test_cuda_network.py",
+)
 
 
 def _on_the_machine(*arguments, **variables):
@@ -37,6 +43,12 @@ def test_levels_and_samples_of_compiled_kernels():
 def test_training_of_compiled_kernels():
     """On fresh samples, in launches of any length; the threads in a shuffled order."""
     assert _on_the_machine("tests/test_cuda_stream.py", "-k", "test_steps", PTX_CARD_ORDER="random") >= 3
+
+
+def test_teams_of_compiled_kernels():
+    """Equal bits by teams of one, two and four blocks, with memory in all places, and no race."""
+    test = "tests/test_cuda_training.py::test_bits_depend_neither_on_teams_nor_on_where_memory_is[20]"
+    assert _on_the_machine(test, PTX_CARD_ORDER="random") == 10
 
 
 @pytest.mark.slow

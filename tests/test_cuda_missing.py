@@ -89,7 +89,6 @@ def test_a_first_kernel_that_fails(machine, tmp_path, monkeypatch):
     assert "a first kernel fails" in refused(tmp_path)
 
 
-
 def test_a_free_card_in_exclusive_mode_is_taken_and_given_back(machine):
     library = FakeDriver(attributes={20: 3})
     machine(library)
