@@ -14,7 +14,7 @@ NETWORKS = ("train_on_dataset", "ask")
 
 def kernels():
     """For ``ptx.compile_ptx``: every kernel of launch.py, with the arguments that it is launched with."""
-    from fracsim.kernels.cuda import launch
+    from fracsim.kernels.cuda import target
 
     jobs = {}
     here = {
@@ -24,12 +24,17 @@ def kernels():
         "to_card": lambda array, stream: np.array(array),
         "to_host": lambda array, stream: np.array(array),
         "new_on_card": lambda shape, dtype, stream: np.zeros(shape, dtype),
+        "copy_to_card": lambda array, there, stream: np.copyto(there, array),
         "multiprocessors": lambda: 132,
         "shared_per_block": lambda: 227 * 1024,
         "shared_per_multiprocessor": lambda: 228 * 1024,
     }
     for name, function in here.items():
-        setattr(launch, name, function)  # this process compiles, and does nothing else
+        setattr(target, name, function)  # this process compiles, and does nothing else
+    from fracsim.kernels.cuda import launch
+    from fracsim.kernels.cuda.scratch import Scratch
+
+    scratch = Scratch(None)
     shape, sets = Shape(2, 5, 100), np.zeros(3, np.int64)
     for real in (np.float32, np.float64):
         params = np.zeros((3, parameter_count(shape)), real)
@@ -37,11 +42,11 @@ def kernels():
         rule, state = Rule(0, 2, 0, 100), State.start(params)
         plan = launch.plan_for(shape, 100, real(0).itemsize, 3)
         seeds = np.arange(3, dtype=np.uint64)
-        launch.train(plan, rule, np.ones(3), seeds, state, Dataset(x, y), sets, 0, 5, None)
-        answer = launch.scores(shape, params, x, y, sets, None)
-        launch.summary(0, answer, y, np.zeros((1, 500), np.int16), 5, sets, None)
-        dparams, _ = launch.gradient(shape, 0, params, x, y, sets, None)
-        launch.layer_norms(shape, dparams, None)
+        launch.train(plan, rule, np.ones(3), seeds, state, Dataset(x, y), sets, 0, 5, scratch)
+        answer = launch.scores(shape, params, x, y, sets, scratch)
+        launch.summary(0, answer, y, np.zeros((1, 500), np.int16), 5, sets, scratch)
+        dparams, _ = launch.gradient(shape, 0, params, x, y, sets, scratch)
+        launch.layer_norms(shape, dparams, scratch)
     return jobs
 
 

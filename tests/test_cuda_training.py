@@ -14,6 +14,8 @@ from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*(overflow|invalid value):RuntimeWarning")  # NumPy, in the simulator
+
 STEPS = 4 if SIMULATED else 50
 """The simulator takes about a tenth of a second for a step."""
 
