@@ -8,6 +8,7 @@ from fracsim.kernels.backend import get_backend
 from fracsim.kernels.cpu import CpuBackend
 
 
+@pytest.mark.slow
 def test_cuda_agrees_with_the_cpu(backend):
     rows = list(agreements(get_backend("cuda"), backend, SMALL))
     assert [row for row in rows if not row.passed] == []
