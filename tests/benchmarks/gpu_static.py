@@ -111,7 +111,7 @@ def measure():
 
 def limit_of(name):
     """Registers that a kernel may use, as its decorator says; None where it does not."""
-    for module in ("train", "evaluate"):
+    for module in ("train", "stream", "evaluate"):
         function = getattr(importlib.import_module(f"fracsim.kernels.cuda.{module}"), name, None)
         if function is not None:
             return function.targetoptions.get("max_registers")
