@@ -91,6 +91,7 @@ def test_a_score_of_zero_is_wrong(card):
     np.testing.assert_array_equal(by_level[0], [0, np.nan, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [9] if SIMULATED else [5, 20, 30, 60])
 def test_bits_do_not_depend_on_teams_or_the_ensemble(generator, width, monkeypatch):
     """A gradient by teams of one, two and four blocks; scores by one team of a run and by many."""

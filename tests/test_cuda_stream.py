@@ -134,6 +134,7 @@ def check(backend, name, **how):
     return ours
 
 
+@pytest.mark.slow
 def test_a_step_as_on_the_cpu(backend):
     check(backend, "plane", runs=slice(0, 1), cuts=(0, 1), batch=2)
 
