@@ -24,6 +24,7 @@ from fracsim.errors import RunError, Stopped, UsageError, nearest
 
 ENVIRONMENT = "FRACSIM"
 """``--some-option`` of every command is also read from ``FRACSIM_SOME_OPTION``; the command line wins."""
+STOPPED = 75  # exit code of a stop that the same command goes on from (EX_TEMPFAIL of sysexits.h)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,9 +68,6 @@ def remark(text: str, nl: bool = True) -> None:
     except OSError:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-STOPPED = 75  # exit code of a stop that the same command goes on from (EX_TEMPFAIL of sysexits.h)
 
 
 class Frame(click.Group):
@@ -176,7 +174,7 @@ def describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, ValueError) and str(error).startswith(f"{ENVIRONMENT}_"):  # as kernels say of a variable
         return _one_line(error), 2
     backends = sys.modules.get("fracsim.kernels.backend")  # who raises its errors has imported it
-    if backends is not None and isinstance(error, backends.BackendError):
+    if backends and isinstance(error, backends.BackendError):
         return _one_line(error), 1
     if isinstance(error, MemoryError):
         return _one_line(f"not enough memory: {error}" if str(error) else "not enough memory"), 1
