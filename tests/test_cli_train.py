@@ -157,9 +157,6 @@ def test_bad_outputs_are_one_sentence_and_exit_code_1(tmp_path):
     assert (tmp_path / "text.h5").read_text() == "my thesis"
     code, _, err = fracsim("train", *TINY, "-o", "/dev/null", "--overwrite")
     assert (code, err) == (1, "Error: the output /dev/null is a device; accepted is the name of a file.\n")
-    code, _, err = fracsim("train", *TINY, "--backend", "cuda", "-o", tmp_path / "run.h5")
-    assert code == 1
-    assert err.startswith("Error: backend 'cuda': this version of fracsim has no CUDA kernels yet")
     code, _, err = fracsim("train", *TINY)
     assert code == 2
     assert "give -o FILE" in err

@@ -27,9 +27,9 @@ def machine(monkeypatch):
     working.missing.cache_clear()
 
 
-def refused(tmp_path):
-    """The one sentence of a sweep on a card that cannot be; nothing is written."""
-    result = fracsim(*SWEEP, "-o", tmp_path / "x.h5")
+def refused(tmp_path, command=SWEEP):
+    """The one sentence of a command on a card that cannot be; nothing is written."""
+    result = fracsim(*command, "-o", tmp_path / "x.h5")
     assert (result.code, result.out) == (1, "")
     assert list(tmp_path.iterdir()) == []
     sentence = result.sentence
@@ -64,6 +64,11 @@ def test_each_lack_is_a_sentence_that_says_how_to_mend_it(machine, tmp_path, lib
     assert not chosen.why.startswith("auto")
     assert what in chosen.why
     assert chosen.why.endswith(", so the CPU")
+
+
+def test_a_single_run_is_refused_as_a_sweep_is(machine, tmp_path):
+    machine(None)
+    assert "no NVIDIA driver was found" in refused(tmp_path, ("train", "--backend", "cuda"))
 
 
 def test_hidden_cards_are_named(machine, tmp_path, monkeypatch):
