@@ -8,7 +8,9 @@ from small_blocks import shrink, team_of
 
 from fracsim.kernels.cuda import evaluate
 from fracsim.kernels.cuda.backend import CudaBackend
+from fracsim.kernels.cuda.layout import Plan
 from fracsim.kernels.cuda.target import SIMULATED
+from fracsim.kernels.cuda.team import recall
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 
@@ -117,3 +119,9 @@ def test_no_active_row_has_no_gradient(card, generator):
     dparams, losses = card.gradient(shape, LOSSES.index("hinge"), params, x, np.ones_like(y), sets)
     assert not dparams.any()
     assert not losses.any()
+
+
+@pytest.mark.parametrize("field", Plan._fields)
+def test_a_plan_comes_back_from_its_numbers_as_it_was(field):
+    written = Plan(*[1] * len(Plan._fields))._replace(**{field: 0})
+    assert getattr(recall, "py_func", recall)(written.numbers) == written

@@ -12,10 +12,10 @@ from fracsim.kernels.cuda.layout import Plan
 from fracsim.kernels.cuda.product import PANELS
 from fracsim.kernels.cuda.target import cuda, device
 
-NOTES = 34
+NOTES = len(Plan._fields) + 10
 """Numbers that a block keeps in shared memory: its plan and, in the places that follow, what it has come to."""
 
-DEPTH, BATCH, BLOCKS_OF_TEAM, TEAMS = 1, 3, 6, 23
+DEPTH, BATCH, BLOCKS_OF_TEAM, TEAMS = (Plan._fields.index(name) for name in ("depth", "batch", "blocks", "teams"))
 """Places in the plan of what is asked for most: T, B, the blocks of a team and the teams of a run."""
 
 TICKET, TEAM, RANK, RUN, MET, STEP, ROWS, ACTIVE, CORRECT, FINITE = range(NOTES - 10, NOTES)
