@@ -31,7 +31,9 @@ import pytest
 
 TESTS = Path(__file__).parent
 ARCHITECTURES = ("sm_80", "sm_90")
-_OF_THE_SIMULATOR = ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_JIT")
+
+OF_THE_SIMULATOR = ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_JIT")
+"""Variables that keep numba from compiling for a card."""
 
 
 def _libraries(home: Path) -> list[Path]:
@@ -55,7 +57,7 @@ def compile_ptx(jobs: str, architectures: tuple[str, ...] = ARCHITECTURES) -> di
     home = cuda_home()
     if home is None:
         pytest.skip("no CUDA compiler: set CUDA_HOME, or pip install nvidia-cuda-nvcc-cu12")
-    environment = {key: value for key, value in os.environ.items() if key not in _OF_THE_SIMULATOR}
+    environment = {key: value for key, value in os.environ.items() if key not in OF_THE_SIMULATOR}
     environment["CUDA_HOME"] = str(home)
     # numba finds a libnvvm.so without a version in its name, as in the wheel, only where the system's loader does
     folders = [str(_libraries(home)[0].parent), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ptx
 import pytest
 
 TRIED = """
@@ -73,7 +74,7 @@ def folder(tmp_path_factory):
 
 def run(folder, script, **environment):
     """Run a script outside of the simulator, with the driver that pretends."""
-    inherited = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
+    inherited = {name: value for name, value in os.environ.items() if name not in ptx.OF_THE_SIMULATOR}
     paths = [str(folder), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
     ours = {
         "NUMBA_CUDA_DRIVER": str(folder / "libcuda.so.1"),  # where numba looks; numba-cuda looks in the path below

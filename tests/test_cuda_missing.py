@@ -19,6 +19,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(working, "simulator_is_on", lambda: False)
         monkeypatch.setattr(driver, "library", lambda: library)
         monkeypatch.setattr(target, "toolkit_version", lambda: (12, 9))
+        monkeypatch.setattr(target.config, "DISABLE_JIT", 0)
         monkeypatch.setattr(working, "_trial", lambda: None)
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         working.missing.cache_clear()
@@ -111,10 +112,13 @@ def test_auto_never_takes_the_simulator(monkeypatch):
     assert "simulator" in chosen.why
 
 
-def test_numba_switched_off_is_said(machine, tmp_path, monkeypatch):
+@pytest.mark.parametrize("switch", ["DISABLE_CUDA", "DISABLE_JIT"])
+def test_numba_switched_off_is_said(machine, tmp_path, monkeypatch, switch):
     machine(FakeDriver())
-    monkeypatch.setattr(target.config, "DISABLE_CUDA", 1)
-    assert "NUMBA_DISABLE_CUDA switches CUDA off; unset it" in refused(tmp_path)
+    monkeypatch.setattr(target.config, switch, 1)
+    sentence = refused(tmp_path)
+    assert f"NUMBA_{switch} " in sentence
+    assert "; unset it" in sentence
 
 
 class CudaAPIError(Exception):
