@@ -137,7 +137,7 @@ def take_column(unit, nearness, halves, places, z, column, size):
                 near = a if share < 0.5 else b
                 column[near], z[near, unit], zeros = 0.0, 0.0, True
     for v in range(size[CORNERS]):  # only signs are needed from here on, and products of them must not underflow
-        column[v] = (column[v] > 0.0) - (column[v] < 0.0)
+        column[v] = int(column[v] > 0.0) - int(column[v] < 0.0)
     return zeros, crossings
 
 

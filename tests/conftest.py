@@ -30,6 +30,20 @@ if not card_works():
     numba.config.reload_config()
 
 
+def pytest_configure(config):
+    """Plain Python warns of an overflow where a compiled kernel has infinity, as ``kernels`` expect."""
+    if numba.config.DISABLE_JIT:
+        config.addinivalue_line("filterwarnings", "ignore::RuntimeWarning")
+
+
+def pytest_collection_modifyitems(items):
+    """Leave out what would take plain Python minutes or days."""
+    if numba.config.DISABLE_JIT:
+        for item in items:
+            if item.get_closest_marker("compiled"):
+                item.add_marker(pytest.mark.skip(reason="plain Python takes minutes for it, or it needs the compiler"))
+
+
 @pytest.fixture(scope="session")
 def backend():
     """The CPU backend as users get it."""

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import ptx
 import pytest
-from numba import config
 
-pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the machine's checks are compiled by numba")
+pytestmark = pytest.mark.compiled
 
 TESTS = Path(__file__).parent
 FILES = (

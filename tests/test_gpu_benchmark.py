@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from numba import config
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 sys.path.append(str(BENCHMARKS))
@@ -133,7 +132,7 @@ def test_without_a_card_it_says_what_is_missing(monkeypatch):
         gpu.backend_here(False)
 
 
-@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="plain Python takes minutes for it")
+@pytest.mark.compiled
 def test_a_rehearsal_goes_through_all_of_it(tmp_path):
     out, page = tmp_path / "out.json", tmp_path / "page.md"
     options = ["--dry", "--peers", "--json", str(out), "--markdown", str(page)]

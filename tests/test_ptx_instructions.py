@@ -5,9 +5,8 @@ from fractions import Fraction
 import numpy as np
 import ptx_machine
 import pytest
-from numba import config
 
-pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the machine's checks are compiled by numba")
+pytestmark = pytest.mark.compiled
 
 _MODULE = """
 .version 8.5

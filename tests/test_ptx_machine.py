@@ -7,9 +7,8 @@ import numpy as np
 import ptx
 import ptx_machine
 import pytest
-from numba import config
 
-pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="the machine's checks are compiled by numba")
+pytestmark = pytest.mark.compiled
 
 
 class Things(NamedTuple):
