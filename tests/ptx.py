@@ -78,23 +78,26 @@ def compile_here() -> None:
     import numba
     import numba.cuda.dispatcher
     from numba import cuda
+    from numba.cuda.codegen import CUDACodeLibrary
 
     jobs, result, *architectures = sys.argv[1:]
+    capabilities = {architecture: (int(architecture[3:-1]), int(architecture[-1])) for architecture in architectures}
+    first = capabilities[architectures[0]]
+    # numba asks the card for this when a kernel calls a device function, and there is no card
+    card = type("Card", (), {"compute_capability": first})
+    numba.cuda.dispatcher.get_current_device = lambda: card
+    # most of the time goes into types: what they give is kept, and becomes PTX for each architecture
+    libraries, ptx_of = [], CUDACodeLibrary.get_asm_str
+    CUDACodeLibrary.get_asm_str = lambda library, cc=None: libraries.append(library) or ptx_of(library, cc)
     module, _, function = jobs.partition(":")
     texts = []
     for name, (kernel, arguments) in getattr(importlib.import_module(module), function)().items():
         types = [value if isinstance(value, numba.types.Type) else numba.typeof(value) for value in arguments]
-        signature = numba.types.void(*types)
-        for architecture in architectures:
-            capability = (int(architecture[3:-1]), int(architecture[-1]))
-            # numba asks the card for this when a kernel calls a device function, and there is no card
-            card = type("Card", (), {"compute_capability": capability})
-            numba.cuda.dispatcher.get_current_device = lambda card=card: card
-            try:
-                text, _ = cuda.compile_ptx(getattr(kernel, "py_func", kernel), signature, cc=capability)
-            except Exception as error:
-                raise RuntimeError(f"{name} does not compile for {architecture}") from error
-            texts.append((name, architecture, text))
+        try:
+            cuda.compile_ptx(getattr(kernel, "py_func", kernel), numba.types.void(*types), cc=first)
+            texts += [(name, each, ptx_of(libraries[-1], cc)) for each, cc in capabilities.items()]
+        except Exception as error:
+            raise RuntimeError(f"{name} does not compile for {' or '.join(architectures)}") from error
     Path(result).write_text(json.dumps(texts))
 
 

@@ -50,11 +50,11 @@ def kernels():
     return jobs
 
 
-@pytest.fixture(scope="module", params=["sm_90", pytest.param("sm_80", marks=pytest.mark.slow)])
+@pytest.fixture(params=ptx.ARCHITECTURES)
 def texts(request):
     """{kernel: PTX} for one architecture."""
-    found = ptx.compile_ptx("test_cuda_ptx:kernels", (request.param,))
-    return {name: text for (name, _), text in found.items()}
+    found = ptx.compile_ptx("test_cuda_ptx:kernels")
+    return {name: text for (name, each), text in found.items() if each == request.param}
 
 
 def test_every_kernel_compiles(texts):

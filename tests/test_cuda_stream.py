@@ -204,9 +204,8 @@ def kernels():
     return jobs
 
 
-@pytest.mark.parametrize("architecture", ["sm_90", pytest.param("sm_80", marks=pytest.mark.slow)])
-def test_no_spills(architecture):
+def test_no_spills():
     """In float32. In float64 the products want more registers than there are."""
-    for (dtype, _), text in ptx.compile_ptx("test_cuda_stream:kernels", (architecture,)).items():
+    for (dtype, architecture), text in ptx.compile_ptx("test_cuda_stream:kernels").items():
         used = ptx.registers(text, REGISTERS)
-        assert dtype == "float64" or (used["spill_stores"], used["spill_loads"]) == (0, 0)
+        assert dtype == "float64" or (used["spill_stores"], used["spill_loads"]) == (0, 0), architecture
