@@ -12,6 +12,7 @@ from fracsim.stored import load_network
 from fracsim.theory.construct import construct
 
 
+@pytest.mark.compiled
 def test_json_is_what_was_promised(tmp_path):
     path = tmp_path / "net.h5"
     code, out, err = fracsim("construct", "cantor", "--fractal-depth", 3, "-o", path, "--json", "--count", 50_000)
@@ -40,6 +41,7 @@ def test_the_file_holds_the_network(tmp_path, backend):
     assert (study.attributes["seed"], study.attributes["levels"], study.attributes["slope"]) == (5, 2, "inside")
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("fractal", ["cantor1d", "sierpinski"])
 def test_the_network_can_be_drawn(tmp_path, fractal):
     fracsim("construct", fractal, "--fractal-depth", 2, "--count", 100, "-o", tmp_path / "net.h5", "-q")

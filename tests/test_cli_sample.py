@@ -15,6 +15,7 @@ from fracsim.data.samples import read_samples
 from fracsim.runs import make_run
 
 
+@pytest.mark.compiled
 def test_the_command_of_the_manual(tmp_path):
     path = tmp_path / "points.h5"
     line = f"sample vicsek --fractal-depth 5 --curve 4 --count 100000 --seed 7 --threads 1 -o {path}"

@@ -161,6 +161,7 @@ def test_the_dry_run_refuses_what_the_sweep_would(tiny, tmp_path):
     assert fracsim("sweep", tiny, "--dry-run", "-o", path, "--overwrite").code == 0
 
 
+@pytest.mark.compiled
 def test_ctrl_c_ends_with_75_and_keeps_the_records(tiny, tmp_path):
     path = tmp_path / "a.h5"
     arguments = ["sweep", tiny, "-o", path, "--set", "steps=100_000_000", "--set", "record_every=100_000"]

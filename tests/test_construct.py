@@ -42,6 +42,7 @@ def check_theorem_1(name, n, count):
         assert not tried(built, count, "centre").errors.any()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("name", "n"), EVERYWHERE + DEEP)
 def test_theorem_1_has_no_errors_and_its_sizes(name, n):
     check_theorem_1(name, n, 20_000)
@@ -57,6 +58,7 @@ def test_all_shipped_fractals_are_tried():
     assert set(fractal_names()) <= set(TRIED)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", ["cantor1d", "cantor", "sierpinski", "twisted", "twisted01", "dead end"])
 @pytest.mark.parametrize("s", [1, 2, 3])
 def test_theorem_3_loses_exactly_the_finer_negatives(name, s):
@@ -75,6 +77,7 @@ def test_theorem_3_loses_exactly_the_finer_negatives(name, s):
         assert result.hinge_loss == pytest.approx(2 * result.error, abs=1e-12)
 
 
+@pytest.mark.compiled
 def test_merging_more_levels_than_there_are_leaves_one_question():
     built = construct(FRACTALS["cantor"], 3, levels=2, merge=5)
     assert built.layer_sizes == [4 * 2 * 16, 16]
@@ -103,6 +106,7 @@ def test_a_base_of_0_to_1_gives_the_same_network_but_for_its_first_layer():
     np.testing.assert_allclose(2 * one.layers[0].weights, other.layers[0].weights, atol=1e-9)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", ["cantor", "sierpinski", "twisted", "dead end"])
 def test_margins_are_needed(name):
     """Without them the same networks err: a continuous function cannot do without."""
@@ -119,6 +123,7 @@ def test_weights_grow_only_where_images_touch():
     assert steps[1] / steps[0] == steps[2] / steps[1] == 2
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("name", "margins"), [
     ("cantor", {"negative_margin": 1e-6}),
     ("cantor", {"negative_margin": 0.2, "positive_margin": 0.1}),
@@ -134,6 +139,7 @@ def test_margins_that_are_asked_for_are_kept(name, margins):
     assert not tried(built).errors.any()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", ["cantor", "sierpinski", "twisted"])
 def test_what_float64_cannot_carry_is_refused_and_what_it_can_is_right(name):
     fractal = FRACTALS[name]

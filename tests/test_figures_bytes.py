@@ -82,6 +82,7 @@ def twice(tmp_path_factory) -> list[Path]:
     return outputs
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_same_bytes(twice, name, suffix):

@@ -63,6 +63,7 @@ def test_the_gradient_at_depth_ten_is_that_of_all_intervals(generator):
     np.testing.assert_allclose(dparams[0], slow[2], rtol=0, atol=1e-12)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_gradient_is_the_slope_of_the_loss(generator, shape):
     line = line_of(THREE, parse_curve("1").values(5))
@@ -76,6 +77,7 @@ def test_the_gradient_is_the_slope_of_the_loss(generator, shape):
     assert np.abs(dparams).max() > 0.01
 
 
+@pytest.mark.compiled
 def test_sampling_agrees_within_four_standard_errors(generator):
     from fracsim.kernels.backend import get_backend
 

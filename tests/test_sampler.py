@@ -28,6 +28,7 @@ def into_cells(fractal, x, j):
     return address, u
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("curve", PAPER_CURVES)
 @pytest.mark.parametrize("name", fractal_names())
 def test_curve_and_levels(name, curve):

@@ -82,6 +82,7 @@ def ensemble(generator, runs=5):
     return shape, rule_of(batch=40), rates, seeds, params, source, np.arange(runs) % 2
 
 
+@pytest.mark.compiled
 def test_bits_do_not_depend_on_the_ensemble(backend, generator):
     shape, rule, rates, seeds, params, source, sets = ensemble(generator)
     together = train(backend, shape, rule, rates, seeds, params, source, sets)
@@ -94,6 +95,7 @@ def test_bits_do_not_depend_on_the_ensemble(backend, generator):
     same_bits(together, turned, others=slice(None, None, -1))
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_bits_do_not_depend_on_chunks(backend, generator, optimizer):
     shape, rule, rates, seeds, params, source, sets = ensemble(generator)
@@ -103,6 +105,7 @@ def test_bits_do_not_depend_on_chunks(backend, generator, optimizer):
         same_bits(straight, train(backend, shape, rule, rates, seeds, params, source, sets, chunks=chunks))
 
 
+@pytest.mark.compiled
 def test_bits_do_not_depend_on_threads(backend, generator):
     shape, rule, rates, seeds, params, source, sets = ensemble(generator, runs=8)
     together = train(backend, shape, rule, rates, seeds, params, source, sets)
@@ -117,6 +120,7 @@ def test_bits_do_not_depend_on_threads(backend, generator):
                 same_bits(together, state, runs=slice(run, run + 1))
 
 
+@pytest.mark.compiled
 def test_training_leaves_its_inputs_alone(backend, generator):
     shape, rule, rates, seeds, params, source, sets = ensemble(generator)
     kept = [array.copy() for array in (rates, seeds, params, source.x, source.y, sets)]
@@ -125,6 +129,7 @@ def test_training_leaves_its_inputs_alone(backend, generator):
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.compiled
 def test_running_sums_go_on_until_the_caller_zeroes_them(backend, generator):
     shape, rule, rates, seeds, params, source, sets = ensemble(generator)
     whole = train(backend, shape, rule, rates, seeds, params, source, sets)
@@ -209,6 +214,7 @@ def test_a_score_of_zero_is_wrong(backend):
     assert state.correct[0] == 0
 
 
+@pytest.mark.compiled
 def test_training_learns(backend, generator):
     # the end to which all this is there: the loss falls, in float32, with the paper's optimiser
     shape, rule = Shape(2, 2, 32), rule_of(batch=50)
