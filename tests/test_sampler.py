@@ -45,6 +45,7 @@ def test_curve_and_levels(name, curve):
     assert (np.abs(estimate - P) <= 4 * error).all()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", ["cantor", "cantor1d", "vicsek", "twisted", "twisted01", "cantor:3"])
 def test_cells_and_points_in_them_are_uniform(name):
     fractal, n = ZOO[name], 3
