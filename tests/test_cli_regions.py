@@ -42,6 +42,7 @@ def counted(*args):
     return json.loads(done.out)
 
 
+@pytest.mark.compiled
 def test_the_command_of_the_readme(tmp_path):
     path = tmp_path / "regions.h5"
     facts = counted("regions", "--random", "--inputs", 2, "--depth", 3, "--width", 64, "--init", "he", "--bias-std",
@@ -100,6 +101,7 @@ def test_random_lines_in_any_dimension(tmp_path):
     assert plot("regions", path, "-o", tmp_path / "a.png").code == 0
 
 
+@pytest.mark.compiled
 def test_words(folder):
     out = fracsim(*RANDOM).out
     assert re.search(r"\d activation regions in the window, \d+ linear pieces", out)

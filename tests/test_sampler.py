@@ -108,6 +108,7 @@ def test_a_sample_depends_on_seed_purpose_and_index_only():
     assert (distribution.sample(1000, seed=1, purpose=SAMPLE).x == whole.x).all()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", ["cantor", "vicsek", "twisted", "twisted01", "cantor1d"])
 def test_margins(name):
     """γ and δ hold for every sample, relative to its own cell, and neither is kept wider than asked."""
@@ -131,6 +132,7 @@ def test_margins(name):
     assert (fractal.level(x, n) == level).all()
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("name", ["cantor", "cantor1d", "vicsek", "twisted"])
 def test_the_finest_depth(name):
     """At the greatest depth cells are only some thousand floats wide: levels still agree, and P(j) holds."""

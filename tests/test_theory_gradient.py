@@ -61,6 +61,7 @@ def test_with_bias_one_half_everything_is_zero_and_every_loss_one():
     assert [row["share_satisfied"] for row in study.rows()] == [1, 1, 1]
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("bias", "least", "most"), [(0.1, 0.86, 0.95), (0.25, 0.92, 0.98)])
 def test_where_no_breakpoint_lies_in_the_finest_level_the_gradient_vanishes(bias, least, most):
     """Curve 6: all negatives of the last level. Some 92 and 96 % of the draws have no breakpoint in K_12."""
@@ -68,6 +69,7 @@ def test_where_no_breakpoint_lies_in_the_finest_level_the_gradient_vanishes(bias
     assert least < (study.max_abs_gradient <= 1e-12).mean() < most
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("depth", "width", "draws", "first"), [(2, 20, 400, 0.14), (4, 50, 100, 0.22)])
 def test_what_labels_tell_falls_by_a_factor_per_level(depth, width, draws, first):
     """He weights, N(0, 0.5²) biases, all negatives on one level; the hinge's own gradient does not fall."""
@@ -81,6 +83,7 @@ def test_what_labels_tell_falls_by_a_factor_per_level(depth, width, draws, first
     assert np.median(study.by_level, axis=1).min() > 0.1
 
 
+@pytest.mark.compiled
 def test_a_bound_that_does_not_hold_is_not_called_satisfied():
     """He weights reach |f| > 1: gradients of order 1 on every curve, where the theorem's bound is 0."""
     study = gradient_study(CANTOR, 40, ["6"], RandomNetworks(Shape(1, 2, 20), "he", None, 0.5, count=100))
@@ -88,6 +91,7 @@ def test_a_bound_that_does_not_hold_is_not_called_satisfied():
     np.testing.assert_array_equal(study.satisfied(), study.max_abs_gradient <= 1e-12)
 
 
+@pytest.mark.compiled
 def test_samples_agree_with_the_integrals():
     draws = RandomNetworks(Shape(1, 2, 20), "he", None, 0.5, seed=8, count=4)
     exact = gradient_study(CANTOR, 4, ["1", "4"], draws)
