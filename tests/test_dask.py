@@ -76,6 +76,7 @@ def straight(tmp_path_factory):
     return found
 
 
+@pytest.mark.compiled
 def test_the_same_bits_as_local(tmp_path, cluster, straight):
     path, said = tmp_path / "a.h5", []
     summary = run_sweep(EXPERIMENT, path, executor=f"dask:{cluster.address}", announce=said.append)
@@ -89,6 +90,7 @@ def test_the_same_bits_as_local(tmp_path, cluster, straight):
     assert product.attributes["executor"] == f"dask:{cluster.address}"
 
 
+@pytest.mark.compiled
 def test_an_executor_of_the_callers_client(tmp_path, cluster, straight):
     with distributed.Client(cluster.address, set_as_default=False) as client:
         executor = client.get_executor(pure=False)
@@ -108,6 +110,7 @@ def test_workers_keep_no_data_after_a_sweep(tmp_path, cluster):
         assert set(client.run(kept).values()) == {0}
 
 
+@pytest.mark.compiled
 def test_stop_on_dask_and_go_on_here(tmp_path, cluster, straight):
     path = tmp_path / "a.h5"
     stop = StopAt(0.05)
@@ -119,6 +122,7 @@ def test_stop_on_dask_and_go_on_here(tmp_path, cluster, straight):
     assert product.attributes["bit_identical"] == "yes"
 
 
+@pytest.mark.compiled
 def test_a_killed_worker_costs_only_its_slices(tmp_path, cluster, straight, monkeypatch):
     monkeypatch.setattr("fracsim.cluster._COUNT_EVERY", 0.2)
 
@@ -143,6 +147,7 @@ def test_a_killed_worker_costs_only_its_slices(tmp_path, cluster, straight, monk
     cluster.wait_for(2)
 
 
+@pytest.mark.compiled
 def test_a_lost_scheduler_ends_the_sweep_in_a_sentence_and_loses_nothing(tmp_path, straight):
     path = tmp_path / "a.h5"
     with contextlib.closing(Cluster()) as cluster:

@@ -29,7 +29,7 @@ def blocks(page: Path, language: str | None = None) -> list[str]:
 # --- Python and TOML -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["api.md", "kernels.md", "fractals.md"])
+@pytest.mark.parametrize("page", [pytest.param("api.md", marks=pytest.mark.compiled), "kernels.md", "fractals.md"])
 def test_python_examples_run(page, tmp_path, monkeypatch):
     """All examples of a page, in one session; what a session with >>> prints is compared."""
     monkeypatch.chdir(tmp_path)

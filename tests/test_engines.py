@@ -101,6 +101,7 @@ def test_processes_stop_and_go_on_with_the_bits_of_threads(tmp_path, straight, s
     assert product.attributes["continued"] == 1
 
 
+@pytest.mark.compiled
 @in_proc
 def test_a_killed_process_loses_only_its_slice(tmp_path):
     run_sweep(LONG, tmp_path / "straight.h5")

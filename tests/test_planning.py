@@ -56,6 +56,7 @@ def test_longer_wider_and_deeper_runs_cost_more():
     assert all(other > costs[0] for other in costs[1:])
 
 
+@pytest.mark.compiled
 def test_a_measured_plan_has_times():
     from fracsim.kernels.backend import get_backend
 

@@ -109,6 +109,7 @@ def test_a_run_cut_into_slices_makes_the_same_records(monkeypatch):
     assert [record.test_loss for record in records] == [record.test_loss for record in straight.records]
 
 
+@pytest.mark.compiled
 def test_coarse_curves_are_learnt_and_fine_ones_stall():
     coarse, best_coarse = outcome("0.5,1,1,1,1,1,1,1,1")
     fine, best_fine = outcome("6")

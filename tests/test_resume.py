@@ -157,6 +157,7 @@ def test_sigusr2_keeps_a_checkpoint_and_goes_on(tmp_path, short_slices):
     assert not checkpoint_path(path).exists()
 
 
+@pytest.mark.compiled
 def test_the_time_limit_stops_in_time(tmp_path):
     experiment = small(steps=10**9, record_every=10**8)
     started = time.monotonic()
@@ -220,6 +221,7 @@ def killed_at_random(tmp_path, kills, steps, seed):
     assert not lock_path(path).exists()
 
 
+@pytest.mark.compiled
 def test_kill_at_three_random_moments(tmp_path):
     killed_at_random(tmp_path, 3, 20_000, seed=1)
 

@@ -13,6 +13,7 @@ from fracsim.kernels.vectors import VARIABLE, VECTOR_BYTES
 TESTS = Path(__file__).parent
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("width", [pytest.param(16, marks=pytest.mark.slow), 32, 64])
 def test_other_widths_pass_the_same_tests(width):
     if width == VECTOR_BYTES:
