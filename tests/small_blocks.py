@@ -1,6 +1,6 @@
-"""Blocks of 32 threads for numba's simulator, where a thread of the card is a thread of Python."""
+"""Blocks of at most 32 threads for numba's simulator, where a thread of the card is a thread of Python."""
 
-from fracsim.kernels.cuda import layout, product
+from fracsim.kernels.cuda import evaluate, layout, product
 from fracsim.kernels.cuda.backend import CudaBackend
 from fracsim.kernels.cuda.target import SIMULATED
 
@@ -11,6 +11,7 @@ SMALL = (product.Block(4, 2, 2), product.Block(2, 4, 3), product.Block(4, 3, 2))
 def shrink(monkeypatch):
     """Take them where kernels are simulated; compiled kernels keep the real ones."""
     if SIMULATED:
+        monkeypatch.setattr(evaluate, "THREADS", 16)
         for module in (product, layout):
             monkeypatch.setattr(module, "BLOCKS", SMALL)
         for number, block in enumerate(SMALL):

@@ -40,6 +40,7 @@ def test_levels_and_samples_of_compiled_kernels():
     assert _on_the_machine(*files, "-k", "pentaflake", PTX_CARD_ORDER="random", PTX_CARD_FUSE="1") >= 3
 
 
+@pytest.mark.slow
 def test_training_of_compiled_kernels():
     """On fresh samples, in launches of any length; the threads in a shuffled order."""
     assert _on_the_machine("tests/test_cuda_stream.py", "-k", "test_steps", PTX_CARD_ORDER="random") >= 3

@@ -15,10 +15,11 @@ TESTS = Path(__file__).parent
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("width", [pytest.param(16, marks=pytest.mark.slow), 32, 64])
-def test_other_widths_pass_the_same_tests(width):
+@pytest.mark.parametrize("tests", ["every_width and float32", pytest.param("every_width", marks=pytest.mark.slow)])
+def test_other_widths_pass_the_same_tests(width, tests):
     if width == VECTOR_BYTES:
         pytest.skip(f"{width} bytes is this machine's own width: the tests ran with it already")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "every_width"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", tests]
     files = [str(TESTS / "test_gradient.py"), str(TESTS / "test_training_kernels.py")]
     result = subprocess.run(
         [*command, *files], env={**os.environ, VARIABLE: str(width)}, cwd=TESTS.parent, capture_output=True, text=True
