@@ -21,12 +21,13 @@ UNFINISHED = 75
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 def command(files: tuple[Path, ...], as_json: bool) -> int:
-    """Read FILES to the last value, and say whether they are valid and complete and which records they hold.
+    """Read FILES to the last value, and say whether they are valid and complete and which records
+    they hold.
 
-    Trajectories, samples and studies; a file that is being written is checked as far as it is. No link out of a file
-    is followed, and nothing is believed that a file merely declares. Exit code 0 where all files are valid and
-    complete, 1 where one is not valid, else 75 where one is unfinished.
-    """
+    Trajectories, samples and studies; a file that is being written is checked as far as it is. No
+    link out of a file is followed, and nothing is believed that a file merely declares. Exit code 0
+    where all files are valid and complete, 1 where one is not valid, else 75 where one is
+    unfinished."""
     from fracsim.checking import check_file
     from fracsim.data.errors import FileError
 
@@ -47,17 +48,28 @@ def command(files: tuple[Path, ...], as_json: bool) -> int:
 
 def _plain(report: Report) -> dict[str, Any]:
     return {
-        "file": report.path, "valid": report.valid, "complete": report.complete, "kind": report.kind,
-        "status": report.status, "problems": report.problems, "remarks": report.remarks, **report.facts,
-    }  # fmt: skip
+        "file": report.path,
+        "valid": report.valid,
+        "complete": report.complete,
+        "kind": report.kind,
+        "status": report.status,
+        "problems": report.problems,
+        "remarks": report.remarks,
+        **report.facts,
+    }
 
 
 def _words(report: Report) -> list[str]:
     facts = report.facts
     state = "valid and complete" if report.complete else f"valid, not finished ({facts['note']})"
-    lines = [f"{report.path}: {state}; {_contents(report)}", *(f"  {remark}" for remark in report.remarks)]
+    lines = [
+        f"{report.path}: {state}; {_contents(report)}",
+        *(f"  {remark}" for remark in report.remarks),
+    ]
     if report.kind == "trajectory":
-        rows = [_row(list(group), facts["records"]) for _, group in groupby(facts["runs"], key=_state)]
+        rows = [
+            _row(list(group), facts["records"]) for _, group in groupby(facts["runs"], key=_state)
+        ]
         lines += rows[:_MOST_LINES]
         if len(rows) > _MOST_LINES:
             lines.append(f"  … and {len(rows) - _MOST_LINES} more lines (--json lists every run)")
@@ -71,7 +83,10 @@ def _contents(report: Report) -> str:
     if report.kind == "study":
         return f"a study of kind {facts['study']} with {', '.join(facts['variables'])}"
     shard = f", shard {facts['shard']!r:.20}" if facts["shard"] else ""
-    return f"experiment {facts['experiment']!r:.60}{shard}, {len(facts['runs'])} run(s) of {facts['records']} record(s)"
+    return (
+        f"experiment {facts['experiment']!r:.60}{shard}, {len(facts['runs'])} run(s) of "
+        f"{facts['records']} record(s)"
+    )
 
 
 def _state(run: dict[str, Any]) -> tuple:
@@ -84,5 +99,10 @@ def _row(runs: list[dict[str, Any]], records: int) -> str:
     first, last = runs[0], runs[-1]["run"]
     which = f"run {last}" if len(runs) == 1 else f"{len(runs)} runs ({first['run']} to {last})"
     until = f", up to step {first['last_step']:,}" if first["records_done"] else ""
-    weights = f", {first['snapshots_done']} snapshot(s) of the weights" if first["snapshots_done"] else ""
-    return f"  {which}: {first['status']}, {first['records_done']} of {records} records{until}{weights}"
+    weights = (
+        f", {first['snapshots_done']} snapshot(s) of the weights" if first["snapshots_done"] else ""
+    )
+    return (
+        f"  {which}: {first['status']}, {first['records_done']} of {records} "
+        f"records{until}{weights}"
+    )

@@ -20,14 +20,26 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     click.argument("experiment", required=False),
-    click.option("--from", "source", metavar="FILE", help="Rerun the experiment stored in a product file."),
-    click.option("--quick", is_flag=True, help="The experiment's [quick] variant: minutes instead of hours."),
-    click.option("--set", "assignments", metavar="KEY=VALUE", multiple=True,
-                 help="Set a key, as in TOML; a list or range varies it. May be repeated."),
+    click.option(
+        "--from", "source", metavar="FILE", help="Rerun the experiment stored in a product file."
+    ),
+    click.option(
+        "--quick", is_flag=True, help="The experiment's [quick] variant: minutes instead of hours."
+    ),
+    click.option(
+        "--set",
+        "assignments",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Set a key, as in TOML; a list or range varies it. May be repeated.",
+    ),
     click.option("--seed", metavar="NUMBER", help="Short for --set seed=NUMBER."),
-    click.option("--weights", metavar="none|final|records",
-                 help="Weights to keep. [default: the experiment's, else none]"),
-)  # fmt: skip
+    click.option(
+        "--weights",
+        metavar="none|final|records",
+        help="Weights to keep. [default: the experiment's, else none]",
+    ),
+)
 
 
 def choice_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,19 +67,24 @@ class Choice:
     weights: str | None
 
     def resolve(self) -> Experiment:
-        """The experiment that is meant, checked. Raises UsageError, and FileError for a product that stores none."""
+        """The experiment that is meant, checked. Raises UsageError, and FileError for a product
+        that stores none."""
         from fracsim.experiments import experiment_names, load_experiment
 
         chosen = self._chosen()
         if (self.experiment is None) == (self.source is None):
             names = ", ".join(experiment_names())
-            raise UsageError(f"give either an EXPERIMENT, a TOML file or one of {names}, or --from FILE")
+            raise UsageError(
+                f"give either an EXPERIMENT, a TOML file or one of {names}, or --from FILE"
+            )
         if self.source is not None and self.quick:
             raise UsageError("--quick goes with an EXPERIMENT, not with --from")
         given = {key: value for key, value in environment_settings().items() if key not in chosen}
         try:
             if self.experiment is not None:
-                return load_experiment(self.experiment, self.quick, {**given, **chosen}, self.weights)
+                return load_experiment(
+                    self.experiment, self.quick, {**given, **chosen}, self.weights
+                )
             return _stored(str(self.source)).changed({**given, **chosen}, self.weights)
         except UsageError as error:
             if not given:
@@ -80,20 +97,26 @@ class Choice:
         chosen = parse_set(self.assignments)
         if self.seed is not None:
             if "seed" in chosen:
-                raise UsageError("seed is given twice, by --set and by --seed; accepted is one of them")
+                raise UsageError(
+                    "seed is given twice, by --set and by --seed; accepted is one of them"
+                )
             chosen["seed"] = self.seed
         for key in chosen:
             check_key(key, "--set")
         return chosen
 
     def words(self) -> list[str]:
-        """Words for ``fracsim sweep`` that mean the same where the FRACSIM_* variables of this process are not set."""
+        """Words for ``fracsim sweep`` that mean the same where the FRACSIM_* variables of this
+        process are not set."""
         chosen = self._chosen()
         words = [self.experiment] if self.experiment is not None else ["--from", str(self.source)]
         words += ["--quick"] * self.quick
         for key in environment_settings():
             if key not in chosen:
-                words += ["--set", f"{key}={os.environ[f'{ENVIRONMENT}_{parameter_name(key).upper()}'].strip()}"]
+                words += [
+                    "--set",
+                    f"{key}={os.environ[f'{ENVIRONMENT}_{parameter_name(key).upper()}'].strip()}",
+                ]
         for assignment in self.assignments:
             words += ["--set", assignment]
         for option, value in (("--seed", self.seed), ("--weights", self.weights)):

@@ -1,11 +1,20 @@
-"""``fracsim construct``: the explicit networks of Theorems 1 and 3, built, tried and kept in a file."""
+"""``fracsim construct``: the explicit networks of Theorems 1 and 3, built, tried and kept in a
+file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import Count, Progress, check_output, echo_json, example, json_option, quiet_option
+from fracsim.cli.frame import (
+    Count,
+    Progress,
+    check_output,
+    echo_json,
+    example,
+    json_option,
+    quiet_option,
+)
 
 if TYPE_CHECKING:
     from fracsim.distributions import Distribution
@@ -20,15 +29,51 @@ if TYPE_CHECKING:
     )
 )
 @click.argument("fractal")
-@click.option("--fractal-depth", metavar="NUMBER", default="5", show_default=True, help="Depth n of the fractal.")
-@click.option("--levels", type=click.IntRange(min=0), help="Decide K_j for this j, as in Theorem 3 [default: n].")
-@click.option("--merge", type=click.IntRange(min=1), default=1, show_default=True, help="Levels s in one fold.")
-@click.option("--positive-margin", metavar="NUMBER", help="Margin γ to build for [default: what the maps need].")
-@click.option("--negative-margin", metavar="NUMBER", help="Margin δ to build for [default: what the maps need].")
-@click.option("--count", type=Count(), default=1_000_000, show_default=True, help="Points on which it is tried.")
-@click.option("--curve", default="1", show_default=True, help="Curve of these points: 1 to 6, polynomial:P, …")
-@click.option("--seed", metavar="NUMBER", default="0", show_default=True, help="Seed of these points.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write (HDF5).")
+@click.option(
+    "--fractal-depth",
+    metavar="NUMBER",
+    default="5",
+    show_default=True,
+    help="Depth n of the fractal.",
+)
+@click.option(
+    "--levels",
+    type=click.IntRange(min=0),
+    help="Decide K_j for this j, as in Theorem 3 [default: n].",
+)
+@click.option(
+    "--merge",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Levels s in one fold.",
+)
+@click.option(
+    "--positive-margin",
+    metavar="NUMBER",
+    help="Margin γ to build for [default: what the maps need].",
+)
+@click.option(
+    "--negative-margin",
+    metavar="NUMBER",
+    help="Margin δ to build for [default: what the maps need].",
+)
+@click.option(
+    "--count",
+    type=Count(),
+    default=1_000_000,
+    show_default=True,
+    help="Points on which it is tried.",
+)
+@click.option(
+    "--curve", default="1", show_default=True, help="Curve of these points: 1 to 6, polynomial:P, …"
+)
+@click.option(
+    "--seed", metavar="NUMBER", default="0", show_default=True, help="Seed of these points."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write (HDF5)."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
 @json_option
 @quiet_option
@@ -42,13 +87,13 @@ def command(
     quiet: bool,
     **settings: str | None,
 ) -> None:
-    """Build a network that decides FRACTAL, a name (see 'fracsim show') or the path of a TOML file: it folds the plane,
-    level by level, onto a single cell.
+    """Build a network that decides FRACTAL, a name (see 'fracsim show') or the path of a TOML file:
+    it folds the plane, level by level, onto a single cell.
 
-    2n + 1 hidden layers of at most 5dr units are right on every point that keeps the margins said. --levels j leaves
-    the finer levels out, which costs 1 - P(j); --merge s makes the network shallower and wider. The file can be drawn
-    (fracsim-plot decision) and trained further (fracsim train --init-from).
-    """
+    2n + 1 hidden layers of at most 5dr units are right on every point that keeps the margins said.
+    --levels j leaves the finer levels out, which costs 1 - P(j); --merge s makes the network
+    shallower and wider. The file can be drawn (fracsim-plot decision) and trained further (fracsim
+    train --init-from)."""
     from fracsim.cli.settings import command_line
     from fracsim.curves import parse_curve
     from fracsim.distributions import Distribution
@@ -58,7 +103,11 @@ def command(
 
     run = make_run({key: text for key, text in settings.items() if text is not None})
     check_output(output, overwrite)
-    margins = {key: getattr(run, key) for key in ("positive_margin", "negative_margin") if settings[key] is not None}
+    margins = {
+        key: getattr(run, key)
+        for key in ("positive_margin", "negative_margin")
+        if settings[key] is not None
+    }
     built = construct(run.load_fractal(), run.fractal_depth, levels, merge, **margins)
     curve = parse_curve(run.curve)
     distribution = Distribution(
@@ -73,8 +122,11 @@ def command(
         click.echo(f"{output}: {_words(built, tried, distribution)}")
 
 
-def summary(built: "Construction", tried: "Verification", distribution: "Distribution") -> dict[str, Any]:
-    """The object of ``--json``. Lists by level go from 0 to n; ``expected_error`` is 1 - P(levels)."""
+def summary(
+    built: "Construction", tried: "Verification", distribution: "Distribution"
+) -> dict[str, Any]:
+    """The object of ``--json``. Lists by level go from 0 to n; ``expected_error`` is 1 -
+    P(levels)."""
     return {
         "fractal": built.fractal.name,
         "fractal_depth": built.fractal_depth,
@@ -118,6 +170,12 @@ def _words(built: "Construction", tried: "Verification", distribution: "Distribu
         f"{'level':>5}  {'points':>10}  {'errors':>10}",
     ]
     for j, (count, errors) in enumerate(zip(tried.samples, tried.errors, strict=True)):
-        what = "positives" if j == n else "lost: finer than the network looks" if j >= built.levels else ""
+        what = (
+            "positives"
+            if j == n
+            else "lost: finer than the network looks"
+            if j >= built.levels
+            else ""
+        )
         lines.append(f"{j:5}  {count:10,}  {errors:10,}  {what}".rstrip())
     return "\n".join(lines)

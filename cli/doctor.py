@@ -1,4 +1,5 @@
-"""``fracsim doctor``: what this machine offers, and whether the compiled kernels compute what they should here."""
+"""``fracsim doctor``: what this machine offers, and whether the compiled kernels compute what they
+should here."""
 
 import platform
 import sys
@@ -22,7 +23,8 @@ LIBRARIES = ("numba", "llvmlite", "numpy", "h5py", "matplotlib", "click")
 
 
 class Check(NamedTuple):
-    """One agreement check: its largest deviation from plain NumPy and the largest that is accepted."""
+    """One agreement check: its largest deviation from plain NumPy and the largest that is
+    accepted."""
 
     name: str
     deviation: float
@@ -36,8 +38,8 @@ class Check(NamedTuple):
 @click.command(epilog=example("fracsim doctor", "fracsim doctor --json > machine.json"))
 @json_option
 def command(as_json: bool) -> int:
-    """Say versions, CPU features, threads, cache and CUDA, check the kernels against plain NumPy, and CUDA's against
-    the CPU's where a card works.
+    """Say versions, CPU features, threads, cache and CUDA, check the kernels against plain NumPy,
+    and CUDA's against the CPU's where a card works.
 
     Exit code 1 where a check fails: results of this installation should then not be trusted.
     """
@@ -46,7 +48,8 @@ def command(as_json: bool) -> int:
         width = max(map(len, facts)) + 2
         click.echo("\n".join(f"{name:{width}}{value}" for name, value in facts.items()))
         click.echo(
-            "\nkernels, compiled first where the cache lacks them, against plain NumPy (largest deviation, accepted)"
+            "\nkernels, compiled first where the cache lacks them, against plain NumPy (largest "
+            "deviation, accepted)"
         )
     results = []
     for check in checks():
@@ -68,7 +71,9 @@ def command(as_json: bool) -> int:
         }
         echo_json({**facts, **rows})
     elif not passed:
-        click.echo("Error: a kernel computes something wrong on this machine; please report it.", err=True)
+        click.echo(
+            "Error: a kernel computes something wrong on this machine; please report it.", err=True
+        )
     return 0 if passed else 1
 
 
@@ -89,7 +94,11 @@ def machine() -> dict[str, str]:
 
     threads, reason = available_threads()
     features = binding.get_host_cpu_features()
-    wide = [name for name in ("sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve") if features.get(name)]
+    wide = [
+        name
+        for name in ("sse4.2", "avx", "avx2", "fma", "avx512f", "neon", "sve")
+        if features.get(name)
+    ]
     return {
         "fracsim": f"{fracsim.__version__} in {Path(fracsim.__file__).parent}",
         "Python": f"{platform.python_version()} in {sys.executable}",
@@ -107,20 +116,26 @@ def machine() -> dict[str, str]:
 def _cache() -> str:
     folder = cache_folder()
     if folder is None:
-        return "none: no writable folder, kernels are compiled in every process (set NUMBA_CACHE_DIR)"
+        return (
+            "none: no writable folder, kernels are compiled in every process (set NUMBA_CACHE_DIR)"
+        )
     kernels = list(Path(folder).rglob("*.nbc"))
     return f"{folder}, {len(kernels)} kernels, {size(sum(path.stat().st_size for path in kernels))}"
 
 
 def cuda() -> dict[str, str]:
-    """Whether --backend cuda works here and, as far as there are any, driver, card, toolkit and numba.cuda."""
+    """Whether --backend cuda works here and, as far as there are any, driver, card, toolkit and
+    numba.cuda."""
     from fracsim.kernels.cuda import driver
     from fracsim.kernels.cuda.working import missing, simulator_is_on
 
     lack = missing()
     facts = {"CUDA": "--backend cuda works" if lack is None else "; ".join(filter(None, lack))}
     if simulator_is_on():
-        facts["CUDA"] = "numba's simulator is on (NUMBA_ENABLE_CUDASIM): --backend cuda runs there, for tests only"
+        facts["CUDA"] = (
+            "numba's simulator is on (NUMBA_ENABLE_CUDASIM): --backend cuda runs there, for tests "
+            "only"
+        )
     elif driver.library() is not None:
         facts["CUDA driver"] = "supports CUDA {}.{}".format(*driver.version())
     try:
@@ -132,23 +147,29 @@ def cuda() -> dict[str, str]:
         if lack is None and not simulator_is_on():
             free, total = target.memory()
             facts["CUDA card"] = (
-                f"{target.device_name()}, compute capability {'.'.join(map(str, target.compute_capability()))}, "
+                f"{target.device_name()}, compute capability "
+                f"{'.'.join(map(str, target.compute_capability()))}, "
                 f"{target.multiprocessors()} multiprocessors, {size(free)} of {size(total)} free"
             )
     except Exception as error:  # a broken installation is what a doctor has to survive
-        facts.setdefault("numba.cuda", f"not usable: {type(error).__name__}: {' '.join(str(error).split())}")
+        facts.setdefault(
+            "numba.cuda", f"not usable: {type(error).__name__}: {' '.join(str(error).split())}"
+        )
         facts.setdefault("CUDA toolkit", "none")
     return facts
 
 
 def agreement() -> "Iterator[Agreement]":
-    """Every verb on the card, or in numba's simulator where that is on, against the CPU; nothing where neither is."""
+    """Every verb on the card, or in numba's simulator where that is on, against the CPU; nothing
+    where neither is."""
     from fracsim.agreement import SMALL, USUAL, agreements
     from fracsim.kernels.backend import get_backend
     from fracsim.kernels.cuda.working import missing, simulator_is_on
 
     if missing() is None:
-        yield from agreements(get_backend("cuda"), get_backend("cpu"), SMALL if simulator_is_on() else USUAL)
+        yield from agreements(
+            get_backend("cuda"), get_backend("cpu"), SMALL if simulator_is_on() else USUAL
+        )
 
 
 def checks() -> Iterator[Check]:
@@ -161,7 +182,8 @@ def checks() -> Iterator[Check]:
 
 
 def _philox() -> Check:
-    """The published known answers of Philox4x32-10 (Random123's kat_vectors): counter and key all zeros, all ones."""
+    """The published known answers of Philox4x32-10 (Random123's kat_vectors): counter and key all
+    zeros, all ones."""
     import numpy as np
 
     from fracsim.kernels.philox import philox
@@ -195,7 +217,8 @@ def _level() -> Check:
 
 
 def _network(precision: str, accepted: float) -> Iterator[Check]:
-    """Output and gradient of a network with 3 hidden layers of 20 units on 37 points, logistic loss."""
+    """Output and gradient of a network with 3 hidden layers of 20 units on 37 points, logistic
+    loss."""
     import numpy as np
 
     from fracsim.kernels.backend import get_backend
@@ -207,18 +230,28 @@ def _network(precision: str, accepted: float) -> Iterator[Check]:
     params = (0.3 * rng.standard_normal(parameter_count(shape))).astype(precision)
     x = rng.uniform(-1, 1, (points, 2)).astype(precision)
     y = np.sign(rng.standard_normal(points)).astype(precision)
-    wanted_f, wanted_gradient = plain_network(shape, params.astype(float), x.astype(float), y.astype(float))
+    wanted_f, wanted_gradient = plain_network(
+        shape, params.astype(float), x.astype(float), y.astype(float)
+    )
     backend, first = get_backend("cpu"), np.zeros(1, np.int64)
     f = backend.forward(shape, params[None], x[None], first)
-    gradient, _ = backend.gradient(shape, LOSSES.index("logistic"), params[None], x[None], y[None], first)
-    for name, found, wanted in (("output", f[0], wanted_f), ("gradient", gradient[0], wanted_gradient)):
+    gradient, _ = backend.gradient(
+        shape, LOSSES.index("logistic"), params[None], x[None], y[None], first
+    )
+    for name, found, wanted in (
+        ("output", f[0], wanted_f),
+        ("gradient", gradient[0], wanted_gradient),
+    ):
         yield Check(
-            f"network {name}, {precision}", float(np.abs(found - wanted).max() / np.abs(wanted).max()), accepted
+            f"network {name}, {precision}",
+            float(np.abs(found - wanted).max() / np.abs(wanted).max()),
+            accepted,
         )
 
 
 def _population() -> Check:
-    """Loss of a network over the whole Cantor distribution of depth 3, against the mean over a fine grid."""
+    """Loss of a network over the whole Cantor distribution of depth 3, against the mean over a fine
+    grid."""
     import numpy as np
 
     from fracsim.fractals import load_fractal
@@ -243,14 +276,18 @@ def _population() -> Check:
 def plain_network(
     shape: "Shape", params: "np.ndarray", x: "np.ndarray", y: "np.ndarray"
 ) -> "tuple[np.ndarray, np.ndarray]":
-    """Output f (N,) and gradient (Q,) of the mean logistic loss of a ReLU network, in plain NumPy."""
+    """Output f (N,) and gradient (Q,) of the mean logistic loss of a ReLU network, in plain
+    NumPy."""
     import numpy as np
 
     from fracsim.kernels.network import layer_sizes
 
     weights, outputs, at = [], [x], 0
     for n_in, n_out in layer_sizes(shape):
-        weight, bias = params[at : at + n_in * n_out].reshape(n_in, n_out), params[at + n_in * n_out :][:n_out]
+        weight, bias = (
+            params[at : at + n_in * n_out].reshape(n_in, n_out),
+            params[at + n_in * n_out :][:n_out],
+        )
         weights.append(weight)
         outputs.append(outputs[-1] @ weight + bias)
         at += (n_in + 1) * n_out

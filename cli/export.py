@@ -27,20 +27,30 @@ BLOCK = 65_536
     )
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file to write [default: stdout].")
-@click.option("--variables", help="Settings and variables to write, separated by commas [default: all].")
-@click.option("--long", "as_long", is_flag=True, help="One row per value: columns variable, index and value.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="CSV file to write [default: stdout]."
+)
+@click.option(
+    "--variables", help="Settings and variables to write, separated by commas [default: all]."
+)
+@click.option(
+    "--long", "as_long", is_flag=True, help="One row per value: columns variable, index and value."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
 @quiet_option
 def command(
-    file: Path, output: Path | None, variables: str | None, as_long: bool, overwrite: bool, quiet: bool
+    file: Path,
+    output: Path | None,
+    variables: str | None,
+    as_long: bool,
+    overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Write the records (one row per run and step) or the points (one row each) of FILE as CSV.
 
-    A variable with several values becomes several columns: test_accuracy_by_level_0, …_1, … The run's number, its
-    settings and the step come first. What does not exist is empty. With --long there is one row per value, and index is
-    the level, layer or coordinate.
-    """
+    A variable with several values becomes several columns: test_accuracy_by_level_0, …_1, … The
+    run's number, its settings and the step come first. What does not exist is empty. With --long
+    there is one row per value, and index is the level, layer or coordinate."""
     from fracsim.data.careful import replacing
     from fracsim.data.reader import sniff
     from fracsim.errors import UsageError
@@ -61,7 +71,8 @@ def command(
 
 @dataclass
 class Table:
-    """What a file holds, as text columns: ``keys`` come first in every row, ``columns`` are (variable, index or "").
+    """What a file holds, as text columns: ``keys`` come first in every row, ``columns`` are
+    (variable, index or "").
 
     ``blocks`` yields, for some rows at a time, one list of texts for each key and each column.
     """
@@ -74,7 +85,10 @@ class Table:
         """Header and rows: one row per record, or with ``as_long`` one per value that exists."""
         width = len(self.keys)
         if not as_long:
-            yield [*self.keys, *(f"{name}_{index}" if index else name for name, index in self.columns)]
+            yield [
+                *self.keys,
+                *(f"{name}_{index}" if index else name for name, index in self.columns),
+            ]
         else:
             yield [*self.keys, "variable", "index", "value"]
         for block in self.blocks:
@@ -100,10 +114,18 @@ def trajectory_table(path: Path, chosen: Sequence[str] | None) -> Table:
     def blocks() -> Iterator[list[list[str]]]:
         for run, done in enumerate(map(int, trajectory.records_done)):
             number = str(trajectory.numbers[run])
-            keys = [[text] * done for text in (number, *(column[run] for column in settings.values()))]
-            yield [*keys, _texts(trajectory.steps[:done]), *_spread(array[run, :done] for array in values.values())]
+            keys = [
+                [text] * done for text in (number, *(column[run] for column in settings.values()))
+            ]
+            yield [
+                *keys,
+                _texts(trajectory.steps[:done]),
+                *_spread(array[run, :done] for array in values.values()),
+            ]
 
-    return Table(["run", *settings, "step"], _columns({n: a.shape[2:] for n, a in values.items()}), blocks())
+    return Table(
+        ["run", *settings, "step"], _columns({n: a.shape[2:] for n, a in values.items()}), blocks()
+    )
 
 
 def sample_table(path: Path, chosen: Sequence[str] | None) -> Table:
@@ -133,12 +155,18 @@ def _choose(chosen: Sequence[str] | None, known: Sequence[str], path: Path) -> S
 
 
 def _columns(shapes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, str]]:
-    return [(n, str(i)) if shape else (n, "") for n, shape in shapes.items() for i in range(shape[0] if shape else 1)]
+    return [
+        (n, str(i)) if shape else (n, "")
+        for n, shape in shapes.items()
+        for i in range(shape[0] if shape else 1)
+    ]
 
 
 def _spread(arrays: Iterable["np.ndarray"]) -> list[list[str]]:
     """The columns of arrays (rows,) or (rows, m) as texts."""
-    return [_texts(column) for array in arrays for column in (array.T if array.ndim == 2 else [array])]
+    return [
+        _texts(column) for array in arrays for column in (array.T if array.ndim == 2 else [array])
+    ]
 
 
 def _texts(column: "np.ndarray") -> list[str]:

@@ -1,7 +1,8 @@
-"""What every command shares: lazy subcommands, one-sentence errors with the right exit code, progress, JSON.
+"""What every command shares: lazy subcommands, one-sentence errors with the right exit code,
+progress, JSON.
 
-Nothing heavy is imported here, so that ``--help`` and completion answer at once. A command returns None (done) or
-its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted.
+Nothing heavy is imported here, so that ``--help`` and completion answer at once. A command returns
+None (done) or its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted.
 """
 
 import errno
@@ -23,7 +24,8 @@ import fracsim
 from fracsim.errors import RunError, Stopped, UsageError, nearest
 
 ENVIRONMENT = "FRACSIM"
-"""``--some-option`` of every command is also read from ``FRACSIM_SOME_OPTION``; the command line wins."""
+"""``--some-option`` of every command is also read from ``FRACSIM_SOME_OPTION``; the command line
+wins."""
 STOPPED = 75  # exit code of a stop that the same command goes on from (EX_TEMPFAIL of sysexits.h)
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,12 +33,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def example(*lines: str) -> str:
     """An epilog for ``epilog=``: the lines as written, under "Example:"."""
-    return "\n".join(["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)])
+    return "\n".join(
+        ["\b", "Example:" if len(lines) == 1 else "Examples:", *(f"  {line}" for line in lines)]
+    )
 
 
 def json_option(function: F) -> F:
     """``--json`` as argument ``as_json``: one JSON object on stdout instead of text."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")(function)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object for machines."
+    )(function)
 
 
 def quiet_option(function: F) -> F:
@@ -45,7 +51,8 @@ def quiet_option(function: F) -> F:
 
 
 def echo_json(value: Any) -> None:
-    """Print ``value`` as one line of strict JSON; NumPy values become plain ones, NaN and infinity null."""
+    """Print ``value`` as one line of strict JSON; NumPy values become plain ones, NaN and infinity
+    null."""
     click.echo(json.dumps(_plain(value), allow_nan=False))
 
 
@@ -62,7 +69,8 @@ def _plain(value: Any) -> Any:
 
 
 def remark(text: str, nl: bool = True) -> None:
-    """Say on stderr what is no result. That nobody listens any more (``2>&1 | head``) must not end the work."""
+    """Say on stderr what is no result. That nobody listens any more (``2>&1 | head``) must not end
+    the work."""
     try:
         click.echo(text, nl=nl, err=True)
     except OSError:
@@ -71,11 +79,11 @@ def remark(text: str, nl: bool = True) -> None:
 
 
 class Frame(click.Group):
-    """A click group whose errors are one sentence, and whose ``lazy`` subcommands are imported only when called.
+    """A click group whose errors are one sentence, and whose ``lazy`` subcommands are imported only
+    when called.
 
-    ``lazy`` maps a name to its short help; the command is the attribute ``command`` of ``fracsim.cli.<name>`` (with _
-    for -). Ordinary subcommands (``@group.command()``) work too.
-    """
+    ``lazy`` maps a name to its short help; the command is the attribute ``command`` of
+    ``fracsim.cli.<name>`` (with _ for -). Ordinary subcommands (``@group.command()``) work too."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -89,7 +97,9 @@ class Frame(click.Group):
             command = importlib.import_module(f"fracsim.cli.{cmd_name.replace('-', '_')}").command
         else:
             command = self.commands.get(cmd_name)
-        if command is not None:  # FRACSIM_THREADS, not FRACSIM_TRAIN_THREADS: one name means one thing everywhere
+        if (
+            command is not None
+        ):  # FRACSIM_THREADS, not FRACSIM_TRAIN_THREADS: one name means one thing everywhere
             command.context_settings.setdefault("auto_envvar_prefix", ENVIRONMENT)
         return command
 
@@ -97,9 +107,16 @@ class Frame(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if not ctx.resilient_parsing and not name.startswith("-") and name not in self.list_commands(ctx):
+        if (
+            not ctx.resilient_parsing
+            and not name.startswith("-")
+            and name not in self.list_commands(ctx)
+        ):
             known = self.list_commands(ctx)
-            ctx.fail(f"No such command '{name}'{nearest(name, known) or '; there are ' + ', '.join(known) + '.'}")
+            ctx.fail(
+                f"No such command "
+                f"'{name}'{nearest(name, known) or '; there are ' + ', '.join(known) + '.'}"
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -132,16 +149,22 @@ class Frame(click.Group):
 
 
 def version_option(function: F) -> F:
-    """``--version``, never read from the environment: module systems set FRACSIM_VERSION to something else."""
-    option = click.version_option(fracsim.__version__, prog_name="fracsim", allow_from_autoenv=False)
+    """``--version``, never read from the environment: module systems set FRACSIM_VERSION to
+    something else."""
+    option = click.version_option(
+        fracsim.__version__, prog_name="fracsim", allow_from_autoenv=False
+    )
     return option(function)
 
 
 @contextmanager
 def one_sentence_errors() -> Iterator[None]:
-    """Turn every error of the block into one line on stderr and an exit code; FRACSIM_DEBUG=1 shows tracebacks."""
+    """Turn every error of the block into one line on stderr and an exit code; FRACSIM_DEBUG=1 shows
+    tracebacks."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: click.echo(f"Warning: {_one_line(message)}", err=True)
+        warnings.showwarning = lambda message, *_, **__: click.echo(
+            f"Warning: {_one_line(message)}", err=True
+        )
         try:
             yield
         except Exception as error:
@@ -153,7 +176,9 @@ def one_sentence_errors() -> Iterator[None]:
 def _leave(error: BaseException) -> NoReturn:
     if os.environ.get(f"{ENVIRONMENT}_DEBUG", "0") not in ("", "0"):
         raise error
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader went away, as in `fracsim export | head`
+    if (
+        isinstance(error, OSError) and error.errno == errno.EPIPE
+    ):  # the reader went away, as in `fracsim export | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sentence, code = describe(error)
@@ -170,8 +195,12 @@ def describe(error: BaseException) -> tuple[str, int]:
     from fracsim.data.errors import FileError
 
     if isinstance(error, (UsageError, RunError, FileError)):
-        return _one_line(error), STOPPED if isinstance(error, Stopped) else 2 if isinstance(error, UsageError) else 1
-    if isinstance(error, ValueError) and str(error).startswith(f"{ENVIRONMENT}_"):  # as kernels say of a variable
+        return _one_line(error), STOPPED if isinstance(error, Stopped) else 2 if isinstance(
+            error, UsageError
+        ) else 1
+    if isinstance(error, ValueError) and str(error).startswith(
+        f"{ENVIRONMENT}_"
+    ):  # as kernels say of a variable
         return _one_line(error), 2
     backends = sys.modules.get("fracsim.kernels.backend")  # who raises its errors has imported it
     if backends and isinstance(error, backends.BackendError):
@@ -179,14 +208,23 @@ def describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return _one_line(f"not enough memory: {error}" if str(error) else "not enough memory"), 1
     if isinstance(error, OSError):
-        return _one_line(f"{error.filename or 'the system says'}: {error.strerror}" if error.strerror else error), 1
-    return _one_line(f"unexpected {type(error).__name__}: {error} (a bug in fracsim; FRACSIM_DEBUG=1 shows where)"), 1
+        return _one_line(
+            f"{error.filename or 'the system says'}: {error.strerror}" if error.strerror else error
+        ), 1
+    return _one_line(
+        f"unexpected {type(error).__name__}: {error} (a bug in fracsim; FRACSIM_DEBUG=1 shows "
+        f"where)"
+    ), 1
 
 
 def _describe_click(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     if isinstance(error, click.NoSuchOption):
-        known = [name for p in context.command.get_params(context) for name in p.opts] if context else []
+        known = (
+            [name for p in context.command.get_params(context) for name in p.opts]
+            if context
+            else []
+        )
         sentence = f"No such option '{error.option_name}'{nearest(error.option_name, known) or '.'}"
     else:
         sentence = _one_line(error.format_message())
@@ -202,7 +240,8 @@ def _one_line(message: object) -> str:
 
 
 def check_output(path: Path, overwrite: bool) -> Path:
-    """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError otherwise."""
+    """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError
+    otherwise."""
     from fracsim.outputs import check_free
 
     check_free(path, overwrite)
@@ -224,7 +263,11 @@ class Count(click.ParamType):
             count = _whole(value)
         if not 1 <= count <= self.most:
             shown = str(value) if len(str(value)) <= 60 else f"{str(value)[:57]}..."
-            self.fail(f"'{shown}' is not a whole number from 1 to {self.most:g} (as in 100 or 1e2).", param, ctx)
+            self.fail(
+                f"'{shown}' is not a whole number from 1 to {self.most:g} (as in 100 or 1e2).",
+                param,
+                ctx,
+            )
         return count
 
 
@@ -238,12 +281,15 @@ def _whole(text: str) -> int:
 
 
 class Progress:
-    """Progress on stderr: a bar on a terminal, elsewhere one plain line every ``every`` seconds; a context manager.
+    """Progress on stderr: a bar on a terminal, elsewhere one plain line every ``every`` seconds; a
+    context manager.
 
     ``update(done, note)`` is cheap and may be called often, from one thread.
     """
 
-    def __init__(self, label: str, total: int, *, unit: str = "", quiet: bool = False, every: float = 10.0) -> None:
+    def __init__(
+        self, label: str, total: int, *, unit: str = "", quiet: bool = False, every: float = 10.0
+    ) -> None:
         self.label, self.total, self.unit, self.quiet = label, total, f" {unit}".rstrip(), quiet
         self.terminal = sys.stderr.isatty()
         self.every = 0.1 if self.terminal else every
@@ -257,19 +303,28 @@ class Progress:
     def update(self, done: int, note: str = "", share: float | None = None) -> None:
         """Show that ``done`` of ``total`` are done, if the last line is old enough.
 
-        ``share`` (0 to 1) of the work decides bar and time left where the parts are of unequal cost.
-        """
+        ``share`` (0 to 1) of the work decides bar and time left where the parts are of unequal
+        cost."""
         now = time.monotonic()
         if share is None:
             share = done / self.total if self.total else 1.0
-        if self.first is None or share <= self.first:  # compiling kernels above all says nothing about the pace
+        if (
+            self.first is None or share <= self.first
+        ):  # compiling kernels above all says nothing about the pace
             self.first, self.started = share, now
         if self.quiet or now - self.shown < self.every:
             return
         self.shown = now
         gained = share - self.first
-        left = f", {duration((now - self.started) * (1 - share) / gained)} left" if gained > 0.01 else ""
-        text = f"{share:4.0%}  {done:,} of {self.total:,}{self.unit}{left}{'  ' + note if note else ''}"
+        left = (
+            f", {duration((now - self.started) * (1 - share) / gained)} left"
+            if gained > 0.01
+            else ""
+        )
+        text = (
+            f"{share:4.0%}  {done:,} of "
+            f"{self.total:,}{self.unit}{left}{'  ' + note if note else ''}"
+        )
         if self.terminal:
             bar = "#" * round(24 * share)
             remark(f"\r{self.label} [{bar:-<24}] {text}\033[K", nl=False)

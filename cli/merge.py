@@ -19,16 +19,19 @@ from fracsim.cli.frame import echo_json, example, json_option, quiet_option
 @click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
 @json_option
 @quiet_option
-def command(files: tuple[str, ...], output: str, overwrite: bool, as_json: bool, quiet: bool) -> None:
+def command(
+    files: tuple[str, ...], output: str, overwrite: bool, as_json: bool, quiet: bool
+) -> None:
     """Make one product of all runs of an experiment from the complete products of its shards.
 
-    The result is the file that the sweep without --shard makes, in every variable. FILES stay as they are. Figures need
-    no merge: they take many shards.
-    """
+    The result is the file that the sweep without --shard makes, in every variable. FILES stay as
+    they are. Figures need no merge: they take many shards."""
     from fracsim.cli.settings import command_line
     from fracsim.merging import merge
 
-    merged = merge([Path(file) for file in files], output, overwrite=overwrite, command=command_line())
+    merged = merge(
+        [Path(file) for file in files], output, overwrite=overwrite, command=command_line()
+    )
     if as_json:
         echo_json(merged._asdict())
     if quiet:
@@ -37,4 +40,8 @@ def command(files: tuple[str, ...], output: str, overwrite: bool, as_json: bool,
         diverged = f", {merged.diverged} of them diverged" if merged.diverged else ""
         click.echo(f"{merged.output}: {merged.runs} run(s) from {merged.files} file(s){diverged}")
     if merged.bit_identical != "yes":
-        click.echo(f"note: not the bits that one machine makes: {merged.bit_identical.removeprefix('no: ')}", err=True)
+        click.echo(
+            f"note: not the bits that one machine makes: "
+            f"{merged.bit_identical.removeprefix('no: ')}",
+            err=True,
+        )

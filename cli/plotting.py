@@ -1,4 +1,5 @@
-"""What every command of ``fracsim-plot`` shares: the options of a figure, its saving, the runs it is drawn from."""
+"""What every command of ``fracsim-plot`` shares: the options of a figure, its saving, the runs it
+is drawn from."""
 
 import logging
 import math
@@ -29,7 +30,9 @@ class Size(click.ParamType):
 
     name = "widthxheight"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
         if isinstance(value, tuple):
             return value
         try:
@@ -37,7 +40,11 @@ class Size(click.ParamType):
         except ValueError:
             width = height = math.nan
         if not (1 <= width <= 100 and 1 <= height <= 100):
-            self.fail(f"{value!r} is not WIDTHxHEIGHT in inches, each from 1 to 100 (as in 7.2x5).", param, ctx)
+            self.fail(
+                f"{value!r} is not WIDTHxHEIGHT in inches, each from 1 to 100 (as in 7.2x5).",
+                param,
+                ctx,
+            )
         return width, height
 
 
@@ -46,7 +53,9 @@ class Condition(click.ParamType):
 
     name = "key=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
         if isinstance(value, tuple):
             return value
         key, equals, text = str(value).partition("=")
@@ -56,21 +65,42 @@ class Condition(click.ParamType):
 
 
 def figure_options(function: F) -> F:
-    """What every figure has: where to, title, size, resolution, style; collected in the argument ``frame``."""
-    def wrapped(output: Path, title: str | None, size: Any, dpi: int | None, style: str | None, as_json: bool,
-                quiet: bool, **rest: Any) -> None:
+    """What every figure has: where to, title, size, resolution, style; collected in the argument
+    ``frame``."""
+
+    def wrapped(
+        output: Path,
+        title: str | None,
+        size: Any,
+        dpi: int | None,
+        style: str | None,
+        as_json: bool,
+        quiet: bool,
+        **rest: Any,
+    ) -> None:
         look = {"title": title, "size": size}
         make_figure(partial(function, look=look, **rest), look, output, dpi, style, as_json, quiet)
 
     wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
     wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     options = (
-        click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
-                     help="Figure to write: .png, .pdf or .svg; replaced where it exists."),
+        click.option(
+            "-o",
+            "--output",
+            type=click.Path(path_type=Path),
+            required=True,
+            help="Figure to write: .png, .pdf or .svg; replaced where it exists.",
+        ),
         click.option("--title", help="Title of the figure [default: says what is shown]."),
-        click.option("--size", type=Size(), help="Size in inches, as in 7.2x5 [default: suits the figure]."),
-        click.option("--dpi", type=click.IntRange(20, 2400), help="Dots per inch of a PNG [default: 200]."),
-        click.option("--style", help="A matplotlib style, by name or as a file [default: fracsim's own]."),
+        click.option(
+            "--size", type=Size(), help="Size in inches, as in 7.2x5 [default: suits the figure]."
+        ),
+        click.option(
+            "--dpi", type=click.IntRange(20, 2400), help="Dots per inch of a PNG [default: 200]."
+        ),
+        click.option(
+            "--style", help="A matplotlib style, by name or as a file [default: fracsim's own]."
+        ),
         json_option,
         quiet_option,
     )
@@ -80,12 +110,19 @@ def figure_options(function: F) -> F:
 
 
 def make_figure(
-    draw: "Callable[[], tuple[Figure, list[str]]]", look: Look, output: Path, dpi: int | None, style: str | None,
-    as_json: bool, quiet: bool,
+    draw: "Callable[[], tuple[Figure, list[str]]]",
+    look: Look,
+    output: Path,
+    dpi: int | None,
+    style: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Draw, save and say what was made; the output is checked before anything is drawn."""
     os.environ["MPLBACKEND"] = "agg"  # never a window, whatever the user's environment says
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its warnings are not for who draws a figure
+    logging.getLogger("matplotlib").setLevel(
+        logging.ERROR
+    )  # its warnings are not for who draws a figure
     from fracsim.errors import UsageError
     from fracsim.figures.style import check_suffix, check_title, save, styled
 
@@ -94,7 +131,9 @@ def make_figure(
     check_output(output, overwrite=True)
     pixels = max(look["size"] or (0.0,)) * (dpi or 200)
     if pixels > LARGEST_SIDE:
-        raise UsageError(f"--size and --dpi give {pixels:.0f} pixels on a side; accepted: at most {LARGEST_SIDE}")
+        raise UsageError(
+            f"--size and --dpi give {pixels:.0f} pixels on a side; accepted: at most {LARGEST_SIDE}"
+        )
     with styled(style):
         figure, notes = draw()
         save(figure, output, dpi)
@@ -109,7 +148,9 @@ def make_figure(
 def files_options(function: F) -> F:
     """FILE … and ``--where``: the runs to draw."""
     condition = click.option(
-        "--where", type=Condition(), multiple=True,
+        "--where",
+        type=Condition(),
+        multiple=True,
         help="Only runs with this setting, as in --where width=100; may be repeated.",
     )
     return click.argument("files", nargs=-1, required=True, metavar="FILE...")(condition(function))

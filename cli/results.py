@@ -1,4 +1,5 @@
-"""What a product file says at the end of a training: results per run, and a table that fits a screen."""
+"""What a product file says at the end of a training: results per run, and a table that fits a
+screen."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ _AVERAGED, _CHOSEN = "seed", "learning_rate"
 
 
 def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]]:
-    """Per run: its varied settings, status, records, best_test_accuracy and final, the last record as a dict.
+    """Per run: its varied settings, status, records, best_test_accuracy and final, the last record
+    as a dict.
 
     Values that do not exist are None. Raises FileError.
     """
@@ -28,7 +30,10 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
         last = int(done[i]) - 1
         final = None
         if last >= 0:
-            final = {"step": int(steps[last]), **{name: values[i, last].tolist() for name, values in records.items()}}
+            final = {
+                "step": int(steps[last]),
+                **{name: values[i, last].tolist() for name, values in records.items()},
+            }
         accuracies = records["test_accuracy"][i]
         best = float(np.nanmax(accuracies)) if np.isfinite(accuracies).any() else None
         settings = {key: _scalar(columns[key][i]) for key in varied}
@@ -49,7 +54,8 @@ def _scalar(value: Any) -> Any:
 
 
 def sweep_table(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
-    """The best test accuracies: the mean over seeds, at the best learning rate, by whatever else varies.
+    """The best test accuracies: the mean over seeds, at the best learning rate, by whatever else
+    varies.
 
     Two other keys make a table with the second across; otherwise there is a line per combination.
     """
@@ -58,24 +64,42 @@ def sweep_table(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str
     if not keys:
         keys, chosen = chosen, []
     cells = _cells(keys, chosen, results)
-    title = "best test accuracy" + (", best learning rate" if chosen else "") + _seeds(varied, results)
+    title = (
+        "best test accuracy" + (", best learning rate" if chosen else "") + _seeds(varied, results)
+    )
     if len(keys) == 2:
         rows = _across(keys, cells)
     else:
-        rows = [[*keys, "accuracy"], *([*map(str, at), _shown(value)] for at, value in cells.items())]
+        rows = [
+            [*keys, "accuracy"],
+            *([*map(str, at), _shown(value)] for at, value in cells.items()),
+        ]
     if len(rows) > _MOST_ROWS + 1:
-        rows = [*rows[: _MOST_ROWS + 1], [f"… {len(rows) - 1 - _MOST_ROWS} more"] + [""] * (len(rows[0]) - 1)]
+        rows = [
+            *rows[: _MOST_ROWS + 1],
+            [f"… {len(rows) - 1 - _MOST_ROWS} more"] + [""] * (len(rows[0]) - 1),
+        ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in rows]
+    lines = [
+        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
     return "\n".join([title + ":", *lines])
 
 
 def _seeds(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
-    return f", mean over {len({result[_AVERAGED] for result in results})} seeds" if _AVERAGED in varied else ""
+    return (
+        f", mean over {len({result[_AVERAGED] for result in results})} seeds"
+        if _AVERAGED in varied
+        else ""
+    )
 
 
-def _cells(keys: Sequence[str], chosen: Sequence[str], results: Sequence[dict[str, Any]]) -> dict[tuple, float | None]:
-    """Values of ``keys`` -> accuracy: the mean over the seeds of the same ``chosen``, then the best of those means."""
+def _cells(
+    keys: Sequence[str], chosen: Sequence[str], results: Sequence[dict[str, Any]]
+) -> dict[tuple, float | None]:
+    """Values of ``keys`` -> accuracy: the mean over the seeds of the same ``chosen``, then the best
+    of those means."""
     groups: dict[tuple, dict[tuple, list[float]]] = {}
     for result in results:
         group = groups.setdefault(tuple(result[key] for key in keys), {})
@@ -83,7 +107,9 @@ def _cells(keys: Sequence[str], chosen: Sequence[str], results: Sequence[dict[st
         if result["best_test_accuracy"] is not None:
             members.append(result["best_test_accuracy"])
     return {
-        at: max((sum(members) / len(members) for members in group.values() if members), default=None)
+        at: max(
+            (sum(members) / len(members) for members in group.values() if members), default=None
+        )
         for at, group in groups.items()
     }
 
@@ -92,7 +118,10 @@ def _across(keys: Sequence[str], cells: dict[tuple, float | None]) -> list[list[
     across = list(dict.fromkeys(at[1] for at in cells))
     down = list(dict.fromkeys(at[0] for at in cells))
     head = [f"{keys[0]} \\ {keys[1]}", *map(str, across)]
-    return [head, *([str(row), *(_shown(cells.get((row, column))) for column in across)] for row in down)]
+    return [
+        head,
+        *([str(row), *(_shown(cells.get((row, column))) for column in across)] for row in down),
+    ]
 
 
 def _shown(value: float | None) -> str:

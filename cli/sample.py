@@ -1,4 +1,5 @@
-"""``fracsim sample``: labelled points of a fractal distribution, drawn by many threads into one file."""
+"""``fracsim sample``: labelled points of a fractal distribution, drawn by many threads into one
+file."""
 
 import shutil
 import time
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from fracsim.distributions import Distribution
 
 BLOCK = 1 << 18
-"""Points a thread draws at once. Results do not depend on it: a point is a function of the seed and its index."""
+"""Points a thread draws at once. Results do not depend on it: a point is a function of the seed and
+its index."""
 
 
 @click.command(
@@ -38,11 +40,26 @@ BLOCK = 1 << 18
     )
 )
 @click.argument("fractal")
-@click.option("--fractal-depth", metavar="NUMBER", default="5", show_default=True, help="Depth n of the fractal.")
-@click.option("--curve", default="1", show_default=True, help="1 to 6, polynomial:P, finest:M, or P(0),P(1),…,P(n).")
+@click.option(
+    "--fractal-depth",
+    metavar="NUMBER",
+    default="5",
+    show_default=True,
+    help="Depth n of the fractal.",
+)
+@click.option(
+    "--curve",
+    default="1",
+    show_default=True,
+    help="1 to 6, polynomial:P, finest:M, or P(0),P(1),…,P(n).",
+)
 @click.option("--count", type=Count(), default=100_000, show_default=True, help="Number of points.")
 @click.option(
-    "--seed", metavar="NUMBER", default="0", show_default=True, help="A point is a function of the seed and its index."
+    "--seed",
+    metavar="NUMBER",
+    default="0",
+    show_default=True,
+    help="A point is a function of the seed and its index.",
 )
 @click.option("--gap", help="Where negatives lie: complement or centre [default: the fractal's].")
 @click.option(
@@ -53,21 +70,36 @@ BLOCK = 1 << 18
     help="Margin γ, relative to the innermost cell.",
 )
 @click.option(
-    "--negative-margin", metavar="NUMBER", default="0", show_default=True, help="Margin δ, relative to the images."
+    "--negative-margin",
+    metavar="NUMBER",
+    default="0",
+    show_default=True,
+    help="Margin δ, relative to the images.",
 )
-@click.option("--threads", type=Count(MOST_THREADS), help="Threads [default: all this process may use].")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write (HDF5).")
+@click.option(
+    "--threads", type=Count(MOST_THREADS), help="Threads [default: all this process may use]."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="File to write (HDF5)."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
 @json_option
 @quiet_option
 def command(
-    count: int, threads: int | None, output: Path, overwrite: bool, as_json: bool, quiet: bool, **settings: Any
+    count: int,
+    threads: int | None,
+    output: Path,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
 ) -> None:
-    """Draw labelled points of the distribution on FRACTAL, a name (see 'fracsim show') or the path of a TOML file.
+    """Draw labelled points of the distribution on FRACTAL, a name (see 'fracsim show') or the path
+    of a TOML file.
 
-    The file holds x (point, dim), y (point: +1 in the fractal, -1 outside) and level (point: the largest j <= n with x
-    in K_j). Any program that reads HDF5 opens it: xarray.open_dataset("points.h5").
-    """
+    The file holds x (point, dim), y (point: +1 in the fractal, -1 outside) and level (point: the
+    largest j <= n with x in K_j). Any program that reads HDF5 opens it:
+    xarray.open_dataset("points.h5")."""
     from fracsim.data.samples import write_samples
     from fracsim.runs import make_run
 
@@ -103,7 +135,8 @@ def command(
 def draw(
     distribution: "Distribution", count: int, seed: int, threads: int, progress: Progress
 ) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-    """x (count, d), y (count,), level (count,): blocks drawn by a pool of threads, the same for any number of them."""
+    """x (count, d), y (count,), level (count,): blocks drawn by a pool of threads, the same for any
+    number of them."""
     import numpy as np
 
     x = np.empty((count, distribution.fractal.dimension))
@@ -126,13 +159,20 @@ def draw(
 
 
 def check_room(folder: Path, count: int, dimension: int) -> None:
-    """Raise RunError where ``count`` points of ``dimension`` coordinates fit neither the disk nor the memory."""
+    """Raise RunError where ``count`` points of ``dimension`` coordinates fit neither the disk nor
+    the memory."""
     from fracsim.planning import free_memory
 
     needed = count * (8 * dimension + 3)
-    for free, where in ((shutil.disk_usage(folder).free, f"{folder} has"), (free_memory(), "the memory has")):
+    for free, where in (
+        (shutil.disk_usage(folder).free, f"{folder} has"),
+        (free_memory(), "the memory has"),
+    ):
         if free is not None and needed > free:
-            raise RunError(f"--count {count} needs {size(needed)} for the points, but {where} only {size(free)} free")
+            raise RunError(
+                f"--count {count} needs {size(needed)} for the points, but {where} only "
+                f"{size(free)} free"
+            )
 
 
 def attributes(distribution: "Distribution", seed: int) -> dict[str, Any]:
@@ -157,7 +197,8 @@ def attributes(distribution: "Distribution", seed: int) -> dict[str, Any]:
 
 
 def observed_curve(y: "np.ndarray", level: "np.ndarray", n: int) -> "np.ndarray":
-    """P(0..n) estimated from labels and levels (N,): the share of points that are no negative in K_j."""
+    """P(0..n) estimated from labels and levels (N,): the share of points that are no negative in
+    K_j."""
     import numpy as np
 
     negatives = np.bincount(level[y < 0], minlength=n + 1)
@@ -171,6 +212,8 @@ def _words(summary: dict[str, Any]) -> str:
         f"drawn in {duration(seconds)} by {summary['threads']} thread(s)",
         f"{'j':>4}  {'P(j)':>7}  {'observed':>8}",
     ]
-    for j, (wanted, seen) in enumerate(zip(summary["curve_values"], summary["curve_observed"], strict=True)):
+    for j, (wanted, seen) in enumerate(
+        zip(summary["curve_values"], summary["curve_observed"], strict=True)
+    ):
         lines.append(f"{j:4}  {wanted:7.5f}  {seen:8.5f}")
     return "\n".join(lines)

@@ -23,7 +23,9 @@ CURVE_FAMILIES = {
 @click.group(
     cls=Frame,
     invoke_without_command=True,
-    epilog=example("fracsim show", "fracsim show fractal sierpinski", "fracsim show curve 4 --fractal-depth 5"),
+    epilog=example(
+        "fracsim show", "fracsim show fractal sierpinski", "fracsim show curve 4 --fractal-depth 5"
+    ),
 )
 @json_option
 @click.pass_context
@@ -37,7 +39,10 @@ def command(context: click.Context, as_json: bool) -> None:
 
     kinds = {
         "fractals": {name: load_fractal(name).description for name in fractal_names()},
-        "curves": {**{name: f"of the paper: {meaning}" for name, meaning in PAPER_CURVES.items()}, **CURVE_FAMILIES},
+        "curves": {
+            **{name: f"of the paper: {meaning}" for name, meaning in PAPER_CURVES.items()},
+            **CURVE_FAMILIES,
+        },
         "experiments": {name: load_experiment(name).description for name in experiment_names()},
     }
     if as_json:
@@ -55,16 +60,20 @@ def _first_sentence(text: str) -> str:
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 
-@command.command("fractal", epilog=example("fracsim show fractal sierpinski", "fracsim show fractal my-fractal.toml"))
+@command.command(
+    "fractal",
+    epilog=example("fracsim show fractal sierpinski", "fracsim show fractal my-fractal.toml"),
+)
 @click.argument("name")
-@click.option("--fractal-depth", default="5", show_default=True, help="Depth n up to which cells are counted.")
+@click.option(
+    "--fractal-depth", default="5", show_default=True, help="Depth n up to which cells are counted."
+)
 @json_option
 def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
     """Show a fractal: its maps, dimensions and, for d <= 2, a picture.
 
-    NAME is a shipped fractal (see 'fracsim show'), cantor:3 for the Cantor set in 3 dimensions, or the path of a TOML
-    file.
-    """
+    NAME is a shipped fractal (see 'fracsim show'), cantor:3 for the Cantor set in 3 dimensions, or
+    the path of a TOML file."""
     from fracsim.fractals import load_fractal
     from fracsim.runs import make_run
 
@@ -84,13 +93,21 @@ def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
         ("images", "touch one another" if fractal.touching else "are separated by gaps"),
         ("gap share", f"{fractal.gap_share:.4g}  (what the images leave of their cell)"),
         ("gap", f"{fractal.gap}  (where negatives lie unless told otherwise)"),
-        ("similarity dimension", "none: the maps are no similarities" if dimension is None else f"{dimension:.4f}"),
-        ("greatest depth", f"{fractal.greatest_depth}  (finer cells fall below the resolution of float64)"),
+        (
+            "similarity dimension",
+            "none: the maps are no similarities" if dimension is None else f"{dimension:.4f}",
+        ),
+        (
+            "greatest depth",
+            f"{fractal.greatest_depth}  (finer cells fall below the resolution of float64)",
+        ),
         ("cells of K_0, K_1, …", " ".join(f"{count:,}" for count in facts["cells"])),
     ):
         click.echo(f"{label:22}{value}")
     click.echo("\nMaps F_i(x) = A x + b")
-    for i, (matrix, offset) in enumerate(zip(fractal.matrices, fractal.offsets, strict=True), start=1):
+    for i, (matrix, offset) in enumerate(
+        zip(fractal.matrices, fractal.offsets, strict=True), start=1
+    ):
         click.echo(f"  F_{i}: A = {_rows(matrix)}, b = {_row(offset)}")
     if fractal.dimension <= 2:
         click.echo("\n" + "\n".join(picture(fractal)))
@@ -111,7 +128,8 @@ def fractal_facts(fractal: "Fractal", n: int) -> dict[str, Any]:
 
 
 def similarity_dimension(matrices: "np.ndarray") -> float | None:
-    """D with sum s_i^D = 1 (Moran's equation) for maps (r, d, d) that scale by s_i; None if one is no similarity."""
+    """D with sum s_i^D = 1 (Moran's equation) for maps (r, d, d) that scale by s_i; None if one is
+    no similarity."""
     import numpy as np
 
     singular = np.linalg.svd(matrices, compute_uv=False)
@@ -126,7 +144,8 @@ def similarity_dimension(matrices: "np.ndarray") -> float | None:
 
 
 def picture(fractal: "Fractal", rows: int = 27) -> list[str]:
-    """Lines of text: for d = 2 the deepest K_j that ``rows`` lines can show, for d = 1 one line for each K_j."""
+    """Lines of text: for d = 2 the deepest K_j that ``rows`` lines can show, for d = 1 one line for
+    each K_j."""
     import numpy as np
 
     limit = 3 * rows if fractal.dimension == 1 else rows
@@ -138,10 +157,18 @@ def picture(fractal: "Fractal", rows: int = 27) -> list[str]:
     size = size if limit <= 3 * size <= 3 * limit else limit
     if fractal.dimension == 1:
         inside = [_inside(fractal, j, _centres(fractal, size)[:, None]) for j in range(depth + 1)]
-        return [f"  K_{j} " + "".join("#" if cell else " " for cell in line) for j, line in enumerate(inside)]
+        return [
+            f"  K_{j} " + "".join("#" if cell else " " for cell in line)
+            for j, line in enumerate(inside)
+        ]
     across, down = np.meshgrid(_centres(fractal, 2 * size), _centres(fractal, size)[::-1])
-    cells = _inside(fractal, depth, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(size, 2 * size)
-    return [f"  K_{depth}", *("  " + "".join("#" if cell else "·" for cell in line) for line in cells)]
+    cells = _inside(fractal, depth, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(
+        size, 2 * size
+    )
+    return [
+        f"  K_{depth}",
+        *("  " + "".join("#" if cell else "·" for cell in line) for line in cells),
+    ]
 
 
 def _centres(fractal: "Fractal", count: int) -> "np.ndarray":
@@ -172,17 +199,21 @@ def _rows(matrix: "np.ndarray") -> str:
     return "(" + "; ".join(", ".join(f"{value:.6g}" for value in row) for row in matrix) + ")"
 
 
-@command.command("curve", epilog=example("fracsim show curve 4 --fractal-depth 5", "fracsim show curve 0.5,0.7,1"))
+@command.command(
+    "curve",
+    epilog=example("fracsim show curve 4 --fractal-depth 5", "fracsim show curve 0.5,0.7,1"),
+)
 @click.argument("name")
-@click.option("--fractal-depth", help="Depth n of the fractal [default: 5, or what the given values have].")
+@click.option(
+    "--fractal-depth", help="Depth n of the fractal [default: 5, or what the given values have]."
+)
 @json_option
 def show_curve(name: str, fractal_depth: str | None, as_json: bool) -> None:
     """Show an approximation curve: P(0), …, P(n).
 
-    NAME is 1 to 6, polynomial:P, finest:M, or the values P(0),P(1),…,P(n). P(j) = 1 - Pr[x in K_j and y = -1] is the
-    accuracy that a model reaches by knowing K_j alone. Its increment P(j+1) - P(j) is the share of points that are
-    negatives of level j.
-    """
+    NAME is 1 to 6, polynomial:P, finest:M, or the values P(0),P(1),…,P(n). P(j) = 1 - Pr[x in K_j
+    and y = -1] is the accuracy that a model reaches by knowing K_j alone. Its increment P(j+1) -
+    P(j) is the share of points that are negatives of level j."""
     from fracsim.curves import PAPER_CURVES, parse_curve
     from fracsim.runs import make_run
 
@@ -200,16 +231,17 @@ def show_curve(name: str, fractal_depth: str | None, as_json: bool) -> None:
         click.echo(f"{j:4}  {value:7.5f}  {increment}  {'#' * round(80 * (value - 0.5))}")
 
 
-@command.command("experiment", epilog=example("fracsim show experiment cantor5-depth-width --quick"))
+@command.command(
+    "experiment", epilog=example("fracsim show experiment cantor5-depth-width --quick")
+)
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="The [quick] variant.")
 @json_option
 def show_experiment(name: str, quick: bool, as_json: bool) -> None:
     """Show what an experiment trains.
 
-    NAME is a shipped experiment (see 'fracsim show') or the path of a TOML file. 'fracsim sweep --dry-run' says what it
-    costs.
-    """
+    NAME is a shipped experiment (see 'fracsim show') or the path of a TOML file. 'fracsim sweep
+    --dry-run' says what it costs."""
     from fracsim.experiments import load_experiment
 
     experiment = load_experiment(name, quick=quick)
@@ -227,15 +259,23 @@ def experiment_words(experiment: "Experiment") -> list[str]:
     runs = experiment.runs
     parameters = sorted({parameters_of(run) for run in runs})
     lines = [f"{experiment.name}: {experiment.description}", ""]
-    lines.append(f"{len(runs):,} runs of {runs[0].steps:,} steps, a record every {runs[0].record_every:,} steps")
+    lines.append(
+        f"{len(runs):,} runs of {runs[0].steps:,} steps, a record every {runs[0].record_every:,} "
+        f"steps"
+    )
     lines.append(f"networks of {_span([f'{count:,}' for count in parameters])} parameters")
     lines += ["", "varies"] if experiment.varied else []
     width = max(map(len, SETTINGS))
     for table in (*experiment.zipped, experiment.crossed):
         together = "  (together)" if len(table) > 1 and table is not experiment.crossed else ""
-        lines += [f"  {key:{width}}  {', '.join(map(str, values))}{together}" for key, values in table.items()]
+        lines += [
+            f"  {key:{width}}  {', '.join(map(str, values))}{together}"
+            for key, values in table.items()
+        ]
     lines += ["", "the same in every run"]
-    common = {key: {getattr(run, key) for run in runs} for key in SETTINGS if key not in experiment.varied}
+    common = {
+        key: {getattr(run, key) for run in runs} for key in SETTINGS if key not in experiment.varied
+    }
     for key, values in common.items():
         if values != {None}:
             lines.append(f"  {key:{width}}  {_span(sorted(map(str, values)))}")

@@ -1,4 +1,5 @@
-"""``fracsim``: the entry point and its commands, each a module of this folder that is imported only when called."""
+"""``fracsim``: the entry point and its commands, each a module of this folder that is imported only
+when called."""
 
 import os
 import sys
@@ -33,17 +34,17 @@ COMMANDS = {
     cls=Frame,
     lazy=COMMANDS,
     epilog=example(
-        "fracsim sweep cantor5-depth-width --quick -o quick.h5", "fracsim-plot depth-width quick.h5 -o quick.png"
+        "fracsim sweep cantor5-depth-width --quick -o quick.h5",
+        "fracsim-plot depth-width quick.h5 -o quick.png",
     ),
 )
 @version_option
 def command() -> None:
     """Which fractal distributions can a deep ReLU network express, and which can it learn?
 
-    Every option of every command can also be given as an environment variable: --threads as FRACSIM_THREADS. The
-    command line wins over the environment, the environment over an experiment's TOML. FRACSIM_DEBUG=1
-    shows where an error comes from.
-    """
+    Every option of every command can also be given as an environment variable: --threads as
+    FRACSIM_THREADS. The command line wins over the environment, the environment over an
+    experiment's TOML. FRACSIM_DEBUG=1 shows where an error comes from."""
 
 
 def main() -> None:
@@ -51,7 +52,9 @@ def main() -> None:
     try:
         command(prog_name="fracsim")
     except SystemExit as leaving:
-        if leaving.code == ABORTED:  # by a second Ctrl-C: the interpreter would wait for threads that compile
+        if (
+            leaving.code == ABORTED
+        ):  # by a second Ctrl-C: the interpreter would wait for threads that compile
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(ABORTED)

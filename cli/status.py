@@ -1,4 +1,5 @@
-"""``fracsim status``: what files hold, how far their runs are, and what of their experiments is missing."""
+"""``fracsim status``: what files hold, how far their runs are, and what of their experiments is
+missing."""
 
 import datetime
 import time
@@ -19,7 +20,9 @@ _OWN = ("run", "status", "records_done", "best_test_accuracy")
 
 
 @click.command(
-    epilog=example("fracsim status run.h5", "fracsim status shard-*.h5 --runs", "fracsim status run.h5 --json")
+    epilog=example(
+        "fracsim status run.h5", "fracsim status shard-*.h5 --runs", "fracsim status run.h5 --json"
+    )
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--runs", "with_runs", is_flag=True, help="One line for each run of a trajectory.")
@@ -27,16 +30,18 @@ _OWN = ("run", "status", "records_done", "best_test_accuracy")
 def command(files: tuple[Path, ...], with_runs: bool, as_json: bool) -> int:
     """Say what FILES hold: an experiment and how far its runs are, sampled points, or a study.
 
-    A file that is being written is read as far as it is. Shards are also counted together: how many runs of their
-    experiment are done, running, interrupted, diverged or missing. Exit code 0 where all files can be read, also
-    unfinished ones; 1 where one cannot.
-    """
+    A file that is being written is read as far as it is. Shards are also counted together: how many
+    runs of their experiment are done, running, interrupted, diverged or missing. Exit code 0 where
+    all files can be read, also unfinished ones; 1 where one cannot."""
     from fracsim.coverage import Gathering
 
     gathering = Gathering()
     reports = [report(path, gathering) for path in files]
-    wholes = [experiment_facts(coverage) for coverage in gathering.coverages()
-              if len(coverage.files) > 1 or coverage.files[0].shard]  # fmt: skip
+    wholes = [
+        experiment_facts(coverage)
+        for coverage in gathering.coverages()
+        if len(coverage.files) > 1 or coverage.files[0].shard
+    ]
     if as_json:
         echo_json({"files": reports, "experiments": wholes})
     for path, facts in zip(files, reports, strict=True):
@@ -50,7 +55,8 @@ def command(files: tuple[Path, ...], with_runs: bool, as_json: bool) -> int:
 
 
 def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
-    """The state of one file as plain values; ``error`` says why it cannot be read. Trajectories are gathered."""
+    """The state of one file as plain values; ``error`` says why it cannot be read. Trajectories are
+    gathered."""
     from fracsim.data.errors import FileError
     from fracsim.data.reader import open_trajectory, sniff
     from fracsim.data.samples import read_samples
@@ -61,23 +67,44 @@ def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
         if kind == "study":
             study = read_study(path)
             sizes = {name: list(values.shape) for name, values in study.arrays.items()}
-            facts = {"study": study.kind, "created": study.attributes.get("created"), "variables": sizes}
+            facts = {
+                "study": study.kind,
+                "created": study.attributes.get("created"),
+                "variables": sizes,
+            }
             return {"file": str(path), "kind": "study", "status": "complete", **facts}
         if kind == "samples":
             samples = read_samples(path)
-            facts = {key: samples.attributes.get(key) for key in ("fractal", "fractal_depth", "curve", "seed")}
-            return {"file": str(path), "kind": "samples", "status": "complete", "points": len(samples.y), **facts}
+            facts = {
+                key: samples.attributes.get(key)
+                for key in ("fractal", "fractal_depth", "curve", "seed")
+            }
+            return {
+                "file": str(path),
+                "kind": "samples",
+                "status": "complete",
+                "points": len(samples.y),
+                **facts,
+            }
         trajectory = open_trajectory(path)
         held, experiment = gathering.add(trajectory), gathering.experiment(trajectory)
         varied = experiment.varied if experiment is not None else ()
-        go_on = held.command() if held is not None and held.state in ("interrupted", "dead") else None
-        return {"file": str(path), "kind": "trajectory", **trajectory_facts(trajectory, varied), "command": go_on}
+        go_on = (
+            held.command() if held is not None and held.state in ("interrupted", "dead") else None
+        )
+        return {
+            "file": str(path),
+            "kind": "trajectory",
+            **trajectory_facts(trajectory, varied),
+            "command": go_on,
+        }
     except (FileError, OSError) as error:
         return {"file": str(path), "error": describe(error)[0]}
 
 
 def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[str, Any]:
-    """State of a trajectory, of what lies beside it, and of each of its runs, with what tells the runs apart.
+    """State of a trajectory, of what lies beside it, and of each of its runs, with what tells the
+    runs apart.
 
     That is what varies in the file, and in its experiment, of which it may be a shard.
     """
@@ -86,7 +113,9 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     from fracsim.data.schema import RUN_STATUS
 
     texts = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
-    columns = {key: column for key, column in texts.items() if key in varied or len(set(column)) > 1}
+    columns = {
+        key: column for key, column in texts.items() if key in varied or len(set(column)) > 1
+    }
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
     accuracy = trajectory.variable("test_accuracy")
@@ -119,7 +148,8 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
 
 
 def checkpoint_facts(trajectory: "Trajectory") -> dict[str, Any] | None:
-    """When the newest checkpoint beside a product was made and at which step its runs are; None where there is none."""
+    """When the newest checkpoint beside a product was made and at which step its runs are; None
+    where there is none."""
     from fracsim.data.checkpoint import checkpoint_path, read_facts
     from fracsim.data.errors import FileError
 
@@ -135,7 +165,9 @@ def checkpoint_facts(trajectory: "Trajectory") -> dict[str, Any] | None:
     }
     try:
         numbers = trajectory.numbers.tolist()
-        runs = sorted((int(row), int(state["step"])) for row, state in read_facts(path)["runs"].items())
+        runs = sorted(
+            (int(row), int(state["step"])) for row, state in read_facts(path)["runs"].items()
+        )
         return {**facts, "runs": [{"run": numbers[row], "step": step} for row, step in runs]}
     except FileError as error:
         return {**facts, "error": str(error)}
@@ -162,15 +194,28 @@ def experiment_facts(coverage: "Coverage") -> dict[str, Any]:
 def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
     if facts["kind"] == "samples":
         what = ", ".join(f"{key} {facts[key]}" for key in ("fractal_depth", "curve", "seed"))
-        return [f"{path}: {facts['points']:,} points of {facts['fractal']} ({what.replace('_', ' ')})"]
+        return [
+            f"{path}: {facts['points']:,} points of {facts['fractal']} ({what.replace('_', ' ')})"
+        ]
     if facts["kind"] == "study":
-        return [f"{path}: a study of kind {facts['study']}, made {facts['created'] or 'at an unknown time'}"]
-    under_way = "running" if facts["state"] == "running" else "interrupted"  # the file says what its last writer did
-    words = {"complete": "complete", "diverged": "diverged", "running": under_way, "pending": "pending"}
+        return [
+            f"{path}: a study of kind {facts['study']}, made "
+            f"{facts['created'] or 'at an unknown time'}"
+        ]
+    under_way = (
+        "running" if facts["state"] == "running" else "interrupted"
+    )  # the file says what its last writer did
+    words = {
+        "complete": "complete",
+        "diverged": "diverged",
+        "running": under_way,
+        "pending": "pending",
+    }
     states = ", ".join(f"{count} {words[state]}" for state, count in facts["run_status"].items())
     shard = f" shard {facts['shard']}" if facts["shard"] else ""
     lines = [
-        f"{path}: {facts['experiment']}{shard}, {facts['state']}{facts['note'].removeprefix(facts['status'])}; "
+        f"{path}: {facts['experiment']}{shard}, "
+        f"{facts['state']}{facts['note'].removeprefix(facts['status'])}; "
         f"{len(facts['runs'])} run(s) "
         f"of {facts['steps']:,} steps and {facts['records']} record(s): {states}",
         *_beside(facts),
@@ -179,7 +224,8 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
         varied = ", ".join(f"{key} {value}" for key, value in run.items() if key not in _OWN)
         best = run["best_test_accuracy"]
         lines.append(
-            f"  run {run['run']:<4} {words[run['status']]:<11} {run['records_done']:>5}/{facts['records']} records  "
+            f"  run {run['run']:<4} {words[run['status']]:<11} "
+            f"{run['records_done']:>5}/{facts['records']} records  "
             f"{'' if best is None else f'best test accuracy {best:.4f}'}  {varied}".rstrip()
         )
     return lines

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracsim.cli.choice import Choice, choice_options
-from fracsim.cli.frame import STOPPED, duration, echo_json, example, json_option, quiet_option, remark, size
+from fracsim.cli.frame import (
+    STOPPED,
+    duration,
+    echo_json,
+    example,
+    json_option,
+    quiet_option,
+    remark,
+    size,
+)
 from fracsim.cli.settings import SweepProgress, command_line, output_options, say
 from fracsim.errors import UsageError
 
@@ -29,7 +38,11 @@ if TYPE_CHECKING:
 @choice_options
 @click.option("--shard", metavar="i/N", help="Train only part i (from 0) of N parts of equal work.")
 @click.option(
-    "--executor", metavar="TEXT", default="threads", show_default=True, help="threads, processes, or dask:ADDRESS."
+    "--executor",
+    metavar="TEXT",
+    default="threads",
+    show_default=True,
+    help="threads, processes, or dask:ADDRESS.",
 )
 @output_options
 @json_option
@@ -37,10 +50,10 @@ if TYPE_CHECKING:
 def command(choice: Choice, output: str | None, **how: Any) -> int | None:
     """Train every network of EXPERIMENT, a shipped name or a TOML file, into one product file.
 
-    A signal (Ctrl-C too) stops it with exit code 75 and a checkpoint: the same command goes on, bit for bit. It does
-    nothing where the product is complete, and never replaces another experiment's.
-    The command line wins over FRACSIM_* variables (FRACSIM_STEPS, FRACSIM_DEPTH, ...), these over the TOML file.
-    """
+    A signal (Ctrl-C too) stops it with exit code 75 and a checkpoint: the same command goes on, bit
+    for bit. It does nothing where the product is complete, and never replaces another experiment's.
+    The command line wins over FRACSIM_* variables (FRACSIM_STEPS, FRACSIM_DEPTH, ...), these over
+    the TOML file."""
     return run_experiment(choice.resolve(), output, **how)
 
 
@@ -109,7 +122,8 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
     if summary.status == "interrupted":
         ended = sum(result["status"] in ("complete", "diverged") for result in results)
         remark(
-            f"Stopped by {summary.reason}: {summary.output} and its checkpoint keep all that is done, {ended} of "
+            f"Stopped by {summary.reason}: {summary.output} and its checkpoint keep all that is "
+            f"done, {ended} of "
             f"{len(results)} runs ended; the same command goes on.",
         )
     elif summary.already_complete:
@@ -119,29 +133,38 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
 
 
 def _one_line_result(result: dict[str, Any], status: str) -> str:
-    """A single run in a line; ``status`` is the sweep's, which holds where the run has not ended."""
+    """A single run in a line; ``status`` is the sweep's, which holds where the run has not
+    ended."""
     final, status = result["final"], "diverged" if result["status"] == "diverged" else status
     if final is None or result["best_test_accuracy"] is None:
         return f"{status}, no record"
     return (
-        f"{status} after {final['step']:,} steps: best test accuracy {result['best_test_accuracy']:.4f}, "
+        f"{status} after {final['step']:,} steps: best test accuracy "
+        f"{result['best_test_accuracy']:.4f}, "
         f"last {final['test_accuracy']:.4f} (training {final['train_accuracy']:.4f})"
     )
 
 
 def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
-    """The object of ``--json``. One run: its numbers and ``final``; a sweep: totals and a list ``runs``.
+    """The object of ``--json``. One run: its numbers and ``final``; a sweep: totals and a list
+    ``runs``.
 
-    ``steps`` and ``seconds`` are this call's; ``seconds`` those of the training kernels, compilation and records
-    excluded, summed over the threads; None where the product was complete before. ``reason``: what stopped it.
-    """
+    ``steps`` and ``seconds`` are this call's; ``seconds`` those of the training kernels,
+    compilation and records excluded, summed over the threads; None where the product was complete
+    before. ``reason``: what stopped it."""
     steps, seconds = sum(summary.steps), sum(summary.run_seconds)
     fresh = not summary.already_complete
-    accuracies = [result["best_test_accuracy"] for result in results if result["best_test_accuracy"] is not None]
+    accuracies = [
+        result["best_test_accuracy"]
+        for result in results
+        if result["best_test_accuracy"] is not None
+    ]
     value: dict[str, Any] = {
         "output": str(summary.output),
         "status": summary.status,
-        "steps": steps if fresh else sum(result["final"]["step"] if result["final"] else 0 for result in results),
+        "steps": steps
+        if fresh
+        else sum(result["final"]["step"] if result["final"] else 0 for result in results),
         "seconds": seconds if fresh else None,
         "steps_per_second": steps / seconds if fresh and seconds > 0 else None,
         "best_test_accuracy": max(accuracies, default=None),
@@ -151,7 +174,11 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     if len(results) > 1:
         return {**value, "threads": summary.threads, "runs": results}
     status = results[0]["status"]
-    return {**value, "status": status if status == "diverged" else summary.status, "final": results[0]["final"]}
+    return {
+        **value,
+        "status": status if status == "diverged" else summary.status,
+        "final": results[0]["final"],
+    }
 
 
 def show_plan(
@@ -183,16 +210,26 @@ def show_plan(
     check_room(planned, folder_of(Path(output)) if output else Path(), held)
     planned = measure(part, planned, chosen)
     if as_json:
-        echo_json({"experiment": experiment.name, "varied": experiment.varied, **dataclasses.asdict(planned)})
+        echo_json(
+            {
+                "experiment": experiment.name,
+                "varied": experiment.varied,
+                **dataclasses.asdict(planned),
+            }
+        )
         return
     varied = ", ".join(experiment.varied) or "nothing"
     runs = "1 run" if planned.runs == 1 else f"{planned.runs:,} runs"
     click.echo(f"{experiment.name}: {runs} of {planned.shapes[0].steps:,} steps, varied: {varied}")
-    click.echo(f"{'T':>4} {'k':>6} {'d':>3} {'runs':>6} {'parameters':>12} {'µs a step':>10} {'each run':>14}")
+    click.echo(
+        f"{'T':>4} {'k':>6} {'d':>3} {'runs':>6} {'parameters':>12} {'µs a step':>10} "
+        f"{'each run':>14}"
+    )
     for shape in planned.shapes:
         seconds = shape.step_seconds or 0.0
         click.echo(
-            f"{shape.network_depth:>4} {shape.width:>6} {shape.inputs:>3} {shape.runs:>6} {shape.parameters:>12,} "
+            f"{shape.network_depth:>4} {shape.width:>6} {shape.inputs:>3} {shape.runs:>6} "
+            f"{shape.parameters:>12,} "
             f"{1e6 * seconds:>10.1f} {duration(seconds * shape.steps):>14}"
         )
     click.echo(f"records {planned.records:,}, data sets {planned.data_sets}")
@@ -207,7 +244,10 @@ def show_plan(
 
 def _launches(device: DevicePlan) -> str:
     """What a plan takes of the device, in a line."""
-    runs = [f"{device.launches.count(most)} of {most} runs" for most in sorted(set(device.launches), reverse=True)]
+    runs = [
+        f"{device.launches.count(most)} of {most} runs"
+        for most in sorted(set(device.launches), reverse=True)
+    ]
     shown = ", ".join(runs[:8]) + (", …" if len(runs) > 8 else "")
     free = "" if device.free is None else f" of {size(device.free)} that is free"
     return f"launches: {shown}; memory of the device {size(device.memory)}{free}"

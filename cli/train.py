@@ -18,12 +18,17 @@ _WEIGHTS = ("final", "records")
     "train",
     epilog=example(
         "fracsim train --depth 5 --width 100 --learning-rate 0.001 --steps 100000 -o run.h5",
-        "fracsim train --fractal vicsek --curve 4 --depth 3 --steps 50000 --threads 1 -o run.h5 --json",
+        "fracsim train --fractal vicsek --curve 4 --depth 3 --steps 50000 --threads 1 -o run.h5 "
+        "--json",
     ),
 )
 @run_options
 @click.option(
-    "--weights", metavar="|".join(_WEIGHTS), default="final", show_default=True, help="Weights to keep: last or all."
+    "--weights",
+    metavar="|".join(_WEIGHTS),
+    default="final",
+    show_default=True,
+    help="Weights to keep: last or all.",
 )
 @output_options
 @json_option
@@ -43,8 +48,8 @@ def command(
 ) -> int | None:
     """Train one network on a fractal distribution and record how it learns.
 
-    The defaults are the paper's protocol. Every option is also read from the environment: --depth from FRACSIM_DEPTH.
-    """
+    The defaults are the paper's protocol. Every option is also read from the environment: --depth
+    from FRACSIM_DEPTH."""
     if weights not in _WEIGHTS:
         raise UsageError(f"--weights is '{weights}'; accepted is one of {', '.join(_WEIGHTS)}")
     from fracsim.experiments import make_experiment
@@ -54,6 +59,16 @@ def command(
     for key, text in given_settings(options).items():
         grid.fix(key, text)
     experiment = make_experiment(grid, name="train", weights=weights)
-    how: dict[str, Any] = {"threads": threads, "overwrite": overwrite, "backend": backend, "dry_run": dry_run}
-    how |= {"checkpoint_every": checkpoint_every, "max_time": max_time, "as_json": as_json, "quiet": quiet}
+    how: dict[str, Any] = {
+        "threads": threads,
+        "overwrite": overwrite,
+        "backend": backend,
+        "dry_run": dry_run,
+    }
+    how |= {
+        "checkpoint_every": checkpoint_every,
+        "max_time": max_time,
+        "as_json": as_json,
+        "quiet": quiet,
+    }
     return run_experiment(experiment, output, **how)

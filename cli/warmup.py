@@ -1,4 +1,5 @@
-"""``fracsim warmup``: compile every kernel into the cache, so that no later command on this machine waits for it."""
+"""``fracsim warmup``: compile every kernel into the cache, so that no later command on this machine
+waits for it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,16 +11,18 @@ import click
 from fracsim.cli.frame import Progress, duration, echo_json, example, json_option, quiet_option
 
 
-@click.command(epilog=example("fracsim warmup", "NUMBA_CACHE_DIR=/scratch/$USER/fracsim fracsim warmup"))
+@click.command(
+    epilog=example("fracsim warmup", "NUMBA_CACHE_DIR=/scratch/$USER/fracsim fracsim warmup")
+)
 @json_option
 @quiet_option
 def command(as_json: bool, quiet: bool) -> None:
-    """Compile all kernels into the cache, say once per machine type, before many jobs start at the same time.
+    """Compile all kernels into the cache, say once per machine type, before many jobs start at the
+    same time.
 
-    Where an NVIDIA card works, its kernels too. Compiled kernels belong to one type of CPU or card, one version of
-    fracsim and one of numba; others are compiled beside them.
-    The folder is the user's cache folder, or NUMBA_CACHE_DIR.
-    """
+    Where an NVIDIA card works, its kernels too. Compiled kernels belong to one type of CPU or card,
+    one version of fracsim and one of numba; others are compiled beside them. The folder is the
+    user's cache folder, or NUMBA_CACHE_DIR."""
     started = time.perf_counter()
     work = list(jobs())
     with Progress("compile", len(work), unit="parts", quiet=quiet or as_json) as progress:
@@ -32,12 +35,14 @@ def command(as_json: bool, quiet: bool) -> None:
         echo_json({"folder": folder, "seconds": seconds})
     elif not quiet:
         click.echo(
-            f"all kernels are ready after {duration(seconds)}, kept in {folder or 'memory only: no writable cache'}"
+            f"all kernels are ready after {duration(seconds)}, kept in "
+            f"{folder or 'memory only: no writable cache'}"
         )
 
 
 def cache_folder() -> str | None:
-    """The folder in which this process keeps compiled kernels; None where there is none to write to."""
+    """The folder in which this process keeps compiled kernels; None where there is none to write
+    to."""
     import numba
 
     import fracsim.kernels  # chooses the folder  # noqa: F401
@@ -46,7 +51,8 @@ def cache_folder() -> str | None:
 
 
 def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
-    """(name, work): the doctor's checks and tiny trainings that together call every kernel with every type."""
+    """(name, work): the doctor's checks and tiny trainings that together call every kernel with
+    every type."""
     from fracsim.cli.doctor import agreement, checks
 
     yield "points and networks", lambda: list(checks())
@@ -57,7 +63,10 @@ def jobs() -> Iterator[tuple[str, Callable[[], object]]]:
     if _card_works():
         yield "points and networks on the card", lambda: list(agreement())
         for precision, data in product(("float32", "float64"), ("dataset", "stream")):
-            yield f"training on the card, {precision}, {data}", partial(_train, "cuda", precision, data)
+            yield (
+                f"training on the card, {precision}, {data}",
+                partial(_train, "cuda", precision, data),
+            )
 
 
 def _card_works() -> bool:
@@ -89,9 +98,17 @@ def _train(backend_name: str, precision: str, data: str) -> None:
     from fracsim.training import train_slice
 
     run = Run(
-        fractal="cantor1d" if data == "population" else "cantor", network_depth=2, width=8, steps=2, record_every=2,
-        train_points=8, test_points=8, batch_size=4, precision=precision, data=data,
-    )  # fmt: skip
+        fractal="cantor1d" if data == "population" else "cantor",
+        network_depth=2,
+        width=8,
+        steps=2,
+        record_every=2,
+        train_points=8,
+        test_points=8,
+        batch_size=4,
+        precision=precision,
+        data=data,
+    )
     backend = get_backend(backend_name)
     points = make_data(run, backend)
     train_slice(run, backend, points)

@@ -1,9 +1,9 @@
 """Writing to the disk so that a failure is an error sentence and never a half-written or lost file.
 
-libhdf5 keeps dirty metadata when a write fails, fails again when the file is closed and crashes the process at exit.
-So it never meets a failing disk here: it talks to a `CarefulFile`, which remembers the first error, lets libhdf5
-finish, and raises that error afterwards. A new file becomes visible only when it is whole (`replacing`).
-"""
+libhdf5 keeps dirty metadata when a write fails, fails again when the file is closed and crashes the
+process at exit. So it never meets a failing disk here: it talks to a `CarefulFile`, which remembers
+the first error, lets libhdf5 finish, and raises that error afterwards. A new file becomes visible
+only when it is whole (`replacing`)."""
 
 import contextlib
 import io
@@ -17,7 +17,8 @@ _BLOCK = 1 << 24
 
 
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all bytes of `data` at `offset`; every write of this package passes here (tests inject faults and cuts)."""
+    """Write all bytes of `data` at `offset`; every write of this package passes here (tests inject
+    faults and cuts)."""
     done = os.pwrite(fd, data, offset)
     while done < len(data):
         done += os.pwrite(fd, memoryview(data)[done:], offset + done)
@@ -95,12 +96,12 @@ def part_path(target: Path) -> Path:
 def replacing(
     path: str | os.PathLike[str], consequence: str = "", previous: Path | None = None
 ) -> Iterator[CarefulFile]:
-    """A new file that takes the place of `path` at once when the block ends well, and leaves nothing behind otherwise.
+    """A new file that takes the place of `path` at once when the block ends well, and leaves
+    nothing behind otherwise.
 
-    Temporary file in the same folder, fsync, rename, fsync of the folder. A link is followed, not replaced. The caller
-    may `os.dup` the descriptor to keep the file open. `previous`: the name under which the old file is kept.
-    Raises FileError, which ends with `consequence`.
-    """
+    Temporary file in the same folder, fsync, rename, fsync of the folder. A link is followed, not
+    replaced. The caller may `os.dup` the descriptor to keep the file open. `previous`: the name
+    under which the old file is kept. Raises FileError, which ends with `consequence`."""
     fd = -1
     try:
         if "\0" in os.fspath(path):
@@ -108,14 +109,17 @@ def replacing(
         target = Path(os.path.realpath(path))
         part = part_path(target)
         if target.exists() and not target.is_file():
-            raise FileError(f"cannot write '{os.fspath(path)}': it is a folder or a device, not a file")
+            raise FileError(
+                f"cannot write '{os.fspath(path)}': it is a folder or a device, not a file"
+            )
         part.unlink(missing_ok=True)
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         file = CarefulFile(fd)
         try:
             yield file
         except Exception:
-            file.check()  # the disk's fault, if there was one, is the cause of whatever h5py met later
+            # the disk's fault, if there was one, is the cause of whatever h5py met later
+            file.check()
             raise
         file.check()
         os.fsync(fd)
@@ -134,7 +138,9 @@ def replacing(
 
 
 def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some network file systems cannot; the rename itself has succeeded
+    with contextlib.suppress(
+        OSError
+    ):  # some network file systems cannot; the rename itself has succeeded
         fd = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(fd)

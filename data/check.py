@@ -1,4 +1,5 @@
-"""A product file read to its last value, and whatever in it contradicts the format (docs/file-format.md).
+"""A product file read to its last value, and whatever in it contradicts the format
+(docs/file-format.md).
 
 What contradicts the experiment it says it holds is found by `fracsim.checking`.
 """
@@ -17,16 +18,23 @@ from fracsim.data.studies import Study, load_study
 
 _LARGEST = float(np.finfo("f8").max)
 _RANGES = {  # infinity is a value that a loss and a gradient can have, not an accuracy or a time
-    "train_loss": (0, np.inf), "train_accuracy": (0, 1), "test_loss": (0, np.inf), "test_accuracy": (0, 1),
-    "wall_time": (0, _LARGEST), "test_accuracy_by_level": (0, 1), "gradient_norm": (0, np.inf),
-}  # fmt: skip
-# Training that overflows ends at the next step: these may be NaN in the last record of a run, and only there.
+    "train_loss": (0, np.inf),
+    "train_accuracy": (0, 1),
+    "test_loss": (0, np.inf),
+    "test_accuracy": (0, 1),
+    "wall_time": (0, _LARGEST),
+    "test_accuracy_by_level": (0, 1),
+    "gradient_norm": (0, np.inf),
+}
+# Training that overflows ends at the next step: these may be NaN in the last record of a run, and
+# only there.
 _MAY_OVERFLOW = ("train_loss", "test_loss", "gradient_norm")
 _BLOCK = 1 << 24
 
 
 class Contents(NamedTuple):
-    """A file that could be read whole: its kind, status, what it holds, one sentence for each contradiction."""
+    """A file that could be read whole: its kind, status, what it holds, one sentence for each
+    contradiction."""
 
     kind: str
     status: str
@@ -50,7 +58,8 @@ def read_whole(path: str | os.PathLike[str]) -> Contents:
 
 
 def _record_problems(trajectory: Trajectory) -> Iterator[str]:
-    """At most one sentence for each variable: the first value of a committed record that cannot be."""
+    """At most one sentence for each variable: the first value of a committed record that cannot
+    be."""
     position = np.arange(len(trajectory.steps))
     done = trajectory.records_done[:, None]
     there, last = position < done, position == done - 1
@@ -62,15 +71,22 @@ def _record_problems(trajectory: Trajectory) -> Iterator[str]:
         needed, committed = there & ~last if variable.name in _MAY_OVERFLOW else there, there
         if values.ndim == 3:
             layers = variable.dims[2] == "layer"
-            exists = _existing(trajectory, "network_depth" if layers else "fractal_depth", values.shape[2])
-            needed = needed[:, :, None] & exists & layers  # a level may have no points, a layer has a gradient
+            exists = _existing(
+                trajectory, "network_depth" if layers else "fractal_depth", values.shape[2]
+            )
+            needed = (
+                needed[:, :, None] & exists & layers
+            )  # a level may have no points, a layer has a gradient
             committed = there[:, :, None]
         wrong = committed & ((values < low) | (values > high)) | missing & needed
         if wrong.any():
             accepted = "a number from 0 to 1" if high == 1 else "a number of at least 0"
             yield f"{_first(trajectory, variable, values, wrong)}; accepted is {accepted}"
         elif (alien := committed & ~missing & ~exists).any():
-            yield f"{_first(trajectory, variable, values, alien)}; this run has no such {variable.dims[2]}"
+            yield (
+                f"{_first(trajectory, variable, values, alien)}; this run has no such "
+                f"{variable.dims[2]}"
+            )
 
 
 def _existing(trajectory: Trajectory, key: str, size: int) -> np.ndarray:
@@ -81,7 +97,9 @@ def _existing(trajectory: Trajectory, key: str, size: int) -> np.ndarray:
     return np.arange(size) <= depth[:, None, None]
 
 
-def _first(trajectory: Trajectory, variable: schema.Variable, values: np.ndarray, wrong: np.ndarray) -> str:
+def _first(
+    trajectory: Trajectory, variable: schema.Variable, values: np.ndarray, wrong: np.ndarray
+) -> str:
     """The first of some values, as a phrase."""
     row, s, *rest = np.argwhere(wrong)[0]
     place = f", {variable.dims[2]} {rest[0]}" if rest else ""
@@ -94,7 +112,8 @@ def _more(wrong: np.ndarray) -> str:
 
 
 def _false_ends(trajectory: Trajectory) -> Iterator[str]:
-    """What is called complete and is not; a run is called so only after its last record is on the disk."""
+    """What is called complete and is not; a run is called so only after its last record is on the
+    disk."""
     records = len(trajectory.steps)
     ends = zip(trajectory.numbers, trajectory.run_status, trajectory.records_done, strict=True)
     for run, status, done in ends:
@@ -119,12 +138,18 @@ def _weights_problems(file: Opened, trajectory: Trajectory) -> Iterator[str]:
             yield f"weights group '{stored.name}' says it has d, T, k = {', '.join(map(str, said))}"
         for row, snapshot in _broken_snapshots(inspector, stored):
             step, done = stored.snapshots[snapshot], trajectory.records_done[row]
-            if step not in trajectory.steps[max(done - 1, 0) :]:  # the last record: see _MAY_OVERFLOW
-                yield f"the weights of run {trajectory.numbers[row]} at step {step} are not all finite"
+            if (
+                step not in trajectory.steps[max(done - 1, 0) :]
+            ):  # the last record: see _MAY_OVERFLOW
+                yield (
+                    f"the weights of run {trajectory.numbers[row]} at step {step} are not all "
+                    f"finite"
+                )
 
 
 def _broken_snapshots(inspector: Inspector, stored: StoredWeights) -> Iterator[tuple[int, int]]:
-    """(row of the file, snapshot) of all committed weights that are not finite, read a few snapshots at a time."""
+    """(row of the file, snapshot) of all committed weights that are not finite, read a few
+    snapshots at a time."""
     params = params_of(inspector, stored)
     count = max(1, _BLOCK // (params.shape[2] * params.dtype.itemsize))
     for i, (row, done) in enumerate(zip(stored.runs, stored.done, strict=True)):
@@ -136,13 +161,24 @@ def _broken_snapshots(inspector: Inspector, stored: StoredWeights) -> Iterator[t
 def _sample_problems(samples: Samples) -> list[str]:
     problems = []
     if not np.isfinite(samples.x).all():
-        problems.append(f"x of point {int(np.argwhere(~np.isfinite(samples.x))[0][0])} is not finite")
+        problems.append(
+            f"x of point {int(np.argwhere(~np.isfinite(samples.x))[0][0])} is not finite"
+        )
     if not np.isin(samples.y, (-1, 1)).all():
-        problems.append(f"y of point {int(np.flatnonzero(abs(samples.y) != 1)[0])} is neither 1 nor -1")
+        problems.append(
+            f"y of point {int(np.flatnonzero(abs(samples.y) != 1)[0])} is neither 1 nor -1"
+        )
     depth = samples.attributes.get("fractal_depth")
     if isinstance(depth, int):
-        wrong = (samples.level < 0) | (samples.level > depth) | ((samples.level == depth) != (samples.y > 0))
+        wrong = (
+            (samples.level < 0)
+            | (samples.level > depth)
+            | ((samples.level == depth) != (samples.y > 0))
+        )
         if wrong.any():
             at = int(np.flatnonzero(wrong)[0])
-            problems.append(f"point {at} has y {samples.y[at]} and level {samples.level[at]} of {depth}{_more(wrong)}")
+            problems.append(
+                f"point {at} has y {samples.y[at]} and level {samples.level[at]} of "
+                f"{depth}{_more(wrong)}"
+            )
     return problems

@@ -1,13 +1,15 @@
-"""Checkpoints: what bit-exact continuation needs, beside the product, as one file that is whole or not there.
+"""Checkpoints: what bit-exact continuation needs, beside the product, as one file that is whole or
+not there.
 
-A checkpoint of `run.h5` is `run.h5.checkpoint`; the one before it is kept as `run.h5.checkpoint.previous`. Content:
+A checkpoint of `run.h5` is `run.h5.checkpoint`; the one before it is kept as
+`run.h5.checkpoint.previous`. Content:
 
-    b"fracsim-checkpoint 1\\n", length of the header (8 bytes, little-endian), header (JSON), arrays, SHA-256 of it all
+    b"fracsim-checkpoint 1\\n", length of the header (8 bytes, little-endian), header (JSON),
+    arrays, SHA-256 of it all
 
-The header holds the caller's facts, and name, type and shape of every array in the order of the file. A new checkpoint
-is written under another name, synced, and renamed after the old one has got its second name: a kill at any moment
-leaves a valid one.
-"""
+The header holds the caller's facts, and name, type and shape of every array in the order of the
+file. A new checkpoint is written under another name, synced, and renamed after the old one has got
+its second name: a kill at any moment leaves a valid one."""
 
 import hashlib
 import json
@@ -40,7 +42,8 @@ class Checkpoint(NamedTuple):
 
 
 def checkpoint_path(product: str | os.PathLike[str]) -> Path:
-    """Where the checkpoint of a product lies; a product that is a link has it beside the file it points to."""
+    """Where the checkpoint of a product lies; a product that is a link has it beside the file it
+    points to."""
     target = Path(os.path.realpath(product))
     return target.with_name(target.name + ".checkpoint")
 
@@ -54,13 +57,21 @@ def previous_path(product: str | os.PathLike[str]) -> Path:
 def write_checkpoint(
     product: str | os.PathLike[str], facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Make a checkpoint the newest and keep the one before. Raises FileError; then the old ones are as they were."""
+    """Make a checkpoint the newest and keep the one before. Raises FileError; then the old ones are
+    as they were."""
     stored = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
     index = [[name, values.dtype.str, list(values.shape)] for name, values in stored.items()]
     header = json.dumps({"facts": dict(facts), "arrays": index}).encode()
     hashed, offset = hashlib.sha256(), 0
-    with replacing(checkpoint_path(product), "the checkpoint before it is kept", previous_path(product)) as file:
-        pieces: list[bytes | memoryview] = [MAGIC, _LENGTH.pack(len(header)), header, *map(_bytes, stored.values())]
+    with replacing(
+        checkpoint_path(product), "the checkpoint before it is kept", previous_path(product)
+    ) as file:
+        pieces: list[bytes | memoryview] = [
+            MAGIC,
+            _LENGTH.pack(len(header)),
+            header,
+            *map(_bytes, stored.values()),
+        ]
         for piece in pieces:
             write_at(file.fd, piece, offset)
             hashed.update(piece)
@@ -69,7 +80,8 @@ def write_checkpoint(
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
-    """A checkpoint file, verified as a whole before any of it is used. Raises FileError, one sentence."""
+    """A checkpoint file, verified as a whole before any of it is used. Raises FileError, one
+    sentence."""
     name = os.fspath(path)
     with _opened(name) as fd:
         content = read_at(fd, os.fstat(fd).st_size, 0)
@@ -85,7 +97,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def read_facts(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The facts of a checkpoint alone, to be shown; its arrays are not read and so not verified. Raises FileError."""
+    """The facts of a checkpoint alone, to be shown; its arrays are not read and so not verified.
+    Raises FileError."""
     name = os.fspath(path)
     with _opened(name) as fd:
         start = read_at(fd, len(MAGIC) + _LENGTH.size, 0)
@@ -126,9 +139,14 @@ def promote_previous(product: str | os.PathLike[str]) -> None:
 
 
 def remains(product: str | os.PathLike[str]) -> list[Path]:
-    """The checkpoints of a product that are there, and what a kill left of files that were being written."""
+    """The checkpoints of a product that are there, and what a kill left of files that were being
+    written."""
     newest, target = checkpoint_path(product), Path(os.path.realpath(product))
-    return [path for path in (newest, previous_path(product), part_path(newest), part_path(target)) if path.is_file()]
+    return [
+        path
+        for path in (newest, previous_path(product), part_path(newest), part_path(target))
+        if path.is_file()
+    ]
 
 
 def remove_checkpoints(product: str | os.PathLike[str]) -> None:
@@ -143,7 +161,8 @@ def _bytes(values: np.ndarray) -> memoryview:
 
 
 def _parse(content: bytes, name: str) -> Checkpoint:
-    """The parts of a verified checkpoint; what does not fit together was written by something else than this code."""
+    """The parts of a verified checkpoint; what does not fit together was written by something else
+    than this code."""
     try:
         (length,) = _LENGTH.unpack_from(content, len(MAGIC))
         first = len(MAGIC) + _LENGTH.size
@@ -153,7 +172,11 @@ def _parse(content: bytes, name: str) -> Checkpoint:
         offset, arrays = first + length, {}
         for key, dtype, shape in header["arrays"]:
             count = math.prod(shape)
-            if dtype not in _TYPES or count < 0 or offset + count * np.dtype(dtype).itemsize > len(content) - _DIGEST:
+            if (
+                dtype not in _TYPES
+                or count < 0
+                or offset + count * np.dtype(dtype).itemsize > len(content) - _DIGEST
+            ):
                 raise ValueError(f"array {key}")
             arrays[str(key)] = np.frombuffer(content, dtype, count, offset).reshape(shape).copy()
             offset += count * np.dtype(dtype).itemsize

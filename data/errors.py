@@ -29,11 +29,14 @@ def reason(error: OSError) -> str:
 
 
 def printable(text: str, most: int = 300) -> str:
-    """Text of a file nobody vouches for, which may be long, have many lines or command the terminal."""
+    """Text of a file nobody vouches for, which may be long, have many lines or command the
+    terminal."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
     return shown if len(shown) <= most else shown[:most] + "…"
 
 
 def cannot_write(path: str | PathLike[str], error: OSError, consequence: str = "") -> FileError:
     """FileError for a failed write; `consequence` says what became of the file."""
-    return FileError(f"cannot write '{fspath(path)}': {reason(error)}{'; ' + consequence if consequence else ''}")
+    return FileError(
+        f"cannot write '{fspath(path)}': {reason(error)}{'; ' + consequence if consequence else ''}"
+    )

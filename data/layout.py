@@ -1,4 +1,5 @@
-"""A trajectory file built from its plan: preallocated for a running writer, or compressed from finished data.
+"""A trajectory file built from its plan: preallocated for a running writer, or compressed from
+finished data.
 
 The same code makes both, so that a finished file differs from a running one in storage only.
 """
@@ -15,7 +16,8 @@ from fracsim.data.careful import CarefulFile, replacing
 from fracsim.data.plan import Plan, attribute_error
 from fracsim.data.schema import Variable
 
-# The oldest format every tool reads; with "latest" a killed writer leaves a file that does not open.
+# The oldest format every tool reads; with "latest" a killed writer leaves a file that does not
+# open.
 LIBVER = ("earliest", "v110")
 _CHUNK_BYTES = 1 << 20
 _BARE_SCALE = "This is a netCDF dimension but not a netCDF variable.{:>10}"  # netCDF-4's own mark
@@ -32,8 +34,11 @@ class Place(NamedTuple):
 Source = Callable[[str, int, int], np.ndarray]  # (path of the dataset, first row, end row) -> rows
 
 
-def build(file: CarefulFile, plan: Plan, status: str, source: Source | None = None) -> dict[str, Place]:
-    """Write the whole structure; without `source` preallocated and empty, with it compressed and filled.
+def build(
+    file: CarefulFile, plan: Plan, status: str, source: Source | None = None
+) -> dict[str, Place]:
+    """Write the whole structure; without `source` preallocated and empty, with it compressed and
+    filled.
 
     Returns where every preallocated dataset lies (empty with `source`).
     """
@@ -56,12 +61,17 @@ def build(file: CarefulFile, plan: Plan, status: str, source: Source | None = No
         names["flag_values"] = np.arange(len(schema.RUN_STATUS), dtype="|i1")
         names["flag_meanings"] = " ".join(schema.RUN_STATUS)
         for name, group in plan.weights.items():
-            _weights(root.create_group(f"weights/{name}"), name, group, plan.numbers, source, places)
+            _weights(
+                root.create_group(f"weights/{name}"), name, group, plan.numbers, source, places
+            )
     return places
 
 
-def write_finished(path: str | os.PathLike[str], plan: Plan, source: Source, consequence: str = "") -> None:
-    """A complete file from this plan, whole or not at all. Raises FileError, which ends with `consequence`."""
+def write_finished(
+    path: str | os.PathLike[str], plan: Plan, source: Source, consequence: str = ""
+) -> None:
+    """A complete file from this plan, whole or not at all. Raises FileError, which ends with
+    `consequence`."""
     with replacing(path, consequence) as file:
         build(file, plan, "complete", source)
         file.check()
@@ -69,8 +79,14 @@ def write_finished(path: str | os.PathLike[str], plan: Plan, source: Source, con
 
 
 def find_places(root: h5py.File, plan: Plan) -> dict[str, Place]:
-    """Where every preallocated dataset lies in a running file made from this plan. Raises ValueError for another."""
-    sizes = {"run": plan.run_count, "step": len(plan.steps), "level": plan.levels, "layer": plan.layers}
+    """Where every preallocated dataset lies in a running file made from this plan. Raises
+    ValueError for another."""
+    sizes = {
+        "run": plan.run_count,
+        "step": len(plan.steps),
+        "level": plan.levels,
+        "layer": plan.layers,
+    }
     wanted = {
         f"/{variable.name}": (tuple(sizes[dim] for dim in variable.dims), np.dtype(variable.dtype))
         for variable in (*schema.PROGRESS, *schema.RECORDS)
@@ -79,12 +95,18 @@ def find_places(root: h5py.File, plan: Plan) -> dict[str, Place]:
         rows = len(group.runs)
         wanted[f"/weights/{name}/snapshots_done"] = ((rows,), np.dtype("<i8"))
         wanted[f"/weights/{name}/params"] = (
-            (rows, len(group.snapshots), group.parameters), np.dtype(group.dtype).newbyteorder("<")
-        )  # fmt: skip
+            (rows, len(group.snapshots), group.parameters),
+            np.dtype(group.dtype).newbyteorder("<"),
+        )
     places = {}
     for name, (shape, dtype) in wanted.items():
         found = root.get(name)
-        if not isinstance(found, h5py.Dataset) or found.shape != shape or found.dtype != dtype or found.chunks:
+        if (
+            not isinstance(found, h5py.Dataset)
+            or found.shape != shape
+            or found.dtype != dtype
+            or found.chunks
+        ):
             raise ValueError(f"'{name}' is not as this experiment makes it")
         offset = found.id.get_offset()
         if offset is None:
@@ -133,7 +155,9 @@ def _column(root: h5py.Group, name: str, values: np.ndarray, run: h5py.Dataset) 
     dtype = h5py.string_dtype("utf-8") if values.dtype == object else values.dtype
     dataset = root.create_dataset(name, data=values, dtype=dtype)
     dataset.dims[0].attach_scale(run)
-    set_attributes(dataset, {"units": "1", "long_name": schema.COLUMNS.get(name, name.replace("_", " "))})
+    set_attributes(
+        dataset, {"units": "1", "long_name": schema.COLUMNS.get(name, name.replace("_", " "))}
+    )
 
 
 def _dataset(
@@ -154,12 +178,15 @@ def _dataset(
         places[dataset.name] = Place(dataset.id.get_offset(), shape, dtype)
     else:
         path = f"{group.name.rstrip('/')}/{variable.name}"
-        dataset = compressed(group, variable.name, shape, dtype, lambda first, end: source(path, first, end), fill)
+        dataset = compressed(
+            group, variable.name, shape, dtype, lambda first, end: source(path, first, end), fill
+        )
     describe(dataset, variable, scales)
 
 
 def describe(dataset: h5py.Dataset, variable: Variable, scales: Mapping[str, h5py.Dataset]) -> None:
-    """A scale on every axis, units and meaning: what xarray needs to open the file without arguments."""
+    """A scale on every axis, units and meaning: what xarray needs to open the file without
+    arguments."""
     for axis, dim in enumerate(variable.dims):
         dataset.dims[axis].attach_scale(scales[dim])
     set_attributes(dataset, {"units": variable.units, "long_name": variable.long_name})
@@ -173,14 +200,24 @@ def compressed(
     rows: Callable[[int, int], np.ndarray],
     fill: float = 0,
 ) -> h5py.Dataset:
-    """A chunked dataset (gzip 1, shuffle, fletcher32) filled block by block with rows(first, end)."""
+    """A chunked dataset (gzip 1, shuffle, fletcher32) filled block by block with rows(first,
+    end)."""
     chunk = chunk_shape(shape, dtype.itemsize)
     dataset = group.create_dataset(
-        name, shape, dtype, chunks=chunk, fillvalue=fill, compression="gzip", compression_opts=1, shuffle=True,
+        name,
+        shape,
+        dtype,
+        chunks=chunk,
+        fillvalue=fill,
+        compression="gzip",
+        compression_opts=1,
+        shuffle=True,
         fletcher32=True,
-    )  # fmt: skip
+    )
     row_bytes = max(1, int(np.prod(shape[1:])) * dtype.itemsize)
-    step = chunk[0] * max(1, 16 * _CHUNK_BYTES // (row_bytes * chunk[0]))  # whole chunks, about 16 MiB in memory
+    step = chunk[0] * max(
+        1, 16 * _CHUNK_BYTES // (row_bytes * chunk[0])
+    )  # whole chunks, about 16 MiB in memory
     for first in range(0, shape[0], step):
         end = min(first + step, shape[0])
         dataset[first:end] = rows(first, end)
@@ -188,7 +225,8 @@ def compressed(
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Whole trailing axes as far as a chunk of 1 MiB holds them, so that reading one run touches few chunks."""
+    """Whole trailing axes as far as a chunk of 1 MiB holds them, so that reading one run touches
+    few chunks."""
     room = max(1, _CHUNK_BYTES // itemsize)
     chunk = []
     for size in reversed(shape):
@@ -209,8 +247,17 @@ def _weights(
     assert shape is not None, "checked by the writer"
     d, depth, width = shape
     sizes = " -> ".join(str(size) for size in (d, *[width] * depth, 1))
-    set_attributes(group, {"input_dimension": d, "network_depth": depth, "width": width, "layer_sizes": sizes,
-                        "layout": schema.PARAMETER_LAYOUT, **stored.attributes})  # fmt: skip
+    set_attributes(
+        group,
+        {
+            "input_dimension": d,
+            "network_depth": depth,
+            "width": width,
+            "layer_sizes": sizes,
+            "layout": schema.PARAMETER_LAYOUT,
+            **stored.attributes,
+        },
+    )
     scales = {
         "run": _scale(group, "run", numbers[list(stored.runs)]),
         "snapshot": _scale(group, "snapshot", np.asarray(stored.snapshots)),

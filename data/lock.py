@@ -1,9 +1,9 @@
 """One writer for each output: a lock beside the product that names its owner and dies with it.
 
-`run.h5.lock` is held with flock, which the kernel releases when its process ends, however it ends. Its content says who
-holds it. Where flock does not reach other machines (some network file systems), a file that another host has touched a
-short while ago counts as held, too; a holder touches it now and then.
-"""
+`run.h5.lock` is held with flock, which the kernel releases when its process ends, however it ends.
+Its content says who holds it. Where flock does not reach other machines (some network file
+systems), a file that another host has touched a short while ago counts as held, too; a holder
+touches it now and then."""
 
 import contextlib
 import json
@@ -23,7 +23,8 @@ except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
 SIGN_OF_LIFE = 60.0
-"""Seconds after which a lock of another host that nobody has touched is taken for a dead owner's."""
+"""Seconds after which a lock of another host that nobody has touched is taken for a dead
+owner's."""
 
 
 def lock_path(product: str | os.PathLike[str]) -> Path:
@@ -47,8 +48,8 @@ class Owner(NamedTuple):
 def owner_of(product: str | os.PathLike[str]) -> Owner | None:
     """What the lock of a product says; None where there is none. The lock is not touched.
 
-    An owner on this host is alive where its process is there, one on another host where it has lately touched the lock.
-    """
+    An owner on this host is alive where its process is there, one on another host where it has
+    lately touched the lock."""
     try:
         fd = os.open(lock_path(product), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
@@ -67,7 +68,8 @@ def owner_of(product: str | os.PathLike[str]) -> Owner | None:
 
 
 class OutputLock:
-    """The lock of one output; a context manager. Raises FileError, naming host, pid and job, where another holds it."""
+    """The lock of one output; a context manager. Raises FileError, naming host, pid and job, where
+    another holds it."""
 
     def __init__(self, product: str | os.PathLike[str]) -> None:
         self.product = os.fspath(product)
@@ -83,7 +85,14 @@ class OutputLock:
         try:
             self.left = self._owner(self._fd)
             self._refuse_another_host()
-            text = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "job": job_id(), "since": time.time()})
+            text = json.dumps(
+                {
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "job": job_id(),
+                    "since": time.time(),
+                }
+            )
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, text.encode(), 0)
             self.touch()
@@ -96,10 +105,17 @@ class OutputLock:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         if self._fd >= 0:
             with contextlib.suppress(OSError):
-                self.path.unlink(missing_ok=True)  # before it is released: nobody holds a name that is about to go
+                self.path.unlink(
+                    missing_ok=True
+                )  # before it is released: nobody holds a name that is about to go
             os.close(self._fd)
             self._fd = -1
 
@@ -140,13 +156,19 @@ class OutputLock:
     def _refuse_another_host(self) -> None:
         age = time.time() - os.fstat(self._fd).st_mtime
         if self.left and self.left.get("host") != socket.gethostname() and age < SIGN_OF_LIFE:
-            raise FileError(self._sentence(self.left) + f" (it was alive {age:.0f} s ago; a dead one is recognised "
-                            f"after {SIGN_OF_LIFE:.0f} s)")  # fmt: skip
+            raise FileError(
+                self._sentence(self.left)
+                + f" (it was alive {age:.0f} s ago; a dead one is recognised "
+                f"after {SIGN_OF_LIFE:.0f} s)"
+            )
 
     def _sentence(self, owner: dict[str, Any]) -> str:
         job = f", job {owner['job']}" if owner.get("job") else ""
         who = f"process {owner.get('pid', '?')} on {owner.get('host', 'an unknown host')}{job}"
-        return f"the output {self.product} is being written by {who}: wait for it, stop it, or give another --output"
+        return (
+            f"the output {self.product} is being written by {who}: wait for it, stop it, or "
+            f"give another --output"
+        )
 
     @staticmethod
     def _owner(fd: int) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""One finished trajectory from several: every row is copied from a file that holds its run, a block at a time."""
+"""One finished trajectory from several: every row is copied from a file that holds its run, a block
+at a time."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,8 @@ _BLOCK_BYTES = 1 << 24
 
 
 class Source(NamedTuple):
-    """A finished trajectory: its name, the numbers of its runs, and the file as it was when it was checked."""
+    """A finished trajectory: its name, the numbers of its runs, and the file as it was when it was
+    checked."""
 
     path: str
     numbers: np.ndarray
@@ -28,7 +30,9 @@ def make_source(path: str, numbers: np.ndarray) -> Source:
     return Source(path, numbers, _stamp(path))
 
 
-def write_merged(path: str | os.PathLike[str], plan: Plan, sources: Sequence[Source], owners: np.ndarray) -> None:
+def write_merged(
+    path: str | os.PathLike[str], plan: Plan, sources: Sequence[Source], owners: np.ndarray
+) -> None:
     """Write the complete file of `plan`, run by run from the source whose index is in owners (R,).
 
     Raises FileError, where a source is not as its runs' plan says or has changed, too.
@@ -50,8 +54,11 @@ def write_merged(path: str | os.PathLike[str], plan: Plan, sources: Sequence[Sou
     layout.write_finished(path, plan, rows)
 
 
-def first_difference(one: Source, other: Source, plan: Plan, shared: np.ndarray) -> tuple[int, str] | None:
-    """(number of the run, variable) in which two sources differ among the runs that both hold; None where nowhere.
+def first_difference(
+    one: Source, other: Source, plan: Plan, shared: np.ndarray
+) -> tuple[int, str] | None:
+    """(number of the run, variable) in which two sources differ among the runs that both hold; None
+    where nowhere.
 
     shared: their numbers, ascending. Times are not compared.
     """
@@ -65,7 +72,9 @@ def first_difference(one: Source, other: Source, plan: Plan, shared: np.ndarray)
             here, there = (read_rows(source, plan, name, block) for source in (one, other))
             same = (here == there) | ((here != here) & (there != there))
             if not same.all():
-                return int(block[np.flatnonzero(~same.reshape(len(block), -1).all(axis=1))[0]]), name.lstrip("/")
+                return int(
+                    block[np.flatnonzero(~same.reshape(len(block), -1).all(axis=1))[0]]
+                ), name.lstrip("/")
     return None
 
 
@@ -82,7 +91,9 @@ def read_rows(source: Source, plan: Plan, name: str, numbers: np.ndarray) -> np.
             there = inspector.numbers(node, "run", (None,), schema.DIMENSIONS["run"].dtype)
         rows = np.searchsorted(there, numbers)
         if rows.max() >= len(there) or (there[rows] != numbers).any():
-            raise inspector.bad(f"'{name}' lacks the run {numbers[np.flatnonzero(~np.isin(numbers, there))[0]]}")
+            raise inspector.bad(
+                f"'{name}' lacks the run {numbers[np.flatnonzero(~np.isin(numbers, there))[0]]}"
+            )
         dataset: Any = inspector.dataset(node, variable, (len(there), *shape))
         if dataset.dtype != dtype:
             raise inspector.bad(f"'{name}' has type {dataset.dtype} instead of {dtype}")
@@ -99,7 +110,9 @@ def _tail(plan: Plan, name: str) -> tuple[tuple[int, ...], np.dtype]:
     """Shape of one row of the dataset `name`, and its type."""
     parts = name.strip("/").split("/")
     sizes = {"step": len(plan.steps), "level": plan.levels, "layer": plan.layers}
-    variables = {variable.name: variable for variable in (*schema.PROGRESS, *schema.RECORDS, *schema.WEIGHTS)}
+    variables = {
+        variable.name: variable for variable in (*schema.PROGRESS, *schema.RECORDS, *schema.WEIGHTS)
+    }
     variable = variables[parts[-1]]
     dtype = np.dtype(variable.dtype)
     if len(parts) > 1:

@@ -60,33 +60,47 @@ def column(name: str, values: Sequence) -> np.ndarray:
     items = [v.item() if isinstance(v, np.generic) else v for v in values]
     present = [v for v in items if v is not None]
     if any(isinstance(v, bool) or not isinstance(v, str | int | float) for v in present):
-        raise ValueError(f"column '{name}': only text, int and float can be stored, not {present!r:.80}")
+        raise ValueError(
+            f"column '{name}': only text, int and float can be stored, not {present!r:.80}"
+        )
     if name in schema.TEXT_COLUMNS or any(isinstance(v, str) for v in present):
         if not all(isinstance(v, str) for v in present):
             raise ValueError(f"column '{name}' must be text throughout: {present!r:.80}")
         return np.array(["" if v is None else v for v in items], dtype=object)
     if len(present) < len(items) or any(isinstance(v, float) for v in present):
         return np.array([np.nan if v is None else v for v in items], dtype="<f8")
-    return np.array(items, dtype="<u8" if max(present, default=0) > np.iinfo(np.int64).max else "<i8")
+    return np.array(
+        items, dtype="<u8" if max(present, default=0) > np.iinfo(np.int64).max else "<i8"
+    )
 
 
 def attribute_error(attributes: Mapping[str, object]) -> str:
-    """What is wrong with attributes that cannot be stored so that every reader gets them back; "" where nothing is."""
+    """What is wrong with attributes that cannot be stored so that every reader gets them back; ""
+    where nothing is."""
     for name, value in attributes.items():
         # xarray drops boolean attributes
-        if isinstance(value, bool | np.bool_) or not isinstance(value, str | int | float | np.integer | np.floating):
+        if isinstance(value, bool | np.bool_) or not isinstance(
+            value, str | int | float | np.integer | np.floating
+        ):
             return f"attribute '{name}' must be text, int or float, not {type(value).__name__}"
     return ""
 
 
 def _check(plan: Plan) -> None:
     """ValueError for a plan that would make a file no reader accepts."""
-    if not plan.runs or plan.run_count == 0 or len(plan.steps) == 0 or min(plan.levels, plan.layers) < 1:
+    if (
+        not plan.runs
+        or plan.run_count == 0
+        or len(plan.steps) == 0
+        or min(plan.levels, plan.layers) < 1
+    ):
         raise ValueError("a trajectory needs at least one run, one step, one level and one layer")
     if len({len(values) for values in plan.runs.values()}) != 1:
         raise ValueError("the columns of a trajectory must have one value per run")
     if plan.numbers.shape != (plan.run_count,) or np.any(np.diff(plan.numbers, prepend=-1) <= 0):
-        raise ValueError("the numbers of the runs must be one for each run, and increase from 0 or more")
+        raise ValueError(
+            "the numbers of the runs must be one for each run, and increase from 0 or more"
+        )
     if np.any(np.diff(plan.steps) <= 0):
         raise ValueError("the recorded steps must increase")
     if taken := schema.RESERVED.intersection(plan.runs):
@@ -99,7 +113,11 @@ def _check(plan: Plan) -> None:
         shape = schema.weights_shape(name)
         if shape is None or schema.parameter_count(*shape) != group.parameters:
             raise ValueError(f"weights group '{name}' does not fit {group.parameters} parameters")
-        if not group.runs or not group.snapshots or not set(group.runs) <= set(range(plan.run_count)):
+        if (
+            not group.runs
+            or not group.snapshots
+            or not set(group.runs) <= set(range(plan.run_count))
+        ):
             raise ValueError(f"weights group '{name}' needs snapshots and runs of this file")
         if np.dtype(group.dtype) not in (np.float32, np.float64):
             raise ValueError(f"weights are float32 or float64, not {group.dtype}")

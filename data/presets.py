@@ -6,8 +6,13 @@ KINDS = ("fractals", "experiments", "paper")
 
 
 def preset_names(kind: str) -> list[str]:
-    """Names (without ``.toml``) of the shipped files of one kind, one of ``KINDS``, in alphabetical order."""
-    return sorted(entry.name.removesuffix(".toml") for entry in _folder(kind).iterdir() if entry.name.endswith(".toml"))
+    """Names (without ``.toml``) of the shipped files of one kind, one of ``KINDS``, in alphabetical
+    order."""
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in _folder(kind).iterdir()
+        if entry.name.endswith(".toml")
+    )
 
 
 def preset_text(kind: str, name: str) -> str:

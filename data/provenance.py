@@ -1,4 +1,5 @@
-"""Where a product comes from: versions, host, job, time. Text only, no environment dump and so no secrets."""
+"""Where a product comes from: versions, host, job, time. Text only, no environment dump and so no
+secrets."""
 
 import datetime
 import importlib.metadata
@@ -11,7 +12,8 @@ _JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
 def provenance(command: str = "") -> dict[str, str]:
-    """Attributes for a product file: software and its versions, host, job_id, created (UTC), command.
+    """Attributes for a product file: software and its versions, host, job_id, created (UTC),
+    command.
 
     `command` is stored as given. Imports h5py only to learn the version of HDF5.
     """

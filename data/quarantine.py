@@ -1,8 +1,9 @@
-"""A first look at a file without a trailer, in a child process that may crash or hang instead of us.
+"""A first look at a file without a trailer, in a child process that may crash or hang instead of
+us.
 
-Of 6,000 files with three flipped bits libhdf5 crashed on 5 and hung on 17. A finished file carries a checksum; a
-running, interrupted or foreign one does not, so a child with limits on processor time and address space reads it first.
-"""
+Of 6,000 files with three flipped bits libhdf5 crashed on 5 and hung on 17. A finished file carries
+a checksum; a running, interrupted or foreign one does not, so a child with limits on processor time
+and address space reads it first."""
 
 import contextlib
 import json
@@ -30,7 +31,13 @@ def inspect(fd: int, name: str) -> None:
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
-            command, pass_fds=(fd,), env=environment, capture_output=True, text=True, timeout=2 * _SECONDS, check=False
+            command,
+            pass_fds=(fd,),
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=2 * _SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise FileError(f"'{name}' is damaged: reading it takes forever") from None
@@ -62,7 +69,8 @@ def child() -> None:
 
 
 def limit_memory(size: int) -> None:
-    """Let this process take no more than reading a file of `size` bytes needs, where the system can limit it."""
+    """Let this process take no more than reading a file of `size` bytes needs, where the system can
+    limit it."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -15,7 +15,8 @@ from fracsim.data.schema import RUN_STATUS
 
 
 class StoredWeights(NamedTuple):
-    """One weights group: name, shape (d, T, k), rows of its runs, steps of its snapshots, how many each run has."""
+    """One weights group: name, shape (d, T, k), rows of its runs, steps of its snapshots, how many
+    each run has."""
 
     name: str
     shape: tuple[int, int, int]
@@ -28,12 +29,12 @@ class StoredWeights(NamedTuple):
 class Trajectory:
     """The records of R runs at S steps.
 
-    `attributes`: of the file. `experiment`: the resolved experiment ({} where none is stored). `status`: running,
-    interrupted or complete. `numbers`: (R,) numbers of the runs in their experiment, of which a shard holds a part.
-    `runs`: column -> (R,) array. `steps`: (S,). `records_done`: (R,) valid records. `run_status`: (R,) names of
-    `schema.RUN_STATUS`. A method's argument `run` is a row: 0 to R - 1; users see `numbers[row]`.
-    `stored_weights`: one for each network shape with weights.
-    """
+    `attributes`: of the file. `experiment`: the resolved experiment ({} where none is stored).
+    `status`: running, interrupted or complete. `numbers`: (R,) numbers of the runs in their
+    experiment, of which a shard holds a part. `runs`: column -> (R,) array. `steps`: (S,).
+    `records_done`: (R,) valid records. `run_status`: (R,) names of `schema.RUN_STATUS`. A method's
+    argument `run` is a row: 0 to R - 1; users see `numbers[row]`. `stored_weights`: one for each
+    network shape with weights."""
 
     path: str
     attributes: dict[str, str | int | float]
@@ -49,7 +50,8 @@ class Trajectory:
 
     @property
     def note(self) -> str:
-        """What a table or figure must say beside the results: "" or e.g. 'running, 37 of 100 records'."""
+        """What a table or figure must say beside the results: "" or e.g. 'running, 37 of 100
+        records'."""
         if self.status == "complete":
             return ""
         expected = [
@@ -59,7 +61,8 @@ class Trajectory:
         return f"{self.status}, {int(self.records_done.sum())} of {int(sum(expected))} records"
 
     def variable(self, name: str) -> np.ndarray:
-        """Values of one of `schema.RECORDS`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is no record."""
+        """Values of one of `schema.RECORDS`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is
+        no record."""
         if name not in self._variables:
             raise ValueError(f"no variable '{name}'; a trajectory has {', '.join(self._variables)}")
         return self._variables[name]
@@ -70,18 +73,23 @@ class Trajectory:
         return stored.snapshots[: self._snapshots(stored, run)] if stored else np.empty(0, np.int64)
 
     def weights(self, run: int, snapshot: int = -1) -> tuple[tuple[int, int, int], np.ndarray]:
-        """Shape (d, T, k) and params (Q,) of `run` at one of its stored snapshots (-1: the last one).
+        """Shape (d, T, k) and params (Q,) of `run` at one of its stored snapshots (-1: the last
+        one).
 
         Raises FileError where these weights are not in the file.
         """
         stored = self._group_of(run)
         count = self._snapshots(stored, run) if stored else 0
         if stored is None or not -count <= snapshot < count:
-            which = "weights" if count == 0 else f"snapshot {snapshot} of the weights ({count} stored)"
+            which = (
+                "weights" if count == 0 else f"snapshot {snapshot} of the weights ({count} stored)"
+            )
             raise FileError(f"'{self.path}' holds no {which} of run {self.numbers[run]}")
         with opened(self.path) as file:
             params = params_of(Inspector(file), stored)
-            return stored.shape, params[int(np.flatnonzero(stored.runs == run)[0]), snapshot % count]
+            return stored.shape, params[
+                int(np.flatnonzero(stored.runs == run)[0]), snapshot % count
+            ]
 
     def _group_of(self, run: int) -> StoredWeights | None:
         if not 0 <= run < len(self.records_done):
@@ -94,47 +102,64 @@ class Trajectory:
 
 
 def open_trajectory(path: str | os.PathLike[str]) -> Trajectory:
-    """Read a trajectory whole, but for the weights. Raises FileError, one sentence, for whatever is wrong with it."""
+    """Read a trajectory whole, but for the weights. Raises FileError, one sentence, for whatever is
+    wrong with it."""
     with opened(path) as file:
         kind = kind_of(file)
         if kind != "trajectory":
-            raise FileError(f"'{file.name}' holds {'a study' if kind == 'study' else kind}, not a trajectory")
+            raise FileError(
+                f"'{file.name}' holds {'a study' if kind == 'study' else kind}, not a trajectory"
+            )
         return load_trajectory(file)
 
 
 def sniff(path: str | os.PathLike[str]) -> str:
-    """Kind of a file: "trajectory", "samples" or "study". Raises FileError for any other file and where not sound."""
+    """Kind of a file: "trajectory", "samples" or "study". Raises FileError for any other file and
+    where not sound."""
     with opened(path) as file:
         return kind_of(file)
 
 
 def inspect(fd: int, name: str) -> None:
-    """Read all of the file behind `fd`, which has no trailer; FileError says what is wrong (run in quarantine)."""
+    """Read all of the file behind `fd`, which has no trailer; FileError says what is wrong (run in
+    quarantine)."""
     with opened(f"/dev/fd/{fd}", name, quarantined=True) as file:
         if kind_of(file) == "trajectory":
             load_trajectory(file)
 
 
 def kind_of(file: Opened) -> str:
-    """Kind of a file, "trajectory", "samples" or "study", once format, version, status and seal agree."""
+    """Kind of a file, "trajectory", "samples" or "study", once format, version, status and seal
+    agree."""
     inspector = Inspector(file)
     attributes = inspector.attributes(file.root)
-    kinds = {schema.FORMAT: "trajectory", schema.SAMPLES_FORMAT: "samples", schema.STUDY_FORMAT: "study"}
+    kinds = {
+        schema.FORMAT: "trajectory",
+        schema.SAMPLES_FORMAT: "samples",
+        schema.STUDY_FORMAT: "study",
+    }
     kind = kinds.get(str(attributes.get("format")))
     version = attributes.get("format_version")
     if kind is None or not isinstance(version, int):
         raise FileError(f"'{file.name}' is an HDF5 file, but not one of fracsim's")
     if version > schema.FORMAT_VERSION:
         raise FileError(
-            f"'{file.name}' is from a newer fracsim (format_version {version}, this one reads up to "
+            f"'{file.name}' is from a newer fracsim (format_version {version}, this one reads up "
+            f"to "
             f"{schema.FORMAT_VERSION}): update fracsim to read it"
         )
     status = attributes.get("status", "complete")
     if version < 1 or status not in schema.FILE_STATUS:
         raise inspector.bad(f"format_version {version}, status {status!r}")
     if file.sealed != (status == "complete"):
-        lack = "its checksum is missing" if status == "complete" else f"it has a checksum, yet is {status}"
-        raise FileError(f"'{file.name}' is damaged: {lack} (cut off or changed after it was written)")
+        lack = (
+            "its checksum is missing"
+            if status == "complete"
+            else f"it has a checksum, yet is {status}"
+        )
+        raise FileError(
+            f"'{file.name}' is damaged: {lack} (cut off or changed after it was written)"
+        )
     return kind
 
 
@@ -154,10 +179,18 @@ def load_trajectory(file: Opened) -> Trajectory:
             raise inspector.bad(f"its axis '{name}' does not count from 0")
     if not _increase(axes["step"]):
         raise inspector.bad("its steps do not increase")
-    # The counters first: what they count was on the disk before they were raised, whatever is written while we read.
-    progress = {v.name: inspector.numbers(root, v.name, (sizes["run"],), v.dtype) for v in schema.PROGRESS}
+    # The counters first: what they count was on the disk before they were raised, whatever is
+    # written while we read.
+    progress = {
+        v.name: inspector.numbers(root, v.name, (sizes["run"],), v.dtype) for v in schema.PROGRESS
+    }
     done, codes = progress["records_done"], progress["run_status"]
-    if done.min() < 0 or done.max() > sizes["step"] or codes.min() < 0 or codes.max() >= len(RUN_STATUS):
+    if (
+        done.min() < 0
+        or done.max() > sizes["step"]
+        or codes.min() < 0
+        or codes.max() >= len(RUN_STATUS)
+    ):
         raise inspector.bad("its counters are out of range")
     numbers = axes["run"]
     if not _increase(numbers):
@@ -187,7 +220,9 @@ def load_trajectory(file: Opened) -> Trajectory:
     )
 
 
-def _experiment(inspector: Inspector, attributes: Mapping[str, str | int | float]) -> dict[str, Any]:
+def _experiment(
+    inspector: Inspector, attributes: Mapping[str, str | int | float]
+) -> dict[str, Any]:
     try:
         experiment = json.loads(str(attributes.get("experiment", "{}")))
     except (ValueError, RecursionError):
@@ -202,7 +237,9 @@ def _increase(numbers: np.ndarray) -> bool:
     return bool(np.all(numbers[1:] > numbers[:-1]) and np.all(numbers[:1] >= 0))
 
 
-def _weights_index(inspector: Inspector, numbers: np.ndarray, steps: np.ndarray) -> tuple[StoredWeights, ...]:
+def _weights_index(
+    inspector: Inspector, numbers: np.ndarray, steps: np.ndarray
+) -> tuple[StoredWeights, ...]:
     """Every weights group, checked; the weights themselves stay on the disk."""
     groups = inspector.group(inspector.file.root, "weights")
     result = []
@@ -213,10 +250,16 @@ def _weights_index(inspector: Inspector, numbers: np.ndarray, steps: np.ndarray)
         if shape is None:
             raise inspector.bad(f"weights group '{name}'")
         runs = inspector.numbers(group, "run", (None,), schema.DIMENSIONS["run"].dtype)
-        snapshots = inspector.numbers(group, "snapshot", (None,), schema.DIMENSIONS["snapshot"].dtype)
+        snapshots = inspector.numbers(
+            group, "snapshot", (None,), schema.DIMENSIONS["snapshot"].dtype
+        )
         done = inspector.numbers(group, "snapshots_done", (len(runs),), schema.WEIGHTS[0].dtype)
         stored = StoredWeights(name, shape, np.searchsorted(numbers, runs), snapshots, done)
-        if len(runs) == 0 or len(set(runs.tolist())) < len(runs) or not np.isin(runs, numbers).all():
+        if (
+            len(runs) == 0
+            or len(set(runs.tolist())) < len(runs)
+            or not np.isin(runs, numbers).all()
+        ):
             raise inspector.bad(f"the runs of weights group '{name}'")
         if not _increase(snapshots) or not np.isin(snapshots, steps).all():
             raise inspector.bad(f"the snapshots of weights group '{name}'")
@@ -228,7 +271,8 @@ def _weights_index(inspector: Inspector, numbers: np.ndarray, steps: np.ndarray)
 
 
 def params_of(inspector: Inspector, stored: StoredWeights) -> Any:
-    """The dataset (runs, snapshots, Q) of a weights group, its shape and type checked, not yet read."""
+    """The dataset (runs, snapshots, Q) of a weights group, its shape and type checked, not yet
+    read."""
     group = inspector.group(inspector.group(inspector.file.root, "weights"), stored.name)
     shape = (len(stored.runs), len(stored.snapshots), schema.parameter_count(*stored.shape))
     params = inspector.dataset(group, "params", shape)

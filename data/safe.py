@@ -1,9 +1,10 @@
-"""Opening a file nobody vouches for: nothing is followed, allocated or decoded before it is checked.
+"""Opening a file nobody vouches for: nothing is followed, allocated or decoded before it is
+checked.
 
-HDF5 files can point into other files (external and soft links, external storage, virtual datasets; CVE-2026-1669),
-declare shapes far beyond their size and ask for filter plugins; h5py has no switch against any of it. So every object
-is reached by hard links only, one component at a time, and every dataset is compared with the schema before it is read.
-"""
+HDF5 files can point into other files (external and soft links, external storage, virtual datasets;
+CVE-2026-1669), declare shapes far beyond their size and ask for filter plugins; h5py has no switch
+against any of it. So every object is reached by hard links only, one component at a time, and every
+dataset is compared with the schema before it is read."""
 
 import contextlib
 import os
@@ -25,14 +26,17 @@ _EXPANSION = 1100  # deflate cannot shrink data by more than 1032
 _MAX_MEMBERS = 10_000
 _MAX_CHUNK = 1 << 26
 _TEXT_ROOM = 1 << 28  # characters of all texts of a file: many may be one and the same stored text
-# How a column refers to its texts, which lie elsewhere in the file ("variable-length data" in HDF5's file format).
+# How a column refers to its texts, which lie elsewhere in the file ("variable-length data" in
+# HDF5's file format).
 _REFERENCE = np.dtype([("length", "<u4"), ("collection", "<u8"), ("index", "<u4")])
-# All else (compound, variable-length, reference, enumeration, opaque) is never ours, and h5py decodes it recursively.
+# All else (compound, variable-length, reference, enumeration, opaque) is never ours, and h5py
+# decodes it recursively.
 _TYPES = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING)
 
 
 class Opened(NamedTuple):
-    """A file that passed the outer checks: its root, its name for messages, whether a trailer vouches for its bytes."""
+    """A file that passed the outer checks: its root, its name for messages, whether a trailer
+    vouches for its bytes."""
 
     root: h5py.File
     name: str
@@ -42,12 +46,14 @@ class Opened(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str], name: str = "", quarantined: bool = False) -> Iterator[Opened]:
+def opened(
+    path: str | os.PathLike[str], name: str = "", quarantined: bool = False
+) -> Iterator[Opened]:
     """Open for reading. Raises FileError for every fault, whether met here or in the `with` block.
 
-    `name`: what messages call the file instead of `path`. `quarantined`: this is already the child process.
-    The file stays the same one even if a writer replaces `path` meanwhile; no lock is taken.
-    """
+    `name`: what messages call the file instead of `path`. `quarantined`: this is already the child
+    process. The file stays the same one even if a writer replaces `path` meanwhile; no lock is
+    taken."""
     name = name or os.fspath(path)
     fd = _descriptor(path, name)
     try:
@@ -55,7 +61,8 @@ def opened(path: str | os.PathLike[str], name: str = "", quarantined: bool = Fal
         _check_start(fd, name)
         if not sealed and not quarantined:
             quarantine.inspect(fd, name)
-        # The first descriptor's file, not the path's: a finished file may have taken its place by now.
+        # The first descriptor's file, not the path's: a finished file may have taken its place by
+        # now.
         with h5py.File(CarefulFile(fd), "r") as root:
             yield Opened(root, name, sealed, os.fstat(fd).st_size, fd)
     except FileError:
@@ -67,7 +74,9 @@ def opened(path: str | os.PathLike[str], name: str = "", quarantined: bool = Fal
         raise FileError(f"'{name}' cannot be read: {why}") from error
     # What libhdf5 and h5py raise on a damaged file is of no fixed kind.
     except Exception as error:
-        raise FileError(f"'{name}' is damaged or not a fracsim file ({type(error).__name__} while reading)") from error
+        raise FileError(
+            f"'{name}' is damaged or not a fracsim file ({type(error).__name__} while reading)"
+        ) from error
     finally:
         os.close(fd)
 
@@ -128,7 +137,8 @@ class Inspector:
         return child
 
     def dataset(self, group: h5py.Group, name: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
-        """Child dataset `name`, its storage and shape checked (None: any length on that axis), not yet read."""
+        """Child dataset `name`, its storage and shape checked (None: any length on that axis), not
+        yet read."""
         self._check_link(group, name)
         if not isinstance(found := group[name], h5py.Dataset):
             raise self.bad(f"'{name}' is not a dataset")
@@ -136,14 +146,19 @@ class Inspector:
             raise self.bad(f"'{name}' keeps its data in another file")
         if found.shape is None or len(found.shape) != len(shape):
             raise self.bad(f"'{name}' has shape {found.shape}")
-        if any(wanted is not None and wanted != size for wanted, size in zip(shape, found.shape, strict=True)):
+        if any(
+            wanted is not None and wanted != size
+            for wanted, size in zip(shape, found.shape, strict=True)
+        ):
             raise self.bad(f"'{name}' has shape {found.shape} instead of {shape}")
         if found.id.get_type().get_class() not in _TYPES:
             raise self.bad(f"'{name}' has a type that no fracsim file has")
         self._check_storage(found, name)
         return found
 
-    def numbers(self, group: h5py.Group, name: str, shape: tuple[int | None, ...], dtype: str) -> np.ndarray:
+    def numbers(
+        self, group: h5py.Group, name: str, shape: tuple[int | None, ...], dtype: str
+    ) -> np.ndarray:
         """All values of a dataset of exactly this type."""
         found = self.dataset(group, name, shape)
         if found.dtype != np.dtype(dtype):
@@ -159,7 +174,8 @@ class Inspector:
                 raise self.bad(f"'{name}' has type {found.dtype}")
             return self.numbers(group, name, (count,), found.dtype.str)
         self._take(found, name)
-        # An array has room for the longest text in every place, and many can be one and the same stored text.
+        # An array has room for the longest text in every place, and many can be one and the same
+        # stored text.
         self._text += count * self._longest(found, name, count)
         if self._text > _TEXT_ROOM:
             raise self.bad(f"the texts of '{name}' are too long")
@@ -184,7 +200,11 @@ class Inspector:
         for name in node.attrs:
             found = node.attrs.get_id(name)
             kind = found.get_type()
-            if found.shape != () or kind.get_class() not in _TYPES or kind.get_size() > self.file.size:
+            if (
+                found.shape != ()
+                or kind.get_class() not in _TYPES
+                or kind.get_size() > self.file.size
+            ):
                 continue
             value = node.attrs[name]
             if isinstance(value, bytes):
@@ -194,7 +214,9 @@ class Inspector:
                 if self._text > _TEXT_ROOM:
                     raise self.bad("the texts of its attributes are too long")
             result[name] = value.item() if isinstance(value, np.generic) else value
-        return {name: value for name, value in result.items() if isinstance(value, str | int | float)}
+        return {
+            name: value for name, value in result.items() if isinstance(value, str | int | float)
+        }
 
     def _check_link(self, group: h5py.Group, name: str) -> None:
         if not group.id.links.exists(name.encode()):
@@ -206,11 +228,16 @@ class Inspector:
         creation = found.id.get_create_plist()
         filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
         chunked = creation.get_layout() == h5py.h5d.CHUNKED
-        if not filters <= _FILTERS or (not chunked and creation.get_layout() != h5py.h5d.CONTIGUOUS):
+        if not filters <= _FILTERS or (
+            not chunked and creation.get_layout() != h5py.h5d.CONTIGUOUS
+        ):
             raise self.bad(f"'{name}' is stored in an unknown way")
         if chunked and not self.file.sealed:  # ours are contiguous until they are finished
             raise self.bad(f"'{name}' is compressed in an unfinished file")
-        if chunked and np.prod(creation.get_chunk(), dtype=object) * found.dtype.itemsize > _MAX_CHUNK:
+        if (
+            chunked
+            and np.prod(creation.get_chunk(), dtype=object) * found.dtype.itemsize > _MAX_CHUNK
+        ):
             raise self.bad(f"'{name}' has too large chunks")
         # Before anything of this size is allocated: the bytes must be there, and enough of them.
         stored, declared = found.id.get_storage_size(), _declared(found)

@@ -37,17 +37,27 @@ def write_samples(
 ) -> None:
     """Store x (N, d), y (N,), level (N,) in place of whatever `path` held.
 
-    The new file appears when it is whole. Raises FileError where it cannot be written, ValueError for arrays that do
-    not fit together or attributes that are not text, int or float.
-    """
-    arrays = {"x": np.asarray(x, "<f8"), "y": np.asarray(y, "|i1"), "level": np.asarray(level, "<i2")}
+    The new file appears when it is whole. Raises FileError where it cannot be written, ValueError
+    for arrays that do not fit together or attributes that are not text, int or float."""
+    arrays = {
+        "x": np.asarray(x, "<f8"),
+        "y": np.asarray(y, "|i1"),
+        "level": np.asarray(level, "<i2"),
+    }
     count = len(arrays["x"])
     if arrays["x"].ndim != 2 or arrays["y"].shape != (count,) or arrays["level"].shape != (count,):
-        raise ValueError(f"x (N, d), y (N,), level (N,) needed; given {[a.shape for a in arrays.values()]}")
+        raise ValueError(
+            f"x (N, d), y (N,), level (N,) needed; given {[a.shape for a in arrays.values()]}"
+        )
     with replacing(path) as file:
         with h5py.File(file, "w", libver=layout.LIBVER) as root:
             layout.set_attributes(
-                root, {"format": schema.SAMPLES_FORMAT, "format_version": schema.FORMAT_VERSION, **attributes}
+                root,
+                {
+                    "format": schema.SAMPLES_FORMAT,
+                    "format_version": schema.FORMAT_VERSION,
+                    **attributes,
+                },
             )
             scales = {
                 "point": layout.bare_scale(root, "point", count),
@@ -55,11 +65,15 @@ def write_samples(
             }
             for variable in schema.SAMPLES:
                 values = arrays[variable.name]
-                if variable.name == "x" or count == 0:  # random digits: gzip would cost seconds and gain little
+                if (
+                    variable.name == "x" or count == 0
+                ):  # random digits: gzip would cost seconds and gain little
                     dataset = root.create_dataset(variable.name, data=values)
                 else:
                     rows = partial(_slice, values)
-                    dataset = layout.compressed(root, variable.name, values.shape, values.dtype, rows)
+                    dataset = layout.compressed(
+                        root, variable.name, values.shape, values.dtype, rows
+                    )
                 layout.describe(dataset, variable, scales)
         file.check()
         trailer.append(file.fd)

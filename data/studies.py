@@ -1,8 +1,9 @@
-"""Study files: the results of one of the theory's commands (a network, a table, a partition), written and read whole.
+"""Study files: the results of one of the theory's commands (a network, a table, a partition),
+written and read whole.
 
-`schema.STUDIES` lists the variables of each kind of study; a file holds those of its kind that there is something to
-say of. Dimensions are scales, as in a trajectory, so that xarray opens a study without arguments.
-"""
+`schema.STUDIES` lists the variables of each kind of study; a file holds those of its kind that
+there is something to say of. Dimensions are scales, as in a trajectory, so that xarray opens a
+study without arguments."""
 
 import os
 from collections.abc import Mapping
@@ -21,7 +22,8 @@ from fracsim.data.schema import Variable
 
 
 class Study(NamedTuple):
-    """What a study file holds: its kind, name -> array (text as a str array), attributes of the file."""
+    """What a study file holds: its kind, name -> array (text as a str array), attributes of the
+    file."""
 
     kind: str
     arrays: dict[str, np.ndarray]
@@ -38,11 +40,12 @@ def write_study(
     arrays: Mapping[str, np.ndarray],
     attributes: Mapping[str, str | int | float],
 ) -> None:
-    """Store the arrays of a study, by the names of `schema.STUDIES[kind]`, in place of whatever `path` held.
+    """Store the arrays of a study, by the names of `schema.STUDIES[kind]`, in place of whatever
+    `path` held.
 
-    The new file appears when it is whole. Raises FileError where it cannot be written, ValueError for an unknown name,
-    arrays that do not fit together or attributes that are not text, int or float.
-    """
+    The new file appears when it is whole. Raises FileError where it cannot be written, ValueError
+    for an unknown name, arrays that do not fit together or attributes that are not text, int or
+    float."""
     variables = [variable for variable in schema.STUDIES[kind] if variable.name in arrays]
     if unknown := set(arrays) - {variable.name for variable in variables}:
         raise ValueError(f"a study of kind '{kind}' has no {', '.join(sorted(unknown))}")
@@ -52,29 +55,46 @@ def write_study(
         shape = values[variable.name].shape
         for dim, size in zip(variable.dims, shape, strict=True):
             if sizes.setdefault(dim, size) != size:
-                raise ValueError(f"'{variable.name}' has {size} values along '{dim}', another array has {sizes[dim]}")
+                raise ValueError(
+                    f"'{variable.name}' has {size} values along '{dim}', another array has "
+                    f"{sizes[dim]}"
+                )
     with replacing(path) as file:
         with h5py.File(file, "w", libver=layout.LIBVER) as root:
-            layout.set_attributes(root, {"format": schema.STUDY_FORMAT, "format_version": schema.FORMAT_VERSION,
-                                         "study": kind, **attributes})  # fmt: skip
+            layout.set_attributes(
+                root,
+                {
+                    "format": schema.STUDY_FORMAT,
+                    "format_version": schema.FORMAT_VERSION,
+                    "study": kind,
+                    **attributes,
+                },
+            )
             # A variable named after its only axis holds the coordinates of that axis.
-            scales = {v.name: _scale(root, v, values[v.name]) for v in variables if v.dims == (v.name,)}
+            scales = {
+                v.name: _scale(root, v, values[v.name]) for v in variables if v.dims == (v.name,)
+            }
             for dim, size in sizes.items():
                 scales[dim] = scales.get(dim) or layout.bare_scale(root, dim, size)
             for variable in variables:
                 if variable.dims != (variable.name,):
-                    layout.describe(_dataset(root, variable, values[variable.name]), variable, scales)
+                    layout.describe(
+                        _dataset(root, variable, values[variable.name]), variable, scales
+                    )
         file.check()
         trailer.append(file.fd)
 
 
 def read_study(path: str | os.PathLike[str], kind: str | None = None) -> Study:
-    """Read a study file. Raises FileError, one sentence, for whatever is wrong with it, or if it is not of `kind`."""
+    """Read a study file. Raises FileError, one sentence, for whatever is wrong with it, or if it is
+    not of `kind`."""
     with opened(path) as file:
         found = kind_of(file)
         if found != "study":
             holds = "a trajectory" if found == "trajectory" else found
-            raise FileError(f"'{file.name}' holds {holds}, not a study" + (f" of kind '{kind}'" if kind else ""))
+            raise FileError(
+                f"'{file.name}' holds {holds}, not a study" + (f" of kind '{kind}'" if kind else "")
+            )
         study = load_study(file)
         if kind is not None and study.kind != kind:
             raise FileError(f"'{file.name}' holds a study of kind '{study.kind}', not '{kind}'")
@@ -100,7 +120,10 @@ def load_study(file: Opened) -> Study:
 def _converted(variable: Variable, values: np.ndarray) -> np.ndarray:
     array = np.asarray(values, object if variable.dtype == "str" else variable.dtype)
     if array.ndim != len(variable.dims):
-        raise ValueError(f"'{variable.name}' has the axes ({', '.join(variable.dims)}); given: shape {array.shape}")
+        raise ValueError(
+            f"'{variable.name}' has the axes ({', '.join(variable.dims)}); given: shape "
+            f"{array.shape}"
+        )
     return array
 
 
@@ -116,13 +139,21 @@ def _dataset(root: h5py.Group, variable: Variable, values: np.ndarray) -> h5py.D
         return root.create_dataset(variable.name, data=values, dtype=h5py.string_dtype("utf-8"))
     if values.size == 0:
         return root.create_dataset(variable.name, data=values)
-    return layout.compressed(root, variable.name, values.shape, values.dtype, partial(_slice, values))
+    return layout.compressed(
+        root, variable.name, values.shape, values.dtype, partial(_slice, values)
+    )
 
 
-def _read(inspector: Inspector, root: h5py.Group, variable: Variable, sizes: dict[str, int]) -> np.ndarray:
+def _read(
+    inspector: Inspector, root: h5py.Group, variable: Variable, sizes: dict[str, int]
+) -> np.ndarray:
     shape = tuple(sizes.get(dim) for dim in variable.dims)
     if variable.dtype == "str":
-        size = shape[0] if shape[0] is not None else inspector.dataset(root, variable.name, shape).shape[0]
+        size = (
+            shape[0]
+            if shape[0] is not None
+            else inspector.dataset(root, variable.name, shape).shape[0]
+        )
         values = inspector.column(root, variable.name, size)
     else:
         values = inspector.numbers(root, variable.name, shape, variable.dtype)

@@ -1,4 +1,5 @@
-"""The trailer of a finished file: 64 bytes after the HDF5 data that say how long the data are and what they hash to.
+"""The trailer of a finished file: 64 bytes after the HDF5 data that say how long the data are and
+what they hash to.
 
     offset  bytes  content
     0       16     b"fracsim-trailer\\n"
@@ -6,9 +7,9 @@
     24      8      length of the HDF5 data, unsigned little-endian
     32      32     SHA-256 of the HDF5 data
 
-HDF5, netCDF and xarray ignore bytes after the data (a user block in front would make xarray refuse the file). Readers
-verify the trailer before libhdf5, which crashes or hangs on some damaged files, sees a byte.
-"""
+HDF5, netCDF and xarray ignore bytes after the data (a user block in front would make xarray refuse
+the file). Readers verify the trailer before libhdf5, which crashes or hangs on some damaged files,
+sees a byte."""
 
 import hashlib
 import os
@@ -23,7 +24,9 @@ _LAYOUT = struct.Struct("<16sQQ32s")
 SIZE = _LAYOUT.size
 _BLOCK = 1 << 22
 
-_verified: set[tuple[int, int, int, int]] = set()  # device, inode, size, time of change: hashed once per process
+_verified: set[tuple[int, int, int, int]] = (
+    set()
+)  # device, inode, size, time of change: hashed once per process
 
 
 def append(fd: int) -> None:
@@ -33,7 +36,8 @@ def append(fd: int) -> None:
 
 
 def verify(fd: int, name: str) -> bool:
-    """True: trailer present and right. False: no trailer. FileError: the file is not what was written."""
+    """True: trailer present and right. False: no trailer. FileError: the file is not what was
+    written."""
     info = os.fstat(fd)
     length = info.st_size - SIZE
     tail = read_at(fd, SIZE, length) if length >= 0 else b""
@@ -41,13 +45,20 @@ def verify(fd: int, name: str) -> bool:
         return False
     _, version, stated, digest = _LAYOUT.unpack(tail)
     if version > VERSION:
-        raise FileError(f"'{name}' is from a newer fracsim (trailer version {version}): update fracsim to read it")
+        raise FileError(
+            f"'{name}' is from a newer fracsim (trailer version {version}): update fracsim to "
+            f"read it"
+        )
     if version != VERSION or stated != length:
-        raise FileError(f"'{name}' is damaged: its trailer says {stated} bytes of data, there are {length}")
+        raise FileError(
+            f"'{name}' is damaged: its trailer says {stated} bytes of data, there are {length}"
+        )
     key = (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
     if key not in _verified:
         if _digest(fd, length) != digest:
-            raise FileError(f"'{name}' is damaged: its checksum does not match (changed after it was written)")
+            raise FileError(
+                f"'{name}' is damaged: its checksum does not match (changed after it was written)"
+            )
         _verified.add(key)
     return True
 

@@ -1,11 +1,12 @@
 """Write a trajectory so that no crash, kill or full disk costs a committed record.
 
-While runs are going, the file is complete HDF5 whose datasets are contiguous and preallocated with NaN. A commit writes
-the new records at their final place, waits for the disk, then raises the commit counter (`records_done`); readers use
-nothing beyond the counter. No metadata change, so every prefix of the writes is a valid file. libhdf5 builds the file
-and is out of the way afterwards: these are plain writes at known offsets, whose errors are ordinary exceptions.
-A finished file is written afresh, compressed and with a trailer, and takes the place of the running one by a rename.
-"""
+While runs are going, the file is complete HDF5 whose datasets are contiguous and preallocated with
+NaN. A commit writes the new records at their final place, waits for the disk, then raises the
+commit counter (`records_done`); readers use nothing beyond the counter. No metadata change, so
+every prefix of the writes is a valid file. libhdf5 builds the file and is out of the way
+afterwards: these are plain writes at known offsets, whose errors are ordinary exceptions. A
+finished file is written afresh, compressed and with a trailer, and takes the place of the running
+one by a rename."""
 
 import dataclasses
 import os
@@ -29,9 +30,9 @@ _ENDED = ("complete", "diverged")
 class TrajectoryWriter:
     """One open trajectory. One process, one thread writes; any number may read meanwhile.
 
-    Records are handed over by `write_record`, weights by `write_weights`, states by `set_run_status`; all of it becomes
-    visible to readers at the next `commit`. Leaving the `with` block closes the file as it is, without a commit.
-    """
+    Records are handed over by `write_record`, weights by `write_weights`, states by
+    `set_run_status`; all of it becomes visible to readers at the next `commit`. Leaving the `with`
+    block closes the file as it is, without a commit."""
 
     def __init__(self, path: str, plan: Plan, fd: int, places: Mapping[str, layout.Place]) -> None:
         self.path = path
@@ -40,13 +41,18 @@ class TrajectoryWriter:
         self._places = places
         self._status = np.zeros(plan.run_count, "|i1")
         self._done = np.zeros(plan.run_count, "<i8")
-        self._snapshots = {name: np.zeros(len(group.runs), "<i8") for name, group in plan.weights.items()}
+        self._snapshots = {
+            name: np.zeros(len(group.runs), "<i8") for name, group in plan.weights.items()
+        }
         self._ended_since = False  # whether a run has ended since the last commit
-        self._rows: dict[int, list[np.ndarray]] = {}  # run -> records handed over since the last commit
+        self._rows: dict[
+            int, list[np.ndarray]
+        ] = {}  # run -> records handed over since the last commit
         self._columns, row_size = _row_columns(plan)
         self._empty_row = np.full(row_size, np.nan)
         self._record_places = [
-            (places[f"/{name}"].offset, first, first + max(size, 1)) for name, (first, size) in self._columns.items()
+            (places[f"/{name}"].offset, first, first + max(size, 1))
+            for name, (first, size) in self._columns.items()
         ]
 
     @classmethod
@@ -64,11 +70,11 @@ class TrajectoryWriter:
     ) -> Self:
         """Make the file, preallocated, in place of whatever `path` held.
 
-        runs: column -> R values (str, int or float; None becomes "" or NaN), `steps`: (S,) recorded step numbers,
-        `levels`: largest n + 1, `layers`: largest T + 1, `weights`: 'T5_k100_d2' -> what is stored of that shape,
-        `numbers`: (R,) numbers of the runs in their experiment, ascending (default: 0, 1, …).
-        Raises FileError (disk full, folder missing, …) and ValueError for a plan that cannot be stored.
-        """
+        runs: column -> R values (str, int or float; None becomes "" or NaN), `steps`: (S,) recorded
+        step numbers, `levels`: largest n + 1, `layers`: largest T + 1, `weights`: 'T5_k100_d2' ->
+        what is stored of that shape, `numbers`: (R,) numbers of the runs in their experiment,
+        ascending (default: 0, 1, …). Raises FileError (disk full, folder missing, …) and ValueError
+        for a plan that cannot be stored."""
         plan = make_plan(runs, steps, levels, layers, attributes, weights, numbers)
         fd = -1
         try:
@@ -83,13 +89,18 @@ class TrajectoryWriter:
 
     @classmethod
     def reopen(
-        cls, path: str | os.PathLike[str], plan: Plan, kept: Sequence[int], ended: Sequence[str | None]
+        cls,
+        path: str | os.PathLike[str],
+        plan: Plan,
+        kept: Sequence[int],
+        ended: Sequence[str | None],
     ) -> Self:
-        """Go on with the running or interrupted file that `create` made from this plan (attributes aside).
+        """Go on with the running or interrupted file that `create` made from this plan (attributes
+        aside).
 
-        kept: (R,) records that stay, at most those committed; the others count no longer. ended: (R,) "complete",
-        "diverged", or None for a run that goes on. Raises FileError where the file is another or cannot be written.
-        """
+        kept: (R,) records that stay, at most those committed; the others count no longer. ended:
+        (R,) "complete", "diverged", or None for a run that goes on. Raises FileError where the file
+        is another or cannot be written."""
         try:
             fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
         except OSError as error:
@@ -113,15 +124,21 @@ class TrajectoryWriter:
         return writer
 
     def write_record(self, run: int, s: int, values: Mapping[str, float | np.ndarray]) -> None:
-        """Hand over record `s` of `run`: one value per variable of `schema.RECORDS`, in the order s = 0, 1, ….
+        """Hand over record `s` of `run`: one value per variable of `schema.RECORDS`, in the order s
+        = 0, 1, ….
 
-        By-level and by-layer values may be shorter than the file's axis; the rest stays NaN. Arrays are copied.
-        """
+        By-level and by-layer values may be shorter than the file's axis; the rest stays NaN. Arrays
+        are copied."""
         expected = int(self._done[run]) + len(self._rows.get(run, ()))
         if s != expected or s >= len(self._plan.steps):
-            raise ValueError(f"run {run}: record {s} given, record {expected} of {len(self._plan.steps)} expected")
+            raise ValueError(
+                f"run {run}: record {s} given, record {expected} of {len(self._plan.steps)} "
+                f"expected"
+            )
         if len(values) != len(self._columns):
-            raise ValueError(f"a record holds {', '.join(self._columns)}; given: {', '.join(values)}")
+            raise ValueError(
+                f"a record holds {', '.join(self._columns)}; given: {', '.join(values)}"
+            )
         row = self._empty_row.copy()
         for name, value in values.items():
             first, size = self._columns[name]
@@ -134,7 +151,8 @@ class TrajectoryWriter:
         self._rows.setdefault(run, []).append(row)
 
     def write_weights(self, run: int, snapshot: int, params: np.ndarray) -> None:
-        """Store params (Q,) of `run` as its snapshot number `snapshot` (0, 1, … of the group's `snapshots`)."""
+        """Store params (Q,) of `run` as its snapshot number `snapshot` (0, 1, … of the group's
+        `snapshots`)."""
         name = next((name for name, group in self._plan.weights.items() if run in group.runs), None)
         if name is None:
             raise ValueError(f"no weights group of '{self.path}' holds run {run}")
@@ -142,19 +160,26 @@ class TrajectoryWriter:
         place = self._places[f"/weights/{name}/params"]
         row = list(group.runs).index(run)
         if snapshot != self._snapshots[name][row] or snapshot >= len(group.snapshots):
-            raise ValueError(f"run {run}: snapshot {snapshot} given, {self._snapshots[name][row]} expected")
+            raise ValueError(
+                f"run {run}: snapshot {snapshot} given, {self._snapshots[name][row]} expected"
+            )
         if np.shape(params) != (group.parameters,):
-            raise ValueError(f"run {run}: {np.shape(params)} parameters given, {group.parameters} expected")
+            raise ValueError(
+                f"run {run}: {np.shape(params)} parameters given, {group.parameters} expected"
+            )
         data = np.asarray(params, dtype=place.dtype).tobytes()
         at = row * len(group.snapshots) + snapshot
         self._write([(place.offset + at * len(data), data)])
         self._snapshots[name][row] += 1
 
     def describe(self, attributes: Mapping[str, str | int | float]) -> None:
-        """Attributes for the finished file, beside those it was created with. Raises ValueError as `create` does."""
+        """Attributes for the finished file, beside those it was created with. Raises ValueError as
+        `create` does."""
         if problem := attribute_error(attributes):
             raise ValueError(problem)
-        self._plan = dataclasses.replace(self._plan, attributes={**self._plan.attributes, **attributes})
+        self._plan = dataclasses.replace(
+            self._plan, attributes={**self._plan.attributes, **attributes}
+        )
 
     def set_run_status(self, run: int, status: str) -> None:
         """Status of one run: a name of `schema.RUN_STATUS`."""
@@ -162,7 +187,8 @@ class TrajectoryWriter:
         self._ended_since = self._ended_since or status in _ENDED
 
     def commit(self) -> None:
-        """Make everything handed over so far valid for readers. Raises FileError; it may then be called again."""
+        """Make everything handed over so far valid for readers. Raises FileError; it may then be
+        called again."""
         records, done = [], self._done.copy()
         for run, rows in self._rows.items():
             at = run * len(self._plan.steps) + int(self._done[run])
@@ -172,7 +198,9 @@ class TrajectoryWriter:
             done[run] += len(rows)
         counters = [(self._places["/records_done"].offset, done.tobytes())]
         for name, snapshots in self._snapshots.items():
-            counters.append((self._places[f"/weights/{name}/snapshots_done"].offset, snapshots.tobytes()))
+            counters.append(
+                (self._places[f"/weights/{name}/snapshots_done"].offset, snapshots.tobytes())
+            )
         self._write(records)
         self.sync()  # the counter must not reach the disk before the records it counts
         self._write(counters)
@@ -190,16 +218,19 @@ class TrajectoryWriter:
             raise cannot_write(self.path, error, _KEPT) from error
 
     def finish(self, status: str) -> None:
-        """Commit and end: "complete" rewrites the file compressed, with a trailer; "interrupted" leaves it in place.
+        """Commit and end: "complete" rewrites the file compressed, with a trailer; "interrupted"
+        leaves it in place.
 
-        Raises FileError (the records stay in the running file) and ValueError where a complete file would not be.
-        """
+        Raises FileError (the records stay in the running file) and ValueError where a complete file
+        would not be."""
         if status not in ("complete", "interrupted"):
             raise ValueError(f"a file is finished as complete or interrupted, not as {status!r}")
         self.commit()
         if status == "complete":
             self._check_complete()
-            layout.write_finished(self.path, self._plan, self._read, "the records are safe in the unfinished file")
+            layout.write_finished(
+                self.path, self._plan, self._read, "the records are safe in the unfinished file"
+            )
         else:
             file = CarefulFile(self._fd)
             try:
@@ -219,7 +250,12 @@ class TrajectoryWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self.close()
 
     def _check_complete(self) -> None:
@@ -227,7 +263,9 @@ class TrajectoryWriter:
             name, records = RUN_STATUS[status], len(self._plan.steps)
             if name not in _ENDED or (name == "complete" and done < records):
                 number = self._plan.numbers[run]
-                raise ValueError(f"not a complete file: run {number} is {name} with {done} of {records} records")
+                raise ValueError(
+                    f"not a complete file: run {number} is {name} with {done} of {records} records"
+                )
 
     def _write(self, pieces: Sequence[tuple[int, bytes]]) -> None:
         if self._fd < 0:
@@ -246,8 +284,13 @@ class TrajectoryWriter:
             done = self._read(f"/weights/{name}/snapshots_done", 0, len(group.runs)).copy()
             rows = np.array(group.runs)
             finished = np.array([ended[run] is not None for run in group.runs])
-            # One snapshot for each record, or the last one alone, which exists where the run has ended.
-            most = kept[rows] if len(group.snapshots) == len(self._plan.steps) else np.where(finished, done, 0)
+            # One snapshot for each record, or the last one alone, which exists where the run has
+            # ended.
+            most = (
+                kept[rows]
+                if len(group.snapshots) == len(self._plan.steps)
+                else np.where(finished, done, 0)
+            )
             self._snapshots[name] = np.minimum(done, most).astype("<i8")
         if np.any(kept > self._read("/records_done", 0, len(kept))):
             raise ValueError("it holds fewer records than its checkpoint counts")
@@ -263,7 +306,8 @@ class TrajectoryWriter:
 
 
 def _row_columns(plan: Plan) -> tuple[dict[str, tuple[int, int]], int]:
-    """Where each variable lies in one record's row, name -> (first, size; size 0 is a scalar), and the row's length."""
+    """Where each variable lies in one record's row, name -> (first, size; size 0 is a scalar), and
+    the row's length."""
     sizes = {"level": plan.levels, "layer": plan.layers}
     columns, first = {}, 0
     for variable in schema.RECORDS:

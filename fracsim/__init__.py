@@ -1,4 +1,5 @@
-"""fracsim: which functions does depth let a ReLU network express, and which can gradient descent learn?
+"""fracsim: which functions does depth let a ReLU network express, and which can gradient descent
+learn?
 
 The public API; everything is loaded when it is first used::
 

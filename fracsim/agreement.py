@@ -1,4 +1,5 @@
-"""Do two backends compute the same? Each verb on one small case, what one gives against what the other gives."""
+"""Do two backends compute the same? Each verb on one small case, what one gives against what the
+other gives."""
 
 from __future__ import annotations
 
@@ -56,8 +57,8 @@ class Agreement(NamedTuple):
 
 
 def agreements(backend: Any, reference: Any, sizes: Sizes = SMALL) -> Iterator[Agreement]:
-    """Compare ``backend`` with ``reference`` verb by verb: levels, labels and points must be equal, the rest is float32
-    arithmetic in another order."""
+    """Compare ``backend`` with ``reference`` verb by verb: levels, labels and points must be equal,
+    the rest is float32 arithmetic in another order."""
     run = Run(fractal="cantor", fractal_depth=5, width=sizes.width, network_depth=sizes.depth)
     geometry, law = run.distribution().fractal.geometry(), run.distribution().law()
     x, y, level = reference.sample(geometry, law, 1, SAMPLE, 0, sizes.points)
@@ -84,21 +85,41 @@ def _networks(
     which = np.zeros(sizes.runs, np.int64)
     points, labels, levels = reference.sample(geometry, law, 1, TEST, 0, sizes.points)
     x, y = points.astype(np.float32)[None], labels.astype(np.float32)[None]
-    yield row("forward", _apart(each.forward(shape, params, x, which) for each in (backend, reference)), 1e-5)
+    yield row(
+        "forward",
+        _apart(each.forward(shape, params, x, which) for each in (backend, reference)),
+        1e-5,
+    )
     both = [each.gradient(shape, hinge, params, x, y, which) for each in (backend, reference)]
     yield row("gradient", _apart(each[0] for each in both), 1e-5)
-    both = [each.evaluate(shape, hinge, params, x, y, levels[None], n, which) for each in (backend, reference)]
+    both = [
+        each.evaluate(shape, hinge, params, x, y, levels[None], n, which)
+        for each in (backend, reference)
+    ]
     yield row("evaluate, loss", _apart(each[0] for each in both), 1e-5)
-    yield row("evaluate, accuracy", _apart(each[1] for each in both), max(2, sizes.points / 5000) / sizes.points)
+    yield row(
+        "evaluate, accuracy",
+        _apart(each[1] for each in both),
+        max(2, sizes.points / 5000) / sizes.points,
+    )
     x, y, _ = reference.sample(geometry, law, 1, TRAIN, 0, 10 * sizes.batch)
     dataset = Dataset(x.astype(np.float32)[None], y.astype(np.float32)[None])
     for name, source in (("train", dataset), ("train on a stream", Stream(geometry, law))):
-        yield row(name, _apart(_trained(each, shape, params, source, sizes) for each in (backend, reference)), 1e-4)
+        yield row(
+            name,
+            _apart(_trained(each, shape, params, source, sizes) for each in (backend, reference)),
+            1e-4,
+        )
 
 
-def _trained(backend: Any, shape: Shape, params: np.ndarray, source: Dataset | Stream, sizes: Sizes) -> np.ndarray:
-    """Parameters (R, Q) after some steps of Adam, all runs on the same data in orders of their own."""
-    rule = Rule(LOSSES.index("hinge"), OPTIMIZERS.index("adam"), SCHEDULES.index("constant"), sizes.batch)
+def _trained(
+    backend: Any, shape: Shape, params: np.ndarray, source: Dataset | Stream, sizes: Sizes
+) -> np.ndarray:
+    """Parameters (R, Q) after some steps of Adam, all runs on the same data in orders of their
+    own."""
+    rule = Rule(
+        LOSSES.index("hinge"), OPTIMIZERS.index("adam"), SCHEDULES.index("constant"), sizes.batch
+    )
     rates, seeds = np.full(sizes.runs, 1e-3), np.arange(sizes.runs, dtype=np.uint64)
     state, which = backend.place(State.start(params)), np.zeros(sizes.runs, np.int64)
     placed = backend.place(source) if isinstance(source, Dataset) else source
@@ -109,10 +130,15 @@ def _trained(backend: Any, shape: Shape, params: np.ndarray, source: Dataset | S
 
 
 def _borders(run: Run, most: int) -> np.ndarray:
-    """Corners (N, d) of the innermost cells, at most so many: where the last bit decides the level."""
+    """Corners (N, d) of the innermost cells, at most so many: where the last bit decides the
+    level."""
     matrices, offsets = run.distribution().fractal.cells(run.fractal_depth)
-    corners = np.stack(np.meshgrid(*[(-1.0, 1.0)] * matrices.shape[-1]), axis=-1).reshape(-1, matrices.shape[-1])
-    return (np.einsum("cpq,kq->ckp", matrices, corners) + offsets[:, None]).reshape(-1, matrices.shape[-1])[:most]
+    corners = np.stack(np.meshgrid(*[(-1.0, 1.0)] * matrices.shape[-1]), axis=-1).reshape(
+        -1, matrices.shape[-1]
+    )
+    return (np.einsum("cpq,kq->ckp", matrices, corners) + offsets[:, None]).reshape(
+        -1, matrices.shape[-1]
+    )[:most]
 
 
 def _apart(both: Any) -> float:

@@ -1,4 +1,5 @@
-"""Whether a product file is what it says: readable to the last value, and in agreement with its own experiment."""
+"""Whether a product file is what it says: readable to the last value, and in agreement with its own
+experiment."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ from fracsim.stored import load_network
 
 @dataclass(frozen=True)
 class Report:
-    """What a file is worth. ``problems``: one sentence each, none where the file is valid; ``remarks``: what could not
-    be compared; ``facts``: what is in the file, as plain values."""
+    """What a file is worth. ``problems``: one sentence each, none where the file is valid;
+    ``remarks``: what could not be compared; ``facts``: what is in the file, as plain values."""
 
     path: str
     kind: str
@@ -52,7 +53,8 @@ class Report:
 
 
 def check_file(path: str | os.PathLike[str]) -> Report:
-    """Read a trajectory, a sample file or a study whole and compare all of it with what the file says of itself.
+    """Read a trajectory, a sample file or a study whole and compare all of it with what the file
+    says of itself.
 
     Never raises for a bad file: what is wrong with it is in the report.
     """
@@ -73,12 +75,15 @@ def check_file(path: str | os.PathLike[str]) -> Report:
         facts = {"points": len(value.y), "dimension": value.x.shape[1]}
     else:
         problems += _study_problems(value, name)
-        facts = {"study": value.kind, "variables": {key: list(array.shape) for key, array in value.arrays.items()}}
+        facts = {
+            "study": value.kind,
+            "variables": {key: list(array.shape) for key, array in value.arrays.items()},
+        }
     sentences = tuple(f"'{name}' is not valid: {printable(problem)}" for problem in problems)
     return Report(name, contents.kind, contents.status, sentences, tuple(remarks), facts)
 
 
-# --- trajectories ----------------------------------------------------------------------------------------------------
+# --- trajectories ---------------------------------------------------------------------------------
 
 
 def _compare(trajectory: Trajectory) -> tuple[list[str], list[str]]:
@@ -89,7 +94,9 @@ def _compare(trajectory: Trajectory) -> tuple[list[str], list[str]]:
     runs, shard = len(trajectory.records_done), str(trajectory.attributes.get("shard", ""))
     try:
         # Counted first: a short text can describe more runs than anyone could list.
-        if (declared := _declared_runs(trajectory.experiment)) != runs and not (shard and runs < declared <= MOST_RUNS):
+        if (declared := _declared_runs(trajectory.experiment)) != runs and not (
+            shard and runs < declared <= MOST_RUNS
+        ):
             return [f"its experiment has {_big(declared)} runs, the file {runs}"], []
         experiment = Experiment.from_json(text)
         part = make_part(experiment, shard or None)
@@ -115,7 +122,9 @@ def _declared_runs(experiment: dict[str, Any]) -> int:
     zipped, crossed = experiment.get("zip"), experiment.get("grid")
     if not isinstance(zipped, list) or not isinstance(crossed, dict):
         raise UsageError("it has no grid")
-    axes: list[Any] = [next(iter(table.values()), []) for table in zipped if isinstance(table, dict)]
+    axes: list[Any] = [
+        next(iter(table.values()), []) for table in zipped if isinstance(table, dict)
+    ]
     axes += crossed.values()
     if not all(isinstance(axis, list) for axis in axes):
         raise UsageError("an axis of its grid is not a list")
@@ -138,7 +147,10 @@ def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
             wanted = getattr(runs[i], key)
             same = value in ("", None) or value != value if wanted is None else value == wanted
             if not same:
-                yield f"{key} of run {numbers[i]} is {str(value)[:60]!r}, its experiment says {str(wanted)[:60]!r}"
+                yield (
+                    f"{key} of run {numbers[i]} is {str(value)[:60]!r}, its experiment says "
+                    f"{str(wanted)[:60]!r}"
+                )
                 break
     kept = {int(row) for stored in trajectory.stored_weights for row in stored.runs}
     if kept != (set() if part.weights == "none" else set(range(len(runs)))):
@@ -146,7 +158,10 @@ def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
     for stored in trajectory.stored_weights:
         for row in stored.runs:
             if stored.shape[1:] != (runs[row].network_depth, runs[row].width):
-                yield f"run {numbers[row]} is in weights group '{stored.name}', which has another shape"
+                yield (
+                    f"run {numbers[row]} is in weights group '{stored.name}', which has another "
+                    f"shape"
+                )
                 break
 
 
@@ -156,21 +171,31 @@ def _trajectory_facts(trajectory: Trajectory) -> dict[str, Any]:
         for stored in trajectory.stored_weights
         for row, done in zip(stored.runs, stored.done, strict=True)
     }
-    counters = zip(trajectory.numbers.tolist(), trajectory.run_status, trajectory.records_done.tolist(), strict=True)
+    counters = zip(
+        trajectory.numbers.tolist(),
+        trajectory.run_status,
+        trajectory.records_done.tolist(),
+        strict=True,
+    )
     return {
         "experiment": trajectory.experiment.get("name"),
         "shard": trajectory.attributes.get("shard", ""),
         "note": trajectory.note,
         "records": len(trajectory.steps),
         "runs": [
-            {"run": run, "status": status, "records_done": done,
-             "last_step": int(trajectory.steps[done - 1]) if done else 0, "snapshots_done": snapshots.get(row, 0)}
+            {
+                "run": run,
+                "status": status,
+                "records_done": done,
+                "last_step": int(trajectory.steps[done - 1]) if done else 0,
+                "snapshots_done": snapshots.get(row, 0),
+            }
             for row, (run, status, done) in enumerate(counters)
         ],
-    }  # fmt: skip
+    }
 
 
-# --- samples and studies ---------------------------------------------------------------------------------------------
+# --- samples and studies --------------------------------------------------------------------------
 
 
 def _fractal_problems(samples: Samples) -> Iterator[str]:
@@ -184,7 +209,10 @@ def _fractal_problems(samples: Samples) -> Iterator[str]:
         yield f"its fractal cannot be read ({type(error).__name__})"
     else:
         if fractal.dimension != samples.x.shape[1]:
-            yield f"its points have {samples.x.shape[1]} coordinates, its fractal has dimension {fractal.dimension}"
+            yield (
+                f"its points have {samples.x.shape[1]} coordinates, its fractal has dimension "
+                f"{fractal.dimension}"
+            )
         elif not (np.all(samples.x >= fractal.low) and np.all(samples.x <= 1)):
             yield "points lie outside the base of the fractal"
 

@@ -1,4 +1,5 @@
-"""An existing Dask cluster as the workers of a sweep; needs the package ``distributed`` (extra ``dask``)."""
+"""An existing Dask cluster as the workers of a sweep; needs the package ``distributed`` (extra
+``dask``)."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ _COUNT_EVERY = 5.0  # seconds between two looks at how many workers there are
 class Cluster:
     """A client of the scheduler at ``address`` (tcp://HOST:PORT or tls://HOST:PORT).
 
-    Raises UsageError for another form of address, RunError where nobody answers or ``distributed`` is missing.
-    """
+    Raises UsageError for another form of address, RunError where nobody answers or ``distributed``
+    is missing."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -33,7 +34,8 @@ class Cluster:
         self._counted = -float("inf")
 
     def count(self, at_once: bool = False) -> tuple[int, int]:
-        """Number of workers and of their threads, as they are now or (unless ``at_once``) were a few seconds ago."""
+        """Number of workers and of their threads, as they are now or (unless ``at_once``) were a
+        few seconds ago."""
         if at_once or time.monotonic() - self._counted > _COUNT_EVERY:
             with contextlib.suppress(Exception):  # a scheduler that is gone fails the futures, too
                 counts = self._client.nthreads()
@@ -52,21 +54,32 @@ class Cluster:
 def _connect(address: str) -> Any:
     found = re.fullmatch(r"(?:tcp|tls)://\[?([^\s/]+?)\]?:(\d{1,5})", address)
     if found is None or not 0 < int(found[2]) < 65536:
-        raise UsageError(f"--executor is 'dask:{address}'; accepted is dask:tcp://HOST:PORT, the address that "
-                         "`dask scheduler` prints")  # fmt: skip
+        raise UsageError(
+            f"--executor is 'dask:{address}'; accepted is dask:tcp://HOST:PORT, the address that "
+            "`dask scheduler` prints"
+        )
     try:
         from distributed import Client
     except ImportError as error:
-        raise RunError("--executor dask:… needs the package distributed, which is not installed: "
-                       "pip install '.[dask]' in fracsim's checkout") from error  # fmt: skip
-    for name in ("distributed", "distributed.client"):  # it logs tracebacks; what matters comes back as our sentence
+        raise RunError(
+            "--executor dask:… needs the package distributed, which is not installed: "
+            "pip install '.[dask]' in fracsim's checkout"
+        ) from error
+    for name in (
+        "distributed",
+        "distributed.client",
+    ):  # it logs tracebacks; what matters comes back as our sentence
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", "Sending large graph")  # a run's state has to travel
     try:
-        _knock(found[1], int(found[2]))  # first without Dask, whose client complains for seconds after it has failed
+        _knock(
+            found[1], int(found[2])
+        )  # first without Dask, whose client complains for seconds after it has failed
         return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise RunError(f"no Dask scheduler answers at {address} ({error}); `dask scheduler` starts one") from error
+        raise RunError(
+            f"no Dask scheduler answers at {address} ({error}); `dask scheduler` starts one"
+        ) from error
 
 
 def _knock(host: str, port: int) -> None:

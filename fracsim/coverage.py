@@ -1,7 +1,8 @@
-"""How much of an experiment some files hold: which of its runs are done, under way or missing, and what is to do.
+"""How much of an experiment some files hold: which of its runs are done, under way or missing, and
+what is to do.
 
-A file's own status says what its last writer said. Whether that writer still lives is told by the lock beside it.
-"""
+A file's own status says what its last writer said. Whether that writer still lives is told by the
+lock beside it."""
 
 from __future__ import annotations
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory
 
 STATES = ("done", "diverged", "running", "interrupted", "pending", "missing")
-"""States of a run; where files disagree, the first of these holds. Pending: not begun; missing: in no file."""
+"""States of a run; where files disagree, the first of these holds. Pending: not begun; missing: in
+no file."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """One product file. ``state``: complete, running, interrupted, or dead (its writer is gone and did not say so)."""
+    """One product file. ``state``: complete, running, interrupted, or dead (its writer is gone and
+    did not say so)."""
 
     path: str
     shard: str
@@ -37,8 +40,16 @@ class Holding:
     def run_states(self) -> dict[int, str]:
         """Number of each run -> its state."""
         under_way = "running" if self.state == "running" else "interrupted"
-        words = {"complete": "done", "diverged": "diverged", "running": under_way, "pending": "pending"}
-        return {number: words[status] for number, status in zip(self.numbers, self.run_status, strict=True)}
+        words = {
+            "complete": "done",
+            "diverged": "diverged",
+            "running": under_way,
+            "pending": "pending",
+        }
+        return {
+            number: words[status]
+            for number, status in zip(self.numbers, self.run_status, strict=True)
+        }
 
     def command(self) -> str:
         """The command that goes on with this file."""
@@ -70,7 +81,8 @@ def shard_of(trajectory: Trajectory) -> str:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The runs of an experiment in the files that hold some of them; ``files`` are all of this experiment."""
+    """The runs of an experiment in the files that hold some of them; ``files`` are all of this
+    experiment."""
 
     experiment: Experiment
     files: tuple[Holding, ...]
@@ -103,9 +115,12 @@ class Coverage:
         return [part.shard for part in parts if missing.intersection(part.numbers)]
 
     def commands(self) -> list[str]:
-        """The commands that train what is missing and go on with what was stopped; none for what is running."""
+        """The commands that train what is missing and go on with what was stopped; none for what is
+        running."""
         stopped = [held.command() for held in self.files if held.state in ("interrupted", "dead")]
-        return stopped + [sweep_command(self.files[0].path, shard, "FILE") for shard in self.missing_shards()]
+        return stopped + [
+            sweep_command(self.files[0].path, shard, "FILE") for shard in self.missing_shards()
+        ]
 
 
 class Gathering:
@@ -118,7 +133,8 @@ class Gathering:
         self._experiments: dict[str, Experiment] = {}
 
     def experiment(self, trajectory: Trajectory) -> Experiment | None:
-        """The experiment that made a product; None where it stores none that can be read and has these runs."""
+        """The experiment that made a product; None where it stores none that can be read and has
+        these runs."""
         text = str(trajectory.attributes.get("experiment", ""))
         if text not in self._known:
             try:
@@ -127,7 +143,9 @@ class Gathering:
             except UsageError:
                 self._known[text] = None
         found = self._known[text]
-        return found[1] if found is not None and trajectory.numbers[-1] < len(found[1].runs) else None
+        return (
+            found[1] if found is not None and trajectory.numbers[-1] < len(found[1].runs) else None
+        )
 
     def add(self, trajectory: Trajectory) -> Holding | None:
         """Take in a file; None for one without an experiment."""
@@ -142,12 +160,23 @@ class Gathering:
 
     def coverages(self) -> list[Coverage]:
         """One for each experiment, in the order of the files."""
-        return [Coverage(experiment, tuple(self._files[key])) for key, experiment in self._experiments.items()]
+        return [
+            Coverage(experiment, tuple(self._files[key]))
+            for key, experiment in self._experiments.items()
+        ]
 
 
 def sweep_command(source: str, shard: str, output: str) -> str:
     """The command that trains a shard ("" for the whole) of the experiment stored in ``source``."""
-    words = ["fracsim", "sweep", "--from", source, *(["--shard", shard] if shard else []), "-o", output]
+    words = [
+        "fracsim",
+        "sweep",
+        "--from",
+        source,
+        *(["--shard", shard] if shard else []),
+        "-o",
+        output,
+    ]
     return shlex.join(words)
 
 

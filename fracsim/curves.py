@@ -1,8 +1,9 @@
 """Approximation curves P(0..n): how much of the distribution each level of detail settles.
 
-P(j) = 1 - Pr[x ∈ K_j and y = -1] rises from P(0) = 1/2 to P(n) = 1. A *coarse* curve rises at the first levels, a
-*fine* one stays near 1/2 until the last. The authors give each level j = 1..n (1 the coarsest) a weight v_j, Σ v = 1;
-walking down, level j turns a point into a negative with probability 1 - 2^(-v_j). In closed form
+P(j) = 1 - Pr[x ∈ K_j and y = -1] rises from P(0) = 1/2 to P(n) = 1. A *coarse* curve rises at the
+first levels, a *fine* one stays near 1/2 until the last. The authors give each level j = 1..n (1
+the coarsest) a weight v_j, Σ v = 1; walking down, level j turns a point into a negative with
+probability 1 - 2^(-v_j). In closed form
 
     P(j) = 3/2 - 2^(-S_j),   S_j = v_1 + … + v_j.
 """
@@ -65,14 +66,16 @@ class Curve:
         else:
             if self.parameter > n:
                 raise UsageError(
-                    f"curve {self.name} weights the {self.parameter:g} finest levels, but the fractal depth is only {n}"
+                    f"curve {self.name} weights the {self.parameter:g} finest levels, but the "
+                    f"fractal depth is only {n}"
                 )
             v = (j > n - self.parameter).astype(float)
         return v / v.sum()
 
 
 def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:
-    """The curve meant by ``"4"``, ``4``, ``"polynomial:2.5"``, ``"finest:2"``, ``"0.5,0.7,1"`` or ``[0.5, 0.7, 1]``.
+    """The curve meant by ``"4"``, ``4``, ``"polynomial:2.5"``, ``"finest:2"``, ``"0.5,0.7,1"`` or
+    ``[0.5, 0.7, 1]``.
 
     UsageError where it is none of these.
     """
@@ -90,7 +93,9 @@ def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:
         return Curve(name, family, _power(parameter))
     if family == "finest" and colon:
         return Curve(name, family, _count(parameter))
-    raise UsageError(f"unknown curve '{name}'{nearest(family, ('polynomial', 'finest'))} ({ACCEPTED})")
+    raise UsageError(
+        f"unknown curve '{name}'{nearest(family, ('polynomial', 'finest'))} ({ACCEPTED})"
+    )
 
 
 def _power(text: str) -> float:
@@ -105,7 +110,9 @@ def _power(text: str) -> float:
 
 def _count(text: str) -> float:
     if not (text.isdecimal() and len(text) < 10 and int(text) >= 1):
-        raise UsageError(f"curve finest:M needs a whole number M of levels, at least 1, not '{text}'")
+        raise UsageError(
+            f"curve finest:M needs a whole number M of levels, at least 1, not '{text}'"
+        )
     return float(text)
 
 
@@ -113,12 +120,16 @@ def _from_list(given: Sequence[object]) -> Curve:
     try:
         points = [float(value) for value in given]  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise UsageError(f"the curve's list P(0), …, P(n) holds something that is not a number: {given}") from None
+        raise UsageError(
+            f"the curve's list P(0), …, P(n) holds something that is not a number: {given}"
+        ) from None
     text = ",".join(f"{value:g}" for value in points)
     if len(points) < 2:
         raise UsageError(f"the curve's list P(0), …, P(n) needs at least two values, not '{text}'")
     if not (abs(points[0] - 0.5) <= _ENDS and abs(points[-1] - 1) <= _ENDS):
-        raise UsageError(f"a curve starts at P(0) = 0.5 and ends at P(n) = 1, but the list is {text}")
+        raise UsageError(
+            f"a curve starts at P(0) = 0.5 and ends at P(n) = 1, but the list is {text}"
+        )
     points[0], points[-1] = 0.5, 1.0
     if not all(before <= after for before, after in itertools.pairwise(points)):
         raise UsageError(f"a curve never falls, but the list is {text}")

@@ -1,4 +1,5 @@
-"""The data of runs: training and test points, drawn once, and stacked where runs are trained side by side."""
+"""The data of runs: training and test points, drawn once, and stacked where runs are trained side
+by side."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from fracsim.runs import Run
 
 @dataclass(frozen=True)
 class RunData:
-    """Training and test points of one run or of several, in their float type; ``sets`` data sets, N test points."""
+    """Training and test points of one run or of several, in their float type; ``sets`` data sets, N
+    test points."""
 
     source: Dataset | Stream | Population
     x: np.ndarray
@@ -29,9 +31,13 @@ class RunData:
 def distribution_key(run: Run) -> tuple[Hashable, ...]:
     """Equal for runs on the same distribution."""
     return (
-        run.fractal_definition or run.fractal, run.fractal_depth, run.curve, run.gap, run.positive_margin,
+        run.fractal_definition or run.fractal,
+        run.fractal_depth,
+        run.curve,
+        run.gap,
+        run.positive_margin,
         run.negative_margin,
-    )  # fmt: skip
+    )
 
 
 def data_key(run: Run) -> tuple[Hashable, ...]:
@@ -41,7 +47,8 @@ def data_key(run: Run) -> tuple[Hashable, ...]:
 
 
 def sets_of(runs: Sequence[Run]) -> tuple[list[Run], np.ndarray]:
-    """One run of each data set, in the order in which ``runs`` first name them, and each run's set (R,)."""
+    """One run of each data set, in the order in which ``runs`` first name them, and each run's set
+    (R,)."""
     keys = [data_key(run) for run in runs]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     of_key = dict(zip(reversed(keys), reversed(runs), strict=True))
@@ -67,8 +74,8 @@ def make_data(run: Run, backend: Any) -> RunData:
 
 
 def place_data(runs: Sequence[Run], backend: Any) -> RunData:
-    """The data of runs that can be trained side by side, their sets in the order of ``sets_of``, where the backend's
-    verbs reach them fastest."""
+    """The data of runs that can be trained side by side, their sets in the order of ``sets_of``,
+    where the backend's verbs reach them fastest."""
     firsts, _ = sets_of(runs)
     parts = [make_data(run, backend) for run in firsts]
     x, y, level = (_stack([getattr(part, name) for part in parts]) for name in ("x", "y", "level"))

@@ -1,4 +1,5 @@
-"""Fractal distributions D_n: half positives in K_n, half negatives spread over the gaps by an approximation curve."""
+"""Fractal distributions D_n: half positives in K_n, half negatives spread over the gaps by an
+approximation curve."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,7 +32,8 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Distribution:
-    """The distribution of one fractal, depth and curve; UsageError where it cannot be drawn from."""
+    """The distribution of one fractal, depth and curve; UsageError where it cannot be drawn
+    from."""
 
     fractal: Fractal
     fractal_depth: int
@@ -42,7 +44,8 @@ class Distribution:
     positive_margin: float = 0.0
     """γ: positives lie in the innermost cell shrunk by 1 - γ."""
     negative_margin: float = 0.0
-    """δ: negatives lie outside the images enlarged by 1 + δ and off their own cell's border by δ."""
+    """δ: negatives lie outside the images enlarged by 1 + δ and off their own cell's border by
+    δ."""
 
     def __post_init__(self) -> None:
         self.fractal.check_depth(self.fractal_depth, least=1)
@@ -53,21 +56,28 @@ class Distribution:
         for name in ("positive_margin", "negative_margin"):
             margin = getattr(self, name)
             if not 0 <= margin <= GREATEST_MARGIN:
-                raise UsageError(f"{name} must be a number from 0 to {GREATEST_MARGIN}, not {margin!r}")
+                raise UsageError(
+                    f"{name} must be a number from 0 to {GREATEST_MARGIN}, not {margin!r}"
+                )
         self._check_room()
 
     def law(self) -> Law:
         """The arrays and numbers that kernels take."""
         gap = GAPS.index(str(self.gap))
         curve = self.curve.values(self.fractal_depth)
-        return make_law(self.fractal.geometry(), curve, gap, self.positive_margin, self.negative_margin)
+        return make_law(
+            self.fractal.geometry(), curve, gap, self.positive_margin, self.negative_margin
+        )
 
     def sample(self, count: int, seed: int = 0, purpose: int = SAMPLE, first: int = 0) -> Sample:
-        """Samples ``first`` … ``first + count - 1`` of the stream (seed, purpose), each independent of the others."""
+        """Samples ``first`` … ``first + count - 1`` of the stream (seed, purpose), each independent
+        of the others."""
         if not 0 <= seed < 2**64:
             raise UsageError(f"seed must be a whole number from 0 to 2^64 - 1, not {seed!r}")
         if not (count >= 0 and 0 <= first <= 2**64 - count):
-            raise UsageError(f"count and first must be whole numbers, at least 0, not {count!r} and {first!r}")
+            raise UsageError(
+                f"count and first must be whole numbers, at least 0, not {count!r} and {first!r}"
+            )
         return Sample(*sample(self.fractal.geometry(), self.law(), seed, purpose, first, count))
 
     def _check_room(self) -> None:
@@ -75,22 +85,29 @@ class Distribution:
             self.fractal.check_centre()
         elif self.fractal.gap_share < LEAST_SHARE:
             raise UsageError(
-                f"fractal {self.fractal.name}: the images leave only {max(self.fractal.gap_share, 0):.2g} of a cell "
+                f"fractal {self.fractal.name}: the images leave only "
+                f"{max(self.fractal.gap_share, 0):.2g} of a cell "
                 f"free for negatives; at least {LEAST_SHARE:g} is needed"
             )
         if self.negative_margin > 0 and self._free_share() < LEAST_SHARE:
             raise UsageError(
-                f"negative_margin {self.negative_margin:g} leaves the negatives of {self.fractal.name} no room "
+                f"negative_margin {self.negative_margin:g} leaves the negatives of "
+                f"{self.fractal.name} no room "
                 f"(less than {LEAST_SHARE:g} of the gap is left)"
             )
 
     def _free_share(self) -> float:
-        """Share of proposed negatives that the margin δ leaves: an estimate from points that are always the same."""
+        """Share of proposed negatives that the margin δ leaves: an estimate from points that are
+        always the same."""
         g = self.fractal.geometry()
         centre, half = 0.5 * (g.low + 1), 0.5 * (1 - g.low)
         reach = min(1 / 3 if self.gap == "centre" else 1.0, 1 - self.negative_margin)
-        points = centre + half * reach * np.random.default_rng(0).uniform(-1, 1, (2**14, self.fractal.dimension))
+        points = centre + half * reach * np.random.default_rng(0).uniform(
+            -1, 1, (2**14, self.fractal.dimension)
+        )
         free = np.ones(len(points), dtype=bool)
         for matrix, offset in zip(g.inverse_matrices, g.inverse_offsets, strict=True):
-            free &= np.abs(points @ matrix.T + offset - centre).max(axis=1) > half * (1 + self.negative_margin)
+            free &= np.abs(points @ matrix.T + offset - centre).max(axis=1) > half * (
+                1 + self.negative_margin
+            )
         return float(free.mean())

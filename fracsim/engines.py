@@ -1,16 +1,21 @@
 """Engines: where the slices of a sweep are computed. Results do not depend on the engine.
 
-    threads     of this process: the default, and the fastest on one machine
-    processes   of this machine, one for each slot
-    dask:…      an existing Dask cluster
-    any concurrent.futures.Executor: a task and its result can be pickled, and nothing is shared with the sweep
-"""
+threads     of this process: the default, and the fastest on one machine processes   of this
+machine, one for each slot dask:…      an existing Dask cluster any concurrent.futures.Executor: a
+task and its result can be pickled, and nothing is shared with the sweep"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from typing import Any
 
 from fracsim import __version__
@@ -31,10 +36,12 @@ class Engine:
     """An executor of the caller's, which stays his; a context manager."""
 
     patience = SLICE_SECONDS + 2.0
-    """Seconds for which slices are waited for once the sweep stops; those that take longer are given up."""
+    """Seconds for which slices are waited for once the sweep stops; those that take longer are
+    given up."""
 
     processes = 0
-    """On this machine, that hold data sets and libraries of their own; 0: the workers are elsewhere, or unknown."""
+    """On this machine, that hold data sets and libraries of their own; 0: the workers are
+    elsewhere, or unknown."""
 
     def __init__(self, name: str, executor: Any, slots: int, reason: str) -> None:
         self.name, self.reason = name, reason
@@ -54,15 +61,20 @@ class Engine:
     def submit(
         self, task: Task, should_stop: Callable[[], bool], on_progress: Callable[[int], None]
     ) -> Future[Done]:
-        """Start a task; the callbacks reach only workers on this machine. ``result`` tells what went wrong, if so."""
+        """Start a task; the callbacks reach only workers on this machine. ``result`` tells what
+        went wrong, if so."""
         return self._send(work, task)
 
     def result(self, future: Future[Done]) -> Done:
-        """What a task gave. Raises RunError where the executor failed, else whatever the task raised."""
+        """What a task gave. Raises RunError where the executor failed, else whatever the task
+        raised."""
         return self._wait_for(future, Done)
 
-    def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
-        """What the first worker says of itself (``machine_of``), so that nothing is written where none can work.
+    def machine(
+        self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]
+    ) -> dict[str, str]:
+        """What the first worker says of itself (``machine_of``), so that nothing is written where
+        none can work.
 
         Raises RunError.
         """
@@ -72,13 +84,18 @@ class Engine:
         while not wait([future], timeout=_TICK).done:
             if stop():
                 future.cancel()
-                raise Stopped(f"stopped before a worker of {self.name} had answered: give the same command again")
+                raise Stopped(
+                    f"stopped before a worker of {self.name} had answered: give the same command "
+                    f"again"
+                )
         try:
             return self._wait_for(future, dict)
         except RunError:
             raise
         except Exception as error:
-            raise RunError(f"no worker of {self.name} can work: {type(error).__name__}: {error}") from error
+            raise RunError(
+                f"no worker of {self.name} can work: {type(error).__name__}: {error}"
+            ) from error
 
     def news(self) -> list[str]:
         """Sentences on what has become of workers since the last call."""
@@ -96,18 +113,30 @@ class Engine:
         try:
             answer = future.result()
         except (BrokenExecutor, CancelledError) as error:
-            how = "gave the work up (was it shut down?)" if isinstance(error, CancelledError) else "lost its workers"
+            how = (
+                "gave the work up (was it shut down?)"
+                if isinstance(error, CancelledError)
+                else "lost its workers"
+            )
             raise RunError(f"{self.name} {how}{f': {error}' if str(error) else ''}") from error
         except ModuleNotFoundError as error:
-            raise RunError(f"a worker of {self.name} cannot import all it needs: {error}") from error
+            raise RunError(
+                f"a worker of {self.name} cannot import all it needs: {error}"
+            ) from error
         except Exception as error:
             if type(error).__name__ == "KilledWorker":
-                raise RunError(f"workers of {self.name} ended, one after the other, while they had the same slice of "
-                               "a run (is their memory full?)") from error  # fmt: skip
+                raise RunError(
+                    f"workers of {self.name} ended, one after the other, while they had the same "
+                    f"slice of "
+                    "a run (is their memory full?)"
+                ) from error
             raise
         if not isinstance(answer, kind):
-            raise RunError(f"{self.name} gave back an object of type {type(answer).__name__}, which no worker of "
-                           "fracsim does")  # fmt: skip
+            raise RunError(
+                f"{self.name} gave back an object of type {type(answer).__name__}, which no "
+                f"worker of "
+                "fracsim does"
+            )
         return answer
 
 
@@ -118,7 +147,9 @@ class Threads(Engine):
     processes = 1
 
     def __init__(self, slots: int, reason: str) -> None:
-        super().__init__("threads", ThreadPoolExecutor(slots, thread_name_prefix="fracsim"), slots, reason)
+        super().__init__(
+            "threads", ThreadPoolExecutor(slots, thread_name_prefix="fracsim"), slots, reason
+        )
 
     def __exit__(self, *error: object) -> None:
         # A thread that compiles takes half a minute: whoever aborts does not wait for it.
@@ -130,7 +161,9 @@ class Threads(Engine):
         """Start a task."""
         return self._send(work, task, should_stop, on_progress)
 
-    def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
+    def machine(
+        self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]
+    ) -> dict[str, str]:
         """This one."""
         return introduce(backend.name)
 
@@ -159,7 +192,8 @@ class Processes(Threads):
 
 
 class Dask(Engine):
-    """The workers of a Dask cluster, also those that join later. Dask does the slices of a lost worker again."""
+    """The workers of a Dask cluster, also those that join later. Dask does the slices of a lost
+    worker again."""
 
     def __init__(self, address: str, most: int, reason: str) -> None:
         self._cluster = Cluster(address)
@@ -174,7 +208,9 @@ class Dask(Engine):
         """As many as its workers have threads just now, within what was asked for."""
         return max(1, min(self._slots, self._cluster.count()[1]))
 
-    def machine(self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]) -> dict[str, str]:
+    def machine(
+        self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]
+    ) -> dict[str, str]:
         """What the first worker says of itself; there may have been none until now."""
         found = super().machine(backend, stop, say)
         self._workers, _ = self._cluster.count(at_once=True)
@@ -186,20 +222,29 @@ class Dask(Engine):
         if before == self._workers:
             return []
         plural = "" if self._workers == 1 else "s"
-        return [f"{self._workers} worker{plural} of {self.name} now, {before} before" if self._workers else
-                f"no worker of {self.name} is left: waiting for one"]  # fmt: skip
+        return [
+            f"{self._workers} worker{plural} of {self.name} now, {before} before"
+            if self._workers
+            else f"no worker of {self.name} is left: waiting for one"
+        ]
 
 
-def make_engine(engine: str | Executor, threads: int | None, groups: int, side_by_side: bool = False) -> Engine:
-    """The engine of that name, or around an executor of the caller's, for at most ``threads`` groups of runs at once.
+def make_engine(
+    engine: str | Executor, threads: int | None, groups: int, side_by_side: bool = False
+) -> Engine:
+    """The engine of that name, or around an executor of the caller's, for at most ``threads``
+    groups of runs at once.
 
-    ``side_by_side``: a group is a launch on a device, for which a thread only waits.
-    Raises UsageError for an unknown name or an absurd number, RunError where a cluster does not answer.
+    ``side_by_side``: a group is a launch on a device, for which a thread only waits. Raises
+    UsageError for an unknown name or an absurd number, RunError where a cluster does not answer.
     """
     if isinstance(engine, Executor):
         count = None if threads else workers_of(engine)
-        slots, reason = choose_threads(threads, groups, side_by_side) if count is None else (
-            min(count, groups), "as many as the executor has workers")  # fmt: skip
+        slots, reason = (
+            choose_threads(threads, groups, side_by_side)
+            if count is None
+            else (min(count, groups), "as many as the executor has workers")
+        )
         return Engine(type(engine).__name__, engine, slots, reason)
     if engine == "threads":
         return Threads(*choose_threads(threads, groups, side_by_side))
@@ -208,18 +253,27 @@ def make_engine(engine: str | Executor, threads: int | None, groups: int, side_b
             return Processes(1, "one for the device")
         return Processes(*choose_threads(threads, groups, side_by_side))
     if engine.startswith("dask:"):
-        most, reason = choose_threads(threads, groups) if threads else (groups, "as many as its workers have threads")
+        most, reason = (
+            choose_threads(threads, groups)
+            if threads
+            else (groups, "as many as its workers have threads")
+        )
         return Dask(engine.removeprefix("dask:"), most, reason)
     raise UsageError(f"--executor is '{engine}'{nearest(engine, _NAMES)} (accepted: {ACCEPTED})")
 
 
-def choose_threads(requested: int | None, groups: int, side_by_side: bool = False) -> tuple[int, str]:
-    """How many groups of runs are trained at once and the reason, as a phrase; on the CPU a group is one run.
+def choose_threads(
+    requested: int | None, groups: int, side_by_side: bool = False
+) -> tuple[int, str]:
+    """How many groups of runs are trained at once and the reason, as a phrase; on the CPU a group
+    is one run.
 
     Raises UsageError for an absurd request.
     """
     if requested is not None and not 1 <= requested <= MOST_THREADS:
-        raise UsageError(f"--threads is {requested}; accepted is a whole number from 1 to {MOST_THREADS}")
+        raise UsageError(
+            f"--threads is {requested}; accepted is a whole number from 1 to {MOST_THREADS}"
+        )
     if side_by_side:
         count, reason = min(groups, MOST_GROUPS), "one for each launch, a group of equal networks"
         return (requested, "as asked") if requested and requested < count else (count, reason)
@@ -238,4 +292,8 @@ def workers_of(executor: Executor) -> int | None:
         if isinstance(count, int) and count > 0:
             return count
     client = getattr(executor, "_client", None)  # Dask's
-    return sum(client.nthreads().values()) or None if client is not None and hasattr(client, "nthreads") else None
+    return (
+        sum(client.nthreads().values()) or None
+        if client is not None and hasattr(client, "nthreads")
+        else None
+    )

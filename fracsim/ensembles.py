@@ -1,8 +1,9 @@
-"""Ensembles: which runs are trained side by side, as one group, and how much of a device's memory groups may take.
+"""Ensembles: which runs are trained side by side, as one group, and how much of a device's memory
+groups may take.
 
-On the CPU a group is one run. A backend that gains by many runs trains a group in one launch: runs of one network
-shape, one rule and one kind of data, at the same step. No result depends on the grouping.
-"""
+On the CPU a group is one run. A backend that gains by many runs trains a group in one launch: runs
+of one network shape, one rule and one kind of data, at the same step. No result depends on the
+grouping."""
 
 from __future__ import annotations
 
@@ -21,22 +22,31 @@ MOST_GROUPS = 32
 """Groups in flight at once where a group is a launch."""
 
 _SHARE = 0.8
-"""Of a device's free memory, for all groups in flight; a group is at most half of that, so that two can be."""
+"""Of a device's free memory, for all groups in flight; a group is at most half of that, so that two
+can be."""
 
 Group = tuple[int, ...]
 """Rows of the runs of a group."""
 
 
 def group_key(run: Run) -> Hashable:
-    """Equal for runs that can be trained side by side: shape, rule, precision, records, kind and number of points.
+    """Equal for runs that can be trained side by side: shape, rule, precision, records, kind and
+    number of points.
 
     A training set may be another for each run; a stream has one distribution for all.
     """
     drawn = (run.train_points,) if run.data == "dataset" else distribution_key(run)
     return (
-        shape_of(run), rule_of(run), run.precision, run.steps, run.record_every, run.data, run.test_points,
-        run.fractal_depth, drawn,
-    )  # fmt: skip
+        shape_of(run),
+        rule_of(run),
+        run.precision,
+        run.steps,
+        run.record_every,
+        run.data,
+        run.test_points,
+        run.fractal_depth,
+        drawn,
+    )
 
 
 def check_data(runs: Iterable[Run], backend: Any) -> None:
@@ -44,15 +54,18 @@ def check_data(runs: Iterable[Run], backend: Any) -> None:
     for run in runs:
         if run.data not in backend.kinds_of_data:
             kinds = " or ".join(backend.kinds_of_data)
-            raise UsageError(f"{label('data')} is {run.data}; accepted with --backend {backend.name} is {kinds}, and "
-                             f"{run.data} with --backend cpu")  # fmt: skip
+            raise UsageError(
+                f"{label('data')} is {run.data}; accepted with --backend {backend.name} is "
+                f"{kinds}, and "
+                f"{run.data} with --backend cpu"
+            )
 
 
 class Ensembles:
     """The groups that runs are trained in by a backend.
 
-    Raises UsageError as ``check_data``, RunError where a run alone is larger than the device's free memory.
-    """
+    Raises UsageError as ``check_data``, RunError where a run alone is larger than the device's free
+    memory."""
 
     def __init__(self, runs: Sequence[Run], backend: Any) -> None:
         check_data(runs, backend)
@@ -81,7 +94,9 @@ class Ensembles:
         parts = []
         for found in together.values():
             most = max(1.0, self._budget / 2 / max(self.sizes[found[0]], 1.0))
-            parts += np.array_split(found, math.ceil(len(found) / int(most)) if len(found) > most else 1)
+            parts += np.array_split(
+                found, math.ceil(len(found) / int(most)) if len(found) > most else 1
+            )
         return [tuple(part.tolist()) for part in parts]
 
     def taken(self, groups: Iterable[Group]) -> float:
@@ -101,24 +116,34 @@ class Ensembles:
         return flying
 
     def was_too_much(self, flying: Iterable[Group]) -> None:
-        """Remember that the device had no memory for so many at once: from now on no more than half as much."""
+        """Remember that the device had no memory for so many at once: from now on no more than half
+        as much."""
         self._budget = min(self._budget, self.taken(flying)) / 2
 
     def too_large(self, row: int, name: str) -> str:
         """A sentence on a run for which there is too little memory."""
         free = self.backend.free_memory()
         has = "" if free is None else f", of which {gigabytes(free)} are free"
-        return f"{name} takes {gigabytes(self.sizes[row])} of the memory of {self.backend.device}{has}"
+        return (
+            f"{name} takes {gigabytes(self.sizes[row])} of the memory of {self.backend.device}{has}"
+        )
 
     def _check_largest(self, runs: Sequence[Run]) -> None:
         row = int(np.argmax(self.sizes))
         if self.sizes[row] > self._budget:
             run = runs[row]
-            network = f"a network of depth {run.network_depth} and width {run.width} with its points"
-            raise RunError(f"{self.too_large(row, network)}; fracsim uses at most {_SHARE:.0%} (a narrower network, a "
-                           "smaller batch or --backend cpu takes less of it)")  # fmt: skip
+            network = (
+                f"a network of depth {run.network_depth} and width {run.width} with its points"
+            )
+            raise RunError(
+                f"{self.too_large(row, network)}; fracsim uses at most {_SHARE:.0%} (a narrower "
+                f"network, a "
+                "smaller batch or --backend cpu takes less of it)"
+            )
 
 
 def _size(run: Run, backend: Any) -> float:
     shape = shape_of(run)
-    return backend.bytes_per_run(shape, rule_of(run), np.dtype(run.precision)) + data_bytes(run, shape.inputs)
+    return backend.bytes_per_run(shape, rule_of(run), np.dtype(run.precision)) + data_bytes(
+        run, shape.inputs
+    )

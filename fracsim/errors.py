@@ -1,7 +1,8 @@
-"""What can go wrong, in the words of the person who has to mend it: each error is one clear sentence.
+"""What can go wrong, in the words of the person who has to mend it: each error is one clear
+sentence.
 
-The command line turns a ``UsageError`` into exit code 2, a ``RunError`` into 1 and, of these, ``Stopped`` into 75.
-"""
+The command line turns a ``UsageError`` into exit code 2, a ``RunError`` into 1 and, of these,
+``Stopped`` into 75."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -12,7 +13,8 @@ class UsageError(ValueError):
 
 
 class RunError(RuntimeError):
-    """The input is right but the work cannot be done (too little memory, an output in the way, …)."""
+    """The input is right but the work cannot be done (too little memory, an output in the way,
+    …)."""
 
 
 class Stopped(RunError):
@@ -20,7 +22,8 @@ class Stopped(RunError):
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """``"; did you mean 'vicsek'?"`` for the candidate closest to ``name``, or ``""`` where none is close."""
+    """``"; did you mean 'vicsek'?"`` for the candidate closest to ``name``, or ``""`` where none is
+    close."""
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     close = get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.6)
     return f"; did you mean '{by_lower_case[close[0]]}'?" if close else ""

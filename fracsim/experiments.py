@@ -1,4 +1,5 @@
-"""Experiments: a named grid of runs, read from TOML, resolved so that a product file can be rerun from itself.
+"""Experiments: a named grid of runs, read from TOML, resolved so that a product file can be rerun
+from itself.
 
     experiment.toml / options -> Experiment -> [Run]
 
@@ -22,7 +23,15 @@ from fracsim.runs import SETTINGS, Run, make_run
 from fracsim.starts import check_starts, pin_starts, without_path
 from fracsim.tables import parse_toml
 
-__all__ = ["WEIGHTS", "Experiment", "Run", "experiment_names", "load_experiment", "make_experiment", "make_run"]
+__all__ = [
+    "WEIGHTS",
+    "Experiment",
+    "Run",
+    "experiment_names",
+    "load_experiment",
+    "make_experiment",
+    "make_run",
+]
 
 WEIGHTS = ("none", "final", "records")
 """Which weights a product keeps: none, those after the last step, or those of every record."""
@@ -37,9 +46,9 @@ _SHARED_KEYS = ("steps", "record_every")  # the product file has one axis of ste
 class Experiment:
     """R runs that make one product file. Build it with ``load_experiment`` or ``make_experiment``.
 
-    ``fixed``, ``crossed`` and ``zipped`` hold every key once (see ``fracsim.grids``); ``fractals`` holds the maps of
-    each fractal by name (``Fractal.to_dict``), so that nothing outside the experiment is needed to rerun it.
-    """
+    ``fixed``, ``crossed`` and ``zipped`` hold every key once (see ``fracsim.grids``); ``fractals``
+    holds the maps of each fractal by name (``Fractal.to_dict``), so that nothing outside the
+    experiment is needed to rerun it."""
 
     name: str
     description: str
@@ -62,14 +71,26 @@ class Experiment:
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """The R runs, in the order of the product file, checked one by one. Raises UsageError."""
-        definitions = {name: json.dumps(definition, sort_keys=True) for name, definition in self.fractals.items()}
+        definitions = {
+            name: json.dumps(definition, sort_keys=True)
+            for name, definition in self.fractals.items()
+        }
         runs = []
         for settings in self.grid.variants():
             run = make_run(settings)
             gap = run.gap or self.fractals[run.fractal]["gap"]
-            period = run.steps if run.schedule == "cosine" and run.schedule_period is None else run.schedule_period
+            period = (
+                run.steps
+                if run.schedule == "cosine" and run.schedule_period is None
+                else run.schedule_period
+            )
             runs.append(
-                dataclasses.replace(run, gap=gap, schedule_period=period, fractal_definition=definitions[run.fractal])
+                dataclasses.replace(
+                    run,
+                    gap=gap,
+                    schedule_period=period,
+                    fractal_definition=definitions[run.fractal],
+                )
             )
         return tuple(runs)
 
@@ -84,8 +105,8 @@ class Experiment:
         return max(run.network_depth for run in self.runs) + 1
 
     def validate(self) -> None:
-        """Raise UsageError where a run, a distribution or the whole makes no sense, and FileError where a network to
-        start from is gone or has changed."""
+        """Raise UsageError where a run, a distribution or the whole makes no sense, and FileError
+        where a network to start from is gone or has changed."""
         self._validate_settings()
         check_starts(self.runs)
 
@@ -93,14 +114,21 @@ class Experiment:
         for key in _SHARED_KEYS:
             if key in self.varied:
                 raise UsageError(
-                    f"{key} cannot vary within an experiment: all runs of a file share their recorded steps"
+                    f"{key} cannot vary within an experiment: all runs of a file share their "
+                    f"recorded steps"
                 )
         distributions = {
             (
-                run.fractal, run.fractal_depth, run.curve, run.gap, run.positive_margin, run.negative_margin, run.data,
+                run.fractal,
+                run.fractal_depth,
+                run.curve,
+                run.gap,
+                run.positive_margin,
+                run.negative_margin,
+                run.data,
             ): run
             for run in self.runs
-        }  # fmt: skip
+        }
         for run in distributions.values():
             run.distribution()
 
@@ -114,7 +142,11 @@ class Experiment:
             grid.override(key, value)
         known = {} if "fractal" in overrides else self.fractals
         return make_experiment(
-            grid, name=self.name, description=self.description, weights=weights or self.weights, fractals=known
+            grid,
+            name=self.name,
+            description=self.description,
+            weights=weights or self.weights,
+            fractals=known,
         )
 
     def to_json(self) -> str:
@@ -126,7 +158,9 @@ class Experiment:
                 "weights": self.weights,
                 "settings": self.fixed,
                 "grid": {key: list(values) for key, values in self.crossed.items()},
-                "zip": [{key: list(values) for key, values in table.items()} for table in self.zipped],
+                "zip": [
+                    {key: list(values) for key, values in table.items()} for table in self.zipped
+                ],
                 "fractals": self.fractals,
             },
             ensure_ascii=False,
@@ -144,9 +178,16 @@ class Experiment:
                 grid.zip(table)
             for key, axis in value["grid"].items():
                 grid.cross(key, axis)
-            names = (str(value["name"]), str(value["description"]), _checked_weights(value["weights"]))
-            experiment = cls(*names, grid.fixed, grid.crossed, tuple(grid.zipped), dict(value["fractals"]))
-            experiment._validate_settings()  # a product stays readable where the network it started from is gone
+            names = (
+                str(value["name"]),
+                str(value["description"]),
+                _checked_weights(value["weights"]),
+            )
+            experiment = cls(
+                *names, grid.fixed, grid.crossed, tuple(grid.zipped), dict(value["fractals"])
+            )
+            # a product stays readable where the network it started from is gone
+            experiment._validate_settings()
             return experiment
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, UsageError):
@@ -154,11 +195,15 @@ class Experiment:
             raise UsageError(f"the stored experiment cannot be read: {error!r}") from error
 
     def hash(self) -> str:
-        """Hex sha256 of what decides the product's numbers: the runs with their fractals, and which weights are kept.
+        """Hex sha256 of what decides the product's numbers: the runs with their fractals, and which
+        weights are kept.
 
-        Names, threads, output path and verbosity are left out; two ways of writing the same runs have one hash.
-        """
-        runs = [{**dataclasses.asdict(run), "init_from": without_path(run.init_from)} for run in self.runs]
+        Names, threads, output path and verbosity are left out; two ways of writing the same runs
+        have one hash."""
+        runs = [
+            {**dataclasses.asdict(run), "init_from": without_path(run.init_from)}
+            for run in self.runs
+        ]
         content = {"weights": self.weights, "runs": runs}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -173,8 +218,8 @@ def make_experiment(
 ) -> Experiment:
     """Resolve a grid: defaults filled in, fractals loaded, every run checked. Raises UsageError.
 
-    A fractal given by path is known by its own name from here on; one that ``fractals`` defines is not looked up.
-    """
+    A fractal given by path is known by its own name from here on; one that ``fractals`` defines is
+    not looked up."""
     fractals = dict(fractals or {})
 
     def resolve(text: str) -> str:
@@ -185,10 +230,18 @@ def make_experiment(
         fractal, shipped = load_fractal(text), text.partition(":")[0] in fractal_names()
         name = text if shipped else fractal.name
         if not shipped and name.partition(":")[0] in fractal_names():
-            raise UsageError(f"the fractal of {text} has the name of a shipped one, '{name}'; give it another name")
-        definition = {key: value for key, value in fractal.to_dict().items() if key != "description"}
+            raise UsageError(
+                f"the fractal of {text} has the name of a shipped one, '{name}'; give it another "
+                f"name"
+            )
+        definition = {
+            key: value for key, value in fractal.to_dict().items() if key != "description"
+        }
         if fractals.setdefault(name, definition) != definition:
-            raise UsageError(f"two different fractals of this experiment are named '{name}'; rename one in its file")
+            raise UsageError(
+                f"two different fractals of this experiment are named '{name}'; rename one in its "
+                f"file"
+            )
         return name
 
     resolved = Grid(dict(grid.fixed), dict(grid.crossed), [dict(table) for table in grid.zipped])
@@ -207,7 +260,9 @@ def make_experiment(
     experiment = Experiment(name, description, weights, ordered, resolved.crossed, zipped, fractals)
     experiment.validate()
     if len(experiment.to_json().encode()) > _LONGEST_JSON:
-        raise UsageError("the experiment's lists or maps are too long to be stored in a product (60 kB of JSON)")
+        raise UsageError(
+            "the experiment's lists or maps are too long to be stored in a product (60 kB of JSON)"
+        )
     return experiment
 
 
@@ -226,10 +281,9 @@ def load_experiment(
 ) -> Experiment:
     """The experiment of that name, or of that TOML file, resolved and checked.
 
-    ``quick`` applies its [quick] table; then ``overrides``, key -> value, where a list or range makes an axis;
-    ``weights`` replaces the file's. Raises UsageError for an unknown name or key, naming the nearest, and for values
-    out of range.
-    """
+    ``quick`` applies its [quick] table; then ``overrides``, key -> value, where a list or range
+    makes an axis; ``weights`` replaces the file's. Raises UsageError for an unknown name or key,
+    naming the nearest, and for values out of range."""
     name, text = _read(str(name_or_path))
     table = parse_toml(text, str(name_or_path))
     grid = Grid()
@@ -269,7 +323,8 @@ def _read(name_or_path: str) -> tuple[str, str]:
 
 
 def _apply(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[str]) -> None:
-    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what was there.
+    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what
+    was there.
 
     ``others`` are the keys that may stand beside settings.
     """

@@ -1,8 +1,8 @@
 """Grids of settings: lists and ranges over any key, crossed ([grid]) or varied together ([[zip]]).
 
-An axis is a list of values, or a range: ``{start, stop, step}`` (``stop`` included, ``step`` 1 unless given) or
-``{start, stop, num, log}`` (``num`` values, evenly spaced or, with ``log = true``, evenly spaced ratios).
-"""
+An axis is a list of values, or a range: ``{start, stop, step}`` (``stop`` included, ``step`` 1
+unless given) or ``{start, stop, num, log}`` (``num`` values, evenly spaced or, with ``log = true``,
+evenly spaced ratios)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _RANGE_KEYS = ("start", "stop", "step", "num", "log")
 
 @dataclass
 class Grid:
-    """Fixed settings, crossed axes and zipped axes; every key stands in at most one of the three."""
+    """Fixed settings, crossed axes and zipped axes; every key stands in at most one of the
+    three."""
 
     fixed: dict[str, Any] = field(default_factory=dict)
     crossed: dict[str, tuple] = field(default_factory=dict)
@@ -64,7 +65,8 @@ class Grid:
             self.zipped.append(axes)
 
     def override(self, key: str, value: Any, where: str = "") -> None:
-        """A list or range makes an axis, anything else a fixed value; P(0), …, P(n) as a list is one curve."""
+        """A list or range makes an axis, anything else a fixed value; P(0), …, P(n) as a list is
+        one curve."""
         check_key(key, where)
         one_curve = key == "curve" and isinstance(value, list) and value[:1] == [0.5]
         if isinstance(value, (list, dict)) and not one_curve:
@@ -74,7 +76,8 @@ class Grid:
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """The keys with an axis, zipped first, in the order in which they vary (the last varies fastest)."""
+        """The keys with an axis, zipped first, in the order in which they vary (the last varies
+        fastest)."""
         return (*(key for table in self.zipped for key in table), *self.crossed)
 
     @property
@@ -84,12 +87,20 @@ class Grid:
         return math.prod(lengths) * math.prod(len(values) for values in self.crossed.values())
 
     def variants(self) -> Iterator[dict[str, Any]]:
-        """The settings of every run (fixed and varied), in a fixed order. Raises UsageError if there are too many."""
+        """The settings of every run (fixed and varied), in a fixed order. Raises UsageError if
+        there are too many."""
         if self.size > MOST_RUNS:
-            raise UsageError(f"the grid has {self.size} runs; accepted are at most {MOST_RUNS} in one experiment")
+            raise UsageError(
+                f"the grid has {self.size} runs; accepted are at most {MOST_RUNS} in one experiment"
+            )
         axes: list[list[dict[str, Any]]] = []
         for table in self.zipped:
-            axes.append([dict(zip(table, values, strict=True)) for values in zip(*table.values(), strict=True)])
+            axes.append(
+                [
+                    dict(zip(table, values, strict=True))
+                    for values in zip(*table.values(), strict=True)
+                ]
+            )
         for key, values in self.crossed.items():
             axes.append([{key: value} for value in values])
         for parts in itertools.product(*axes):
@@ -107,42 +118,61 @@ class Grid:
 
 
 def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple:
-    """The values of an axis as the type of ``key``. Raises UsageError where it is empty, malformed or has one twice."""
+    """The values of an axis as the type of ``key``. Raises UsageError where it is empty, malformed
+    or has one twice."""
     if isinstance(axis, Mapping):
         axis = _range_values(key, axis)
     if not isinstance(axis, Sequence) or isinstance(axis, str):
-        raise UsageError(f"the axis of {label(key)} is {axis!r}; accepted is a list or a range {{start, stop, step}}")
+        raise UsageError(
+            f"the axis of {label(key)} is {axis!r}; accepted is a list or a range {{start, stop, "
+            f"step}}"
+        )
     if not axis:
-        raise UsageError(f"the axis of {label(key)} is empty; accepted is a list of one or more values")
+        raise UsageError(
+            f"the axis of {label(key)} is empty; accepted is a list of one or more values"
+        )
     values = tuple(coerce(key, value) for value in axis)
     if distinct and len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
-        raise UsageError(f"the axis of {label(key)} has {twice} twice; accepted are values that differ")
+        raise UsageError(
+            f"the axis of {label(key)} has {twice} twice; accepted are values that differ"
+        )
     return values
 
 
 def _range_values(key: str, spec: Mapping[str, Any]) -> list[float]:
     for name in spec:
         if name not in _RANGE_KEYS:
-            raise UsageError(f"unknown key '{name}' in the range of {label(key)}{nearest(name, _RANGE_KEYS)}")
+            raise UsageError(
+                f"unknown key '{name}' in the range of {label(key)}{nearest(name, _RANGE_KEYS)}"
+            )
     if SETTINGS[key].kind is str:
         raise UsageError(f"{label(key)} has no numbers to make a range of; accepted is a list")
     start, stop = _number(key, spec, "start"), _number(key, spec, "stop")
     if "num" in spec:
         if "step" in spec:
-            raise UsageError(f"the range of {label(key)} has both 'num' and 'step'; accepted is one of them")
+            raise UsageError(
+                f"the range of {label(key)} has both 'num' and 'step'; accepted is one of them"
+            )
         log = spec.get("log", False)
         if not isinstance(log, bool):
-            raise UsageError(f"'log' of the range of {label(key)} is {log}; accepted is true or false")
+            raise UsageError(
+                f"'log' of the range of {label(key)} is {log}; accepted is true or false"
+            )
         return _spaced(key, start, stop, _number(key, spec, "num"), log)
     if "log" in spec:
         raise UsageError(f"the range of {label(key)} has 'log' without 'num', the number of values")
     step = _number(key, spec, "step") if "step" in spec else 1.0
     if step <= 0 or stop < start:
-        raise UsageError(f"the range of {label(key)} must rise: start <= stop and step > 0 are accepted")
+        raise UsageError(
+            f"the range of {label(key)} must rise: start <= stop and step > 0 are accepted"
+        )
     last = (stop - start) / step * (1 + 1e-12)
     if not last < MOST_RUNS:
-        raise UsageError(f"the range of {label(key)} has about {last:.6g} values; accepted are at most {MOST_RUNS}")
+        raise UsageError(
+            f"the range of {label(key)} has about {last:.6g} values; accepted are at most "
+            f"{MOST_RUNS}"
+        )
     return [_tidy(start + i * step) for i in range(math.floor(last) + 1)]
 
 
@@ -150,7 +180,8 @@ def _spaced(key: str, start: float, stop: float, given: float, log: bool) -> lis
     num = int(given)
     if num != given or not 2 <= num <= MOST_RUNS:
         raise UsageError(
-            f"'num' of the range of {label(key)} is {given:g}; accepted is a whole number from 2 to {MOST_RUNS}"
+            f"'num' of the range of {label(key)} is {given:g}; accepted is a whole number from 2 "
+            f"to {MOST_RUNS}"
         )
     if log and min(start, stop) <= 0:
         raise UsageError(f"the range of {label(key)} with log = true needs start and stop above 0")
@@ -166,9 +197,16 @@ def _spaced(key: str, start: float, stop: float, given: float, log: bool) -> lis
 
 def _number(key: str, spec: Mapping[str, Any], name: str) -> float:
     if name not in spec:
-        raise UsageError(f"the range of {label(key)} has no '{name}'; accepted is {{start, stop, step}} or with num")
+        raise UsageError(
+            f"the range of {label(key)} has no '{name}'; accepted is {{start, stop, step}} or "
+            f"with num"
+        )
     value = spec[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MOST_NUMBER:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not abs(value) <= MOST_NUMBER
+    ):
         shown = f"{value!r}"[:60]
         raise UsageError(f"'{name}' of the range of {label(key)} is {shown}; accepted is a number")
     return value

@@ -20,13 +20,24 @@ if TYPE_CHECKING:
 _DECIDING = ("software", "numba_version", "backend", "device", "instruction_sets")
 """What the last bits of a run depend on."""
 
-_MAKERS = (*_DECIDING, "python_version", "numpy_version", "h5py_version", "hdf5_version", "platform", "executor",
-           "threads", "threads_reason", "continued")  # fmt: skip
+_MAKERS = (
+    *_DECIDING,
+    "python_version",
+    "numpy_version",
+    "h5py_version",
+    "hdf5_version",
+    "platform",
+    "executor",
+    "threads",
+    "threads_reason",
+    "continued",
+)
 _LONGEST = 60_000  # bytes of an attribute; HDF5 takes 64 kB
 
 
 class Merged(NamedTuple):
-    """What was merged. ``bit_identical``: "yes", or why these are not the bits that one machine would have made."""
+    """What was merged. ``bit_identical``: "yes", or why these are not the bits that one machine
+    would have made."""
 
     output: Path
     files: int
@@ -35,13 +46,15 @@ class Merged(NamedTuple):
     bit_identical: str
 
 
-def merge(files: Sequence[str | Path], output: str | Path, *, overwrite: bool = False, command: str = "") -> Merged:
+def merge(
+    files: Sequence[str | Path], output: str | Path, *, overwrite: bool = False, command: str = ""
+) -> Merged:
     """Write one product with every run of an experiment from the complete products of its shards.
 
-    A run that several files hold must be the same in all of them. In every variable the result equals the product of
-    the sweep without shards. ``command`` is stored in the file. Raises UsageError (an input as output), RunError (runs
-    that are missing, unfinished or of another experiment; an output in the way), FileError.
-    """
+    A run that several files hold must be the same in all of them. In every variable the result
+    equals the product of the sweep without shards. ``command`` is stored in the file. Raises
+    UsageError (an input as output), RunError (runs that are missing, unfinished or of another
+    experiment; an output in the way), FileError."""
     from fracsim.data.checkpoint import remove_checkpoints
     from fracsim.data.lock import OutputLock
     from fracsim.data.merging import write_merged
@@ -58,7 +71,13 @@ def merge(files: Sequence[str | Path], output: str | Path, *, overwrite: bool = 
     part = Part(coverage.experiment)
     machines = _machines(facts)
     stored = {"experiment": facts[0]["experiment"]}  # in the words of the shards
-    about = {**attributes_of(part), **stored, **provenance(command), **machines, "merged_from": _list(facts)}
+    about = {
+        **attributes_of(part),
+        **stored,
+        **provenance(command),
+        **machines,
+        "merged_from": _list(facts),
+    }
     plan = make_plan(attributes=about, **contents(part))
     owners = _owners(sources, plan)
     with OutputLock(path):
@@ -70,7 +89,8 @@ def merge(files: Sequence[str | Path], output: str | Path, *, overwrite: bool = 
 
 
 def _read(files: Sequence[Path]) -> tuple[Coverage, list[Source], list[dict[str, Any]]]:
-    """What the files hold together, each as a source, and their attributes. Raises RunError, FileError."""
+    """What the files hold together, each as a source, and their attributes. Raises RunError,
+    FileError."""
     from fracsim.data.errors import FileError
     from fracsim.data.merging import make_source
     from fracsim.data.reader import open_trajectory
@@ -98,7 +118,8 @@ def _check_same(coverages: Sequence[Coverage]) -> None:
         one, other = coverages
         raise RunError(
             f"{one.files[0].path} and {other.files[0].path} hold different experiments: "
-            f"{first_difference(one.experiment, other.experiment)}; accepted are shards of one experiment"
+            f"{first_difference(one.experiment, other.experiment)}; accepted are shards of one "
+            f"experiment"
         )
 
 
@@ -108,21 +129,31 @@ def _check_complete(coverage: Coverage) -> None:
     for held in coverage.files:
         if held.state != "complete":
             which = f"shard {held.shard} ({held.path})" if held.shard else held.path
-            problems.append(f"{which} is still running" if held.state == "running" else f"{which} is unfinished")
+            problems.append(
+                f"{which} is still running" if held.state == "running" else f"{which} is unfinished"
+            )
     if missing := coverage.numbers("missing"):
         shards = coverage.missing_shards()
         noun = "shard" if len(shards) == 1 else "shards"
-        problems.append(f"{noun} {', '.join(shards)} with {len(missing)} run(s) ({ranges(missing)}) missing")
+        problems.append(
+            f"{noun} {', '.join(shards)} with {len(missing)} run(s) ({ranges(missing)}) missing"
+        )
     if problems:
         commands = coverage.commands()
-        advice = f"; the rest is made by: {' ; '.join(commands[:3])}" if commands else "; wait for it"
+        advice = (
+            f"; the rest is made by: {' ; '.join(commands[:3])}" if commands else "; wait for it"
+        )
         more = f" (and {len(commands) - 3} more, see fracsim status)" if len(commands) > 3 else ""
-        raise RunError(f"these files are not the whole of '{coverage.experiment.name}': {'; '.join(problems[:5])}"
-                       f"{', …' if len(problems) > 5 else ''}{advice}{more}")  # fmt: skip
+        raise RunError(
+            f"these files are not the whole of '{coverage.experiment.name}': "
+            f"{'; '.join(problems[:5])}"
+            f"{', …' if len(problems) > 5 else ''}{advice}{more}"
+        )
 
 
 def _owners(sources: Sequence[Source], plan: Plan) -> Any:
-    """Per run the first source that holds it, as an array. Raises RunError where two sources disagree about a run."""
+    """Per run the first source that holds it, as an array. Raises RunError where two sources
+    disagree about a run."""
     import numpy as np
 
     from fracsim.data.merging import first_difference as differing
@@ -136,8 +167,11 @@ def _owners(sources: Sequence[Source], plan: Plan) -> Any:
             found = differing(sources[other], source, plan, shared)
             if found is not None:
                 number, variable = found
-                raise RunError(f"run {number} is in {sources[other].path} and in {source.path}, with different "
-                               f"{variable}; give only one of them")  # fmt: skip
+                raise RunError(
+                    f"run {number} is in {sources[other].path} and in {source.path}, with "
+                    f"different "
+                    f"{variable}; give only one of them"
+                )
         free = source.numbers[owners[source.numbers] < 0]
         owners[free] = index
     return owners
@@ -152,8 +186,12 @@ def _machines(facts: Sequence[dict[str, Any]]) -> dict[str, str | int | float]:
             result[key] = values[0]
         elif values:
             result[key] = "; ".join(map(str, values))[:_LONGEST]
-    reasons = [str(fact["bit_identical"]) for fact in facts if fact.get("bit_identical", "yes") != "yes"]
-    mixed = [key.replace("_", " ") for key in _DECIDING if len({fact.get(key) for fact in facts}) > 1]
+    reasons = [
+        str(fact["bit_identical"]) for fact in facts if fact.get("bit_identical", "yes") != "yes"
+    ]
+    mixed = [
+        key.replace("_", " ") for key in _DECIDING if len({fact.get(key) for fact in facts}) > 1
+    ]
     if mixed:
         reasons.append(f"no: the files differ in {', '.join(mixed)}")
     result["bit_identical"] = "; ".join(dict.fromkeys(reasons))[:_LONGEST] or "yes"
@@ -161,7 +199,8 @@ def _machines(facts: Sequence[dict[str, Any]]) -> dict[str, str | int | float]:
 
 
 def _list(facts: Sequence[dict[str, Any]]) -> str:
-    """The sources as a JSON list of objects; where they are too many for an attribute, the first of them."""
+    """The sources as a JSON list of objects; where they are too many for an attribute, the first of
+    them."""
     keys = ("file", "shard", "host", "job_id", "created")
     listed: list[str] = []
     room = _LONGEST

@@ -11,7 +11,14 @@ from fracsim.errors import UsageError, nearest
 from fracsim.kernels.initial import fill_normal, fill_uniform
 from fracsim.kernels.network import Shape, layer_sizes, parameter_count
 
-__all__ = ["INITIALISATIONS", "Shape", "initial_parameters", "layer_sizes", "parameter_count", "split_layers"]
+__all__ = [
+    "INITIALISATIONS",
+    "Shape",
+    "initial_parameters",
+    "layer_sizes",
+    "parameter_count",
+    "split_layers",
+]
 
 INITIALISATIONS = ("paper", "he", "glorot", "uniform")
 """Names of the initialisations.
@@ -33,21 +40,30 @@ def initial_parameters(
     dtype: type = np.float32,
     bias_std: float | None = None,
 ) -> np.ndarray:
-    """Flat initial parameters (Q,); a pure function of its arguments. ``bias`` replaces the scheme's own constant.
+    """Flat initial parameters (Q,); a pure function of its arguments. ``bias`` replaces the
+    scheme's own constant.
 
-    With ``bias_std`` every bias is drawn from N(bias, bias_std²), bias 0 where it is not given; the weights stay the
-    same. Raises UsageError for an unknown scheme, a bias_std that is not a number ≥ 0, and ``uniform`` without a bias.
-    """
+    With ``bias_std`` every bias is drawn from N(bias, bias_std²), bias 0 where it is not given; the
+    weights stay the same. Raises UsageError for an unknown scheme, a bias_std that is not a number
+    ≥ 0, and ``uniform`` without a bias."""
     if scheme not in INITIALISATIONS:
         accepted = ", ".join(INITIALISATIONS)
-        raise UsageError(f"unknown initialisation {scheme!r}{nearest(scheme, INITIALISATIONS)}; accepted: {accepted}")
+        raise UsageError(
+            f"unknown initialisation {scheme!r}{nearest(scheme, INITIALISATIONS)}; accepted: "
+            f"{accepted}"
+        )
     if bias_std is not None and not 0 <= bias_std < math.inf:
-        raise UsageError(f"bias_std = {bias_std}: accepted is a number from 0, the standard deviation of the biases")
+        raise UsageError(
+            f"bias_std = {bias_std}: accepted is a number from 0, the standard deviation of the "
+            f"biases"
+        )
     if bias is None and bias_std is not None:
         bias = 0.0
     if bias is None:
         if scheme == "uniform":
-            raise UsageError("initialisation 'uniform' (Theorem 5) needs a bias, for example --bias 0.5")
+            raise UsageError(
+                "initialisation 'uniform' (Theorem 5) needs a bias, for example --bias 0.5"
+            )
         bias = _DEFAULT_BIAS[scheme]
     values = np.empty(parameter_count(shape))
     first = 0
@@ -65,7 +81,8 @@ def initial_parameters(
         biases = values[first : first + n_out]
         if bias_std is None:
             biases[:] = bias
-        else:  # a bias, too, is drawn at its own place in the flat parameters: no number serves twice
+        # a bias, too, is drawn at its own place in the flat parameters: no number serves twice
+        else:
             fill_normal(key, first, bias_std, math.inf, biases)
             biases += bias
         first += n_out
@@ -73,7 +90,8 @@ def initial_parameters(
 
 
 def split_layers(shape: Shape, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """[(weights (n_in, n_out), biases (n_out,)), …] of flat parameters (Q,), the readout last; views, no copies."""
+    """[(weights (n_in, n_out), biases (n_out,)), …] of flat parameters (Q,), the readout last;
+    views, no copies."""
     layers = []
     first = 0
     for n_in, n_out in layer_sizes(shape):

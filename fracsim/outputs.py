@@ -1,8 +1,9 @@
-"""The product file of a sweep: when it may be written, what goes into it, and where two experiments differ.
+"""The product file of a sweep: when it may be written, what goes into it, and where two experiments
+differ.
 
-The output rule: an output that holds the same part of the same experiment, complete, is left as it is; unfinished, it
-is continued; another experiment, or a file that is not ours, is an error. ``overwrite`` always starts afresh.
-"""
+The output rule: an output that holds the same part of the same experiment, complete, is left as it
+is; unfinished, it is continued; another experiment, or a file that is not ours, is an error.
+``overwrite`` always starts afresh."""
 
 from __future__ import annotations
 
@@ -43,11 +44,17 @@ def check_folder(path: Path) -> None:
     """Raise RunError unless a file can be made at ``path``."""
     taken = next((ending for ending in _TAKEN if path.name.endswith(ending)), None)
     if taken is not None:
-        raise RunError(f"the output {path} is named as fracsim's own files beside a product; accepted is a name that "
-                       f"does not end in {taken}")  # fmt: skip
+        raise RunError(
+            f"the output {path} is named as fracsim's own files beside a product; accepted is a "
+            f"name that "
+            f"does not end in {taken}"
+        )
     folder = folder_of(path)
     if not folder.is_dir():
-        raise RunError(f"the folder of the output does not exist: {folder} (make it first, or give another --output)")
+        raise RunError(
+            f"the folder of the output does not exist: {folder} (make it first, or give another "
+            f"--output)"
+        )
     if path.is_dir():
         raise RunError(f"the output {path} is a folder; accepted is the name of a file")
     if path.exists() and not path.is_file():
@@ -61,15 +68,18 @@ def check_free(path: Path, overwrite: bool = False) -> None:
     if path.exists() and not path.is_file():  # a folder, or /dev/null, which a rename would destroy
         raise RunError(f"the output {path} is a folder or a device; accepted is the name of a file")
     if path.exists() and not overwrite:
-        raise RunError(f"the output {path} exists already; give another --output, or --overwrite to replace it")
+        raise RunError(
+            f"the output {path} exists already; give another --output, or --overwrite to replace it"
+        )
     check_folder(path)
 
 
 def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory | None:
-    """The product of this part that ``path`` holds, complete or to be continued; None where a new one may be written.
+    """The product of this part that ``path`` holds, complete or to be continued; None where a new
+    one may be written.
 
-    Raises RunError or FileError where the output rule forbids it, or the folder is missing or not writable.
-    """
+    Raises RunError or FileError where the output rule forbids it, or the folder is missing or not
+    writable."""
     experiment = part.experiment
     if overwrite or not path.exists():
         check_folder(path)
@@ -84,13 +94,21 @@ def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory 
         stored = open_trajectory(path)
         found = Experiment.from_json(str(stored.attributes["experiment"]))
     except (FileError, KeyError, ValueError) as error:
-        reason = str(error).rstrip(".") if isinstance(error, FileError) else f"'{path}' stores no experiment"
+        reason = (
+            str(error).rstrip(".")
+            if isinstance(error, FileError)
+            else f"'{path}' stores no experiment"
+        )
         raise FileError(f"the output exists and cannot be continued: {reason}; {advice}") from error
     if found.hash() != experiment.hash():
-        raise RunError(f"{path} holds another experiment: {first_difference(found, experiment)}; {advice}")
+        raise RunError(
+            f"{path} holds another experiment: {first_difference(found, experiment)}; {advice}"
+        )
     shard = str(stored.attributes.get("shard", ""))
     if shard != part.shard or tuple(stored.numbers) != part.numbers:
-        there, here = (f"shard {text}" if text else "the whole sweep" for text in (shard, part.shard))
+        there, here = (
+            f"shard {text}" if text else "the whole sweep" for text in (shard, part.shard)
+        )
         raise RunError(f"{path} holds {there}, and {here} is asked for; {advice}")
     if stored.status != "complete":
         check_folder(path)
@@ -98,7 +116,8 @@ def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory 
 
 
 def first_difference(there: Experiment, here: Experiment) -> str:
-    """The first key in which two experiments differ, as a phrase: "width is 50 there and 100 here"."""
+    """The first key in which two experiments differ, as a phrase: "width is 50 there and 100
+    here"."""
     for key in SETTINGS:
         values = [_values(experiment, key) for experiment in (there, here)]
         if values[0] != values[1]:
@@ -115,7 +134,9 @@ def first_difference(there: Experiment, here: Experiment) -> str:
 
 def _values(experiment: Experiment, key: str) -> list[Any]:
     values = (getattr(run, key) for run in experiment.runs)
-    return list(dict.fromkeys(without_path(value) if key == "init_from" else value for value in values))
+    return list(
+        dict.fromkeys(without_path(value) if key == "init_from" else value for value in values)
+    )
 
 
 def _phrase(values: Sequence[Any]) -> str:
@@ -124,7 +145,8 @@ def _phrase(values: Sequence[Any]) -> str:
 
 
 def contents(part: Part) -> dict[str, Any]:
-    """What is known of a part's product before its first record, as ``fracsim.data.plan.make_plan`` takes it.
+    """What is known of a part's product before its first record, as ``fracsim.data.plan.make_plan``
+    takes it.
 
     Axes and types of columns are those of the whole experiment, so that its shards fit together.
     """
@@ -145,16 +167,21 @@ def contents(part: Part) -> dict[str, Any]:
 def attributes_of(part: Part) -> dict[str, str]:
     """The attributes that say what a product holds."""
     experiment = part.experiment
-    return {"experiment": experiment.to_json(), "experiment_hash": experiment.hash(), "shard": part.shard}
+    return {
+        "experiment": experiment.to_json(),
+        "experiment_hash": experiment.hash(),
+        "shard": part.shard,
+    }
 
 
 class Product:
-    """The trajectory of a part being written: the one place that knows both the science and the file.
+    """The trajectory of a part being written: the one place that knows both the science and the
+    file.
 
-    A new one takes the place of whatever ``path`` held; with ``stored`` that product is continued, its ended runs are
-    kept and the others go on from ``states`` (row -> state) or, where they have none, from their first step.
-    A context manager; leaving it closes the file as it is. Raises FileError where the file cannot be written.
-    """
+    A new one takes the place of whatever ``path`` held; with ``stored`` that product is continued,
+    its ended runs are kept and the others go on from ``states`` (row -> state) or, where they have
+    none, from their first step. A context manager; leaving it closes the file as it is. Raises
+    FileError where the file cannot be written."""
 
     def __init__(
         self,
@@ -176,7 +203,9 @@ class Product:
         """Per run "complete" or "diverged" where it has ended, else None."""
         about = attributes_of(part)
         if stored is None:
-            self._writer = TrajectoryWriter.create(path, attributes={**provenance(), **about, **attributes}, **known)
+            self._writer = TrajectoryWriter.create(
+                path, attributes={**provenance(), **about, **attributes}, **known
+            )
             return
         self.ended = [status if status in _ENDED else None for status in stored.run_status]
         kept = stored.records_done.copy()
@@ -210,7 +239,8 @@ class Product:
             self._writer.write_weights(run, s, record.params)
 
     def end(self, run: int, status: str, params: Any) -> None:
-        """Mark a run as complete or diverged and keep its final weights, where they are asked for."""
+        """Mark a run as complete or diverged and keep its final weights, where they are asked
+        for."""
         if status == "complete" and self._keeps == "final":
             self._writer.write_weights(run, 0, params)
         self._writer.set_run_status(run, status)
@@ -229,7 +259,9 @@ class Product:
         self._writer.finish(status)
 
 
-def _weights_groups(experiment: Experiment, runs: Sequence[Run], steps: list[int]) -> dict[str, Any] | None:
+def _weights_groups(
+    experiment: Experiment, runs: Sequence[Run], steps: list[int]
+) -> dict[str, Any] | None:
     """Name -> WeightsGroup, one per network shape; None where no weights are kept."""
     from fracsim.data.schema import WeightsGroup, weights_name
     from fracsim.training import shape_of

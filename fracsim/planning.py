@@ -44,7 +44,8 @@ class Work(Protocol):
 
 @dataclass(frozen=True)
 class ShapePlan:
-    """The runs of one network shape: T, k, d, how many runs, Q, steps of each, and measured seconds per step."""
+    """The runs of one network shape: T, k, d, how many runs, Q, steps of each, and measured seconds
+    per step."""
 
     network_depth: int
     width: int
@@ -57,7 +58,8 @@ class ShapePlan:
 
 @dataclass(frozen=True)
 class DevicePlan:
-    """Runs in each launch; bytes that those in flight together take at most of the device, and that are free there."""
+    """Runs in each launch; bytes that those in flight together take at most of the device, and that
+    are free there."""
 
     launches: tuple[int, ...]
     memory: float
@@ -66,7 +68,8 @@ class DevicePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep takes: ``memory`` and ``disk`` in bytes, estimated from above; ``seconds``, None if not measured."""
+    """What a sweep takes: ``memory`` and ``disk`` in bytes, estimated from above; ``seconds``, None
+    if not measured."""
 
     runs: int
     threads: int
@@ -90,20 +93,19 @@ def parameters_of(run: Run) -> int:
 
 
 def cost(run: Run, parameters: int) -> float:
-    """Work of a run in arbitrary units, a formula and never a measurement, so that every machine orders runs alike.
+    """Work of a run in arbitrary units, a formula and never a measurement, so that every machine
+    orders runs alike.
 
-    Steps x points x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer (fitted to measured
-    steps at widths 10 to 100).
-    """
+    Steps x points x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer
+    (fitted to measured steps at widths 10 to 100)."""
     return float(run.steps) * run.points_per_step * (parameters + 300 * (run.network_depth + 1))
 
 
 def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | None = None) -> Plan:
     """The plan of an experiment, or of a part of one, without times.
 
-    ``threads`` runs are trained at once, by so many processes on this machine; by 0, elsewhere. With ``ensembles`` of
-    a backend that trains side by side, so many groups are.
-    """
+    ``threads`` runs are trained at once, by so many processes on this machine; by 0, elsewhere.
+    With ``ensembles`` of a backend that trains side by side, so many groups are."""
     from fracsim.datasets import data_key
     from fracsim.training import shape_of
 
@@ -112,7 +114,14 @@ def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | No
     for run in runs:
         groups.setdefault(shape_of(run), []).append(run)
     shapes = tuple(
-        ShapePlan(shape.depth, shape.width, shape.inputs, len(group), parameters_of(group[0]), group[0].steps)
+        ShapePlan(
+            shape.depth,
+            shape.width,
+            shape.inputs,
+            len(group),
+            parameters_of(group[0]),
+            group[0].steps,
+        )
         for shape, group in groups.items()
     )
     sets = {data_key(run): run for run in runs}
@@ -129,7 +138,11 @@ def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | No
         held = sum(data[: MOST_SETS + -(-threads // max(processes, 1))])
         working = [_working_memory(run, parameters_of(run)) for run in runs]
     working.sort(reverse=True)
-    memory = max(processes, 1) * _BASE_MEMORY + processes * held + (sum(working[:at_once]) if processes else 0.0)
+    memory = (
+        max(processes, 1) * _BASE_MEMORY
+        + processes * held
+        + (sum(working[:at_once]) if processes else 0.0)
+    )
     return Plan(
         runs=len(runs),
         threads=threads,
@@ -153,7 +166,8 @@ def _state_memory(run: Run) -> float:
 
 
 def _working_memory(run: Run, parameters: int) -> float:
-    """Bytes of one run in training: parameters, moments, padded copies, activations of batch and of a test block."""
+    """Bytes of one run in training: parameters, moments, padded copies, activations of batch and of
+    a test block."""
     widest = run.width + 16
     rows = run.batch_size + min(run.test_points, _EVALUATED_AT_ONCE)
     padded = 10 * (parameters + 16 * (run.network_depth + 1) * widest)
@@ -176,43 +190,61 @@ def _disk(part: Work) -> float:
 
 
 def _checkpoints(runs: tuple[Run, ...], threads: int) -> float:
-    """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of runs in progress."""
+    """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of
+    runs in progress."""
     states = sorted(map(_state_memory, runs), reverse=True)
     return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
 
 
 def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:
-    """Raise RunError where the plan needs more memory or disk than there is; ``held``: bytes it has on disk."""
+    """Raise RunError where the plan needs more memory or disk than there is; ``held``: bytes it has
+    on disk."""
     free = shutil.disk_usage(folder).free
     if plan.disk - held > free:
         more = "more " if held else ""
-        raise RunError(f"the product needs {gigabytes(plan.disk - held)} {more}of disk and {folder} has "
-                       f"{gigabytes(free)} free")  # fmt: skip
+        raise RunError(
+            f"the product needs {gigabytes(plan.disk - held)} {more}of disk and {folder} has "
+            f"{gigabytes(free)} free"
+        )
     memory = free_memory()
     if memory is not None and plan.memory > memory:
         raise RunError(
-            f"the training needs {gigabytes(plan.memory)} of memory and {gigabytes(memory)} are free "
+            f"the training needs {gigabytes(plan.memory)} of memory and {gigabytes(memory)} are "
+            f"free "
             "(fewer threads, fewer points or a narrower network take less)"
         )
 
 
 def free_memory() -> float | None:
-    """Bytes this process may still take, the least of the system's and its cgroup's; None where that is not known."""
+    """Bytes this process may still take, the least of the system's and its cgroup's; None where
+    that is not known."""
     found = []
     lines = _read_text("/proc/meminfo").splitlines()
     found += [1024.0 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
     for most, used in (
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
     ):
         limit, usage = _read_text(most).strip(), _read_text(used).strip()
-        if limit.isdigit() and usage.isdigit():  # "max" is no limit; page cache counts as used but can be given back
-            found.append(max(0.0, float(limit) - float(usage) + _page_cache(Path(most).with_name("memory.stat"))))
+        if (
+            limit.isdigit() and usage.isdigit()
+        ):  # "max" is no limit; page cache counts as used but can be given back
+            found.append(
+                max(
+                    0.0,
+                    float(limit) - float(usage) + _page_cache(Path(most).with_name("memory.stat")),
+                )
+            )
     return min(found) if found else None
 
 
 def _page_cache(stat: Path) -> float:
-    fields = dict(line.split()[:2] for line in _read_text(str(stat)).splitlines() if len(line.split()) >= 2)
+    fields = dict(
+        line.split()[:2] for line in _read_text(str(stat)).splitlines() if len(line.split()) >= 2
+    )
     return float(fields.get("inactive_file", 0)) + float(fields.get("active_file", 0))
 
 
@@ -224,11 +256,11 @@ def _read_text(path: str) -> str:
 
 
 def measure(part: Work, planned: Plan, backend: Any) -> Plan:
-    """The plan with the measured time of a step of each shape, and the time of the whole (records excluded).
+    """The plan with the measured time of a step of each shape, and the time of the whole (records
+    excluded).
 
-    Takes about 0.2 s per shape, and what is not yet compiled is compiled. Where runs are trained side by side, a step
-    is that of all runs of a shape together, or of as many as a launch has.
-    """
+    Takes about 0.2 s per shape, and what is not yet compiled is compiled. Where runs are trained
+    side by side, a step is that of all runs of a shape together, or of as many as a launch has."""
     from fracsim.kernels.network import Shape
     from fracsim.training import shape_of
 
@@ -247,13 +279,18 @@ def measure(part: Work, planned: Plan, backend: Any) -> Plan:
 
 
 def _step_seconds(run: Run, count: int, backend: Any) -> float:
-    """Seconds per step of ``count`` such runs side by side: the least of three short trainings (others may be using the
-    machine), after one to compile."""
+    """Seconds per step of ``count`` such runs side by side: the least of three short trainings
+    (others may be using the machine), after one to compile."""
     points = max(run.batch_size, min(run.train_points, _PROBE_POINTS))
     probe = dataclasses.replace(run, train_points=points, test_points=10)
 
     def measured(steps: int) -> float:
-        return _train_quietly(dataclasses.replace(probe, steps=steps, record_every=steps), count, backend) / steps
+        return (
+            _train_quietly(
+                dataclasses.replace(probe, steps=steps, record_every=steps), count, backend
+            )
+            / steps
+        )
 
     measured(1)
     steps = max(2, min(100_000, int(_PROBE_SECONDS / measured(2))))
@@ -265,4 +302,6 @@ def _train_quietly(run: Run, count: int, backend: Any) -> float:
     from fracsim.training import train_slices
 
     runs = (run,) * count
-    return max(count * train_slices(runs, backend, place_data(runs, backend))[0].state.seconds, 1e-9)
+    return max(
+        count * train_slices(runs, backend, place_data(runs, backend))[0].state.seconds, 1e-9
+    )

@@ -3,9 +3,9 @@
     ours:   a task, or None: stop at the next exact point
     theirs: steps done (an int), then a Done or an exception
 
-They are new interpreters and never forks, so that numba's threads and locks cannot be copied halfway; they do not run
-the caller's script again. A process that ends, killed or crashed, loses only its slice, which another one does again.
-"""
+They are new interpreters and never forks, so that numba's threads and locks cannot be copied
+halfway; they do not run the caller's script again. A process that ends, killed or crashed, loses
+only its slice, which another one does again."""
 
 from __future__ import annotations
 
@@ -29,13 +29,21 @@ _TRIES = 3
 """How often a slice is begun before its deaths are taken for its own fault."""
 
 _TICK = 0.2  # seconds between two looks at the stop flag
-_SIGNALS = {signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)}
-_CODE = "import sys; sys.path[:] = sys.argv[2:]; from fracsim.processes import serve; serve(int(sys.argv[1]))"
+_SIGNALS = {
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+}
+_CODE = (
+    "import sys; sys.path[:] = sys.argv[2:]; from fracsim.processes import serve; "
+    "serve(int(sys.argv[1]))"
+)
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class ProcessPool:
-    """``count`` processes, started when they are first needed. A thread of ours waits for each that works."""
+    """``count`` processes, started when they are first needed. A thread of ours waits for each that
+    works."""
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="fracsim")
@@ -62,7 +70,9 @@ class ProcessPool:
         for child in self._idle:
             child.end()
 
-    def _do(self, task: Task, should_stop: Callable[[], bool], on_progress: Callable[[int], None]) -> Done:
+    def _do(
+        self, task: Task, should_stop: Callable[[], bool], on_progress: Callable[[int], None]
+    ) -> Done:
         how = ""
         for _ in range(_TRIES):
             child = self._take()
@@ -81,7 +91,10 @@ class ProcessPool:
             if isinstance(answer, Exception):
                 raise answer
             return answer
-        raise RunError(f"a worker process {how}, and so did those that did its slice again (is the memory full?)")
+        raise RunError(
+            f"a worker process {how}, and so did those that did its slice again (is the memory "
+            f"full?)"
+        )
 
     def _take(self) -> _Child:
         with self._lock:
@@ -131,12 +144,17 @@ class _Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return (
+            f"was killed by {signal.Signals(-code).name}"
+            if code < 0
+            else f"ended with exit code {code}"
+        )
 
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Keep signals off this thread: a process that is started here begins without them, until it ignores them."""
+    """Keep signals off this thread: a process that is started here begins without them, until it
+    ignores them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -147,8 +165,8 @@ def _signals_held() -> Iterator[None]:
 def serve(descriptor: int) -> None:
     """The life of a worker process: it ends when nobody holds the other end of its pipe any more.
 
-    Signals that reach the whole group (Ctrl-C, a batch system's) are for the sweep to act on, which tells its workers.
-    """
+    Signals that reach the whole group (Ctrl-C, a batch system's) are for the sweep to act on, which
+    tells its workers."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -165,6 +183,10 @@ def _answer(task: Task, pipe: Connection) -> Any:
         return work(task, pipe.poll, pipe.send)
     except Exception as error:
         try:
-            return error if type(pickle.loads(pickle.dumps(error))) is type(error) else RunError(str(error))
+            return (
+                error
+                if type(pickle.loads(pickle.dumps(error))) is type(error)
+                else RunError(str(error))
+            )
         except Exception:
             return RunError(f"{type(error).__name__}: {error}")

@@ -1,9 +1,9 @@
 """The settings of one training: every key of an experiment, its default, and what it accepts.
 
-A field of ``Run`` is a TOML key, a column of the product file and, with ``-`` for ``_``, an option of ``fracsim train``
-(only ``network_depth`` is ``--depth`` there). The defaults are the protocol of Malach & Shalev-Shwartz 2019.
-Nothing heavy is imported here: the commands build their options, and their help, from these fields.
-"""
+A field of ``Run`` is a TOML key, a column of the product file and, with ``-`` for ``_``, an option
+of ``fracsim train`` (only ``network_depth`` is ``--depth`` there). The defaults are the protocol of
+Malach & Shalev-Shwartz 2019. Nothing heavy is imported here: the commands build their options, and
+their help, from these fields."""
 
 from __future__ import annotations
 
@@ -47,8 +47,14 @@ class Setting:
             return "text"
         if self.low is not None and self.high is not None:
             return f"{_WORDS[self.kind]} from {_number(self.low)} to {_number(self.high)}"
-        lower = f"above {_number(self.above)}" if self.low is None else f"of at least {_number(self.low)}"
-        upper = f"below {_number(self.below)}" if self.high is None else f"at most {_number(self.high)}"
+        lower = (
+            f"above {_number(self.above)}"
+            if self.low is None
+            else f"of at least {_number(self.low)}"
+        )
+        upper = (
+            f"below {_number(self.below)}" if self.high is None else f"at most {_number(self.high)}"
+        )
         return f"{_WORDS[self.kind]} {lower} and {upper}"
 
     def holds(self, value: Any) -> bool:
@@ -73,26 +79,42 @@ def _key(default: Any, about: str, kind: type, **limits: Any) -> Any:
 class Run:
     """One training: a distribution, a network, an optimiser, a budget and a seed.
 
-    ``fractal_definition`` is no setting: it holds the fractal's maps (JSON of ``Fractal.to_dict``) once an experiment
-    is resolved, so that a product can be rerun after the fractal's own file has gone.
-    """
+    ``fractal_definition`` is no setting: it holds the fractal's maps (JSON of ``Fractal.to_dict``)
+    once an experiment is resolved, so that a product can be rerun after the fractal's own file has
+    gone."""
 
     fractal: str = _key("cantor", "name of a fractal, or path of its TOML file", str)
     fractal_depth: int = _key(5, "depth n of the fractal", int, low=1, high=1000)
-    curve: str = _key("1", "approximation curve: 1 to 6, polynomial:P, finest:M, or the values P(0), …, P(n)", str)
-    gap: str | None = _key(None, "where negatives lie", str, choices=("complement", "centre"), optional="the fractal's")
+    curve: str = _key(
+        "1", "approximation curve: 1 to 6, polynomial:P, finest:M, or the values P(0), …, P(n)", str
+    )
+    gap: str | None = _key(
+        None, "where negatives lie", str, choices=("complement", "centre"), optional="the fractal's"
+    )
     positive_margin: float = _key(
         0.0, "margin γ of the positives, relative to the innermost cell", float, low=0, high=0.999
     )
-    negative_margin: float = _key(0.0, "margin δ of the negatives, relative to the images", float, low=0, high=0.999)
+    negative_margin: float = _key(
+        0.0, "margin δ of the negatives, relative to the images", float, low=0, high=0.999
+    )
     network_depth: int = _key(5, "hidden layers T", int, low=0, high=1000)
     width: int = _key(100, "width k of each hidden layer", int, low=1, high=100_000)
-    initialisation: str = _key("paper", "initial weights", str, choices=("paper", "he", "glorot", "uniform"))
+    initialisation: str = _key(
+        "paper", "initial weights", str, choices=("paper", "he", "glorot", "uniform")
+    )
     bias: float | None = _key(
-        None, "initial biases", float, low=-1e6, high=1e6, optional="the initialisation's (uniform has none)"
+        None,
+        "initial biases",
+        float,
+        low=-1e6,
+        high=1e6,
+        optional="the initialisation's (uniform has none)",
     )
     init_from: str | None = _key(
-        None, "file of a network to start from, instead of drawn weights", str, optional="weights are drawn"
+        None,
+        "file of a network to start from, instead of drawn weights",
+        str,
+        optional="weights are drawn",
     )
     loss: str = _key("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
     optimizer: str = _key("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
@@ -101,7 +123,9 @@ class Run:
     beta1: float = _key(0.9, "decay β₁ of `adam`", float, low=0, below=1)
     beta2: float = _key(0.999, "decay β₂ of `adam`", float, low=0, below=1)
     epsilon: float = _key(1e-8, "ε of `adam`", float, low=_LEAST_FLOAT, high=1)
-    schedule: str = _key("constant", "course of the learning rate", str, choices=("constant", "step", "cosine"))
+    schedule: str = _key(
+        "constant", "course of the learning rate", str, choices=("constant", "step", "cosine")
+    )
     schedule_period: int | None = _key(
         None,
         "steps between two decays of `step`; length of `cosine`",
@@ -113,7 +137,8 @@ class Run:
     schedule_decay: float = _key(0.1, "factor of each decay of `step`", float, above=0, high=1)
     data: str = _key(
         "dataset",
-        "points drawn once and reshuffled, fresh at every step, or the exact mean over all (d = 1, hinge)",
+        "points drawn once and reshuffled, fresh at every step, or the exact mean over all (d = "
+        "1, hinge)",
         str,
         choices=("dataset", "stream", "population"),
     )
@@ -121,9 +146,13 @@ class Run:
     test_points: int = _key(5_000, "test points", int, low=1, high=4e9)
     batch_size: int = _key(100, "points B of one step (`dataset`, `stream`)", int, low=1, high=1e7)
     steps: int = _key(1_000_000, "training steps", int, low=1, high=1e12)
-    record_every: int = _key(10_000, "steps between two records; divides the steps", int, low=1, high=1e12)
+    record_every: int = _key(
+        10_000, "steps between two records; divides the steps", int, low=1, high=1e12
+    )
     seed: int = _key(0, "seed of data, initial weights and shuffling", int, low=0, high=10**18)
-    precision: str = _key("float32", "arithmetic of the training", str, choices=("float32", "float64"))
+    precision: str = _key(
+        "float32", "arithmetic of the training", str, choices=("float32", "float64")
+    )
     fractal_definition: str | None = None
 
     def settings(self) -> dict[str, Any]:
@@ -150,15 +179,22 @@ class Run:
             )
         if self.steps % self.record_every:
             raise UsageError(
-                f"{label('record_every')} is {self.record_every}; it must divide {label('steps')}, {self.steps}"
+                f"{label('record_every')} is {self.record_every}; it must divide "
+                f"{label('steps')}, {self.steps}"
             )
         if self.initialisation == "uniform" and self.bias is None:
-            raise UsageError(f"{label('initialisation')} uniform needs a {label('bias')}, for example 0.25")
+            raise UsageError(
+                f"{label('initialisation')} uniform needs a {label('bias')}, for example 0.25"
+            )
         if self.init_from is not None and self.bias is not None:
-            raise UsageError(f"{label('init_from')} brings its own biases; accepted is no {label('bias')} beside it")
+            raise UsageError(
+                f"{label('init_from')} brings its own biases; accepted is no {label('bias')} "
+                f"beside it"
+            )
         if self.schedule == "step" and self.schedule_period is None:
             raise UsageError(
-                f"{label('schedule')} step needs a {label('schedule_period')}: the steps between two decays"
+                f"{label('schedule')} step needs a {label('schedule_period')}: the steps between "
+                f"two decays"
             )
 
     def recorded_steps(self) -> range:
@@ -167,14 +203,24 @@ class Run:
 
     @property
     def points_per_step(self) -> int:
-        """How many points' work a step is: the batch's; on the population about 25 for each hidden unit (measured)."""
-        return 25 * self.network_depth * self.width + 1 if self.data == "population" else self.batch_size
+        """How many points' work a step is: the batch's; on the population about 25 for each hidden
+        unit (measured)."""
+        return (
+            25 * self.network_depth * self.width + 1
+            if self.data == "population"
+            else self.batch_size
+        )
 
     def load_fractal(self) -> Fractal:
-        """The fractal of this run, from ``fractal_definition`` where it is known, else by name or path."""
+        """The fractal of this run, from ``fractal_definition`` where it is known, else by name or
+        path."""
         from fracsim.fractals import load_fractal
 
-        return load_fractal(self.fractal) if self.fractal_definition is None else _defined(self.fractal_definition)
+        return (
+            load_fractal(self.fractal)
+            if self.fractal_definition is None
+            else _defined(self.fractal_definition)
+        )
 
     def distribution(self) -> Distribution:
         """The distribution of this run; raises UsageError where its parts do not fit together."""
@@ -184,7 +230,8 @@ class Run:
         fractal = self.load_fractal()
         if self.data == "population" and fractal.dimension != 1:
             raise UsageError(
-                f"{label('data')} is population and {fractal.name} has dimension {fractal.dimension}; "
+                f"{label('data')} is population and {fractal.name} has dimension "
+                f"{fractal.dimension}; "
                 "the exact loss over the whole distribution is for d = 1, as on cantor1d"
             )
         return Distribution(
@@ -211,7 +258,8 @@ SETTINGS: dict[str, Setting] = {
 
 
 def option_name(key: str) -> str:
-    """The option of ``fracsim train`` for a key: "--learning-rate"; ``network_depth`` is "--depth"."""
+    """The option of ``fracsim train`` for a key: "--learning-rate"; ``network_depth`` is
+    "--depth"."""
     return "--depth" if key == "network_depth" else "--" + key.replace("_", "-")
 
 
@@ -231,9 +279,8 @@ def check_key(key: str, where: str = "") -> None:
 def coerce(key: str, value: Any) -> Any:
     """A value as TOML, an option or the environment gives it, as the type of its field.
 
-    Text is read as a number where a number is due, 1e6 is a whole number, curve 1 is "1", and a list of P(0), …, P(n)
-    becomes text. Raises UsageError where that cannot be done.
-    """
+    Text is read as a number where a number is due, 1e6 is a whole number, curve 1 is "1", and a
+    list of P(0), …, P(n) becomes text. Raises UsageError where that cannot be done."""
     setting = SETTINGS[key]
     if value is None and setting.optional:
         return None

@@ -1,8 +1,8 @@
 """Shards: the part of an experiment that one job of many trains, and one product file holds.
 
-A split is a function of the experiment and the number of shards alone: costs come from a formula, never from a
-measurement, so that every job of an array finds the same split without talking to the others.
-"""
+A split is a function of the experiment and the number of shards alone: costs come from a formula,
+never from a measurement, so that every job of an array finds the same split without talking to the
+others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from fracsim.runs import Run
 
 @dataclass(frozen=True)
 class Part:
-    """The runs of an experiment that go into one product: all of them, or those of shard ``index`` of ``count``."""
+    """The runs of an experiment that go into one product: all of them, or those of shard ``index``
+    of ``count``."""
 
     experiment: Experiment
     index: int = 0
@@ -65,11 +66,11 @@ class Part:
 
 
 def split(costs: Sequence[float], count: int) -> list[tuple[int, ...]]:
-    """Numbers of the runs of each of ``count`` shards: longest first, each to the shard with the least work so far.
+    """Numbers of the runs of each of ``count`` shards: longest first, each to the shard with the
+    least work so far.
 
-    Ties go to the run and the shard of the lower number. (Graham's LPT rule: the longest shard takes at most 4/3 of the
-    best split's; DOI 10.1137/0117039.)
-    """
+    Ties go to the run and the shard of the lower number. (Graham's LPT rule: the longest shard
+    takes at most 4/3 of the best split's; DOI 10.1137/0117039.)"""
     work = [0.0] * count
     shards: list[list[int]] = [[] for _ in range(count)]
     for number in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
@@ -88,11 +89,15 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def make_part(experiment: Experiment, shard: str | None = None) -> Part:
-    """The part of an experiment that ``shard`` ("i/N", None for the whole) means. Raises UsageError."""
+    """The part of an experiment that ``shard`` ("i/N", None for the whole) means. Raises
+    UsageError."""
     if shard is None:
         return Part(experiment)
     index, count = parse_shard(shard)
     if count > len(experiment.runs):
-        raise UsageError(f"--shard {shard} asks for {count} shards of {len(experiment.runs)} run(s); accepted: at most "
-                         "one shard for each run")  # fmt: skip
+        raise UsageError(
+            f"--shard {shard} asks for {count} shards of {len(experiment.runs)} run(s); accepted: "
+            f"at most "
+            "one shard for each run"
+        )
     return Part(experiment, index, count)

@@ -10,12 +10,15 @@ from fracsim.errors import UsageError
 from fracsim.walltime import parse_duration
 
 WARNING = 120
-"""Slurm is asked for SIGUSR1 this many seconds before the end of a task; it may come up to a minute earlier."""
+"""Slurm is asked for SIGUSR1 this many seconds before the end of a task; it may come up to a minute
+earlier."""
 
 SHORT_TASK = 0.1
-"""The warning is at most this share of a task's time: a task of ten minutes is warned a minute before its end."""
+"""The warning is at most this share of a task's time: a task of ten minutes is warned a minute
+before its end."""
 
-_WORD = r"[\w.,:+@%=/&|!*()\[\]-]+"  # names, sizes, constraints: nothing that ends a word of an #SBATCH line
+# names, sizes, constraints: nothing that ends a word of an #SBATCH line
+_WORD = r"[\w.,:+@%=/&|!*()\[\]-]+"
 
 _SCRIPT = """\
 #!/bin/bash
@@ -25,18 +28,21 @@ _SCRIPT = """\
 #   sbatch JOB.sh        with fracsim on the PATH, in the folder from which relative paths start
 #   fracsim status {products}
 #
-# When its time is nearly up, or when it is cancelled, a task writes a checkpoint and ends with exit code 75, which
-# Slurm calls FAILED. To go on, submit this script again as it is: a task continues from its checkpoint, and one that
-# was finished ends at once. Three rounds in advance, each to begin when the one before has ended:
+# When its time is nearly up, or when it is cancelled, a task writes a checkpoint and ends with
+# exit code 75, which Slurm calls FAILED. To go on, submit this script again as it is: a task
+# continues from its checkpoint, and one that was finished ends at once. Three rounds in advance,
+# each to begin when the one before has ended:
 #
-#   for round in 1 2 3; do last=$(sbatch --parsable ${{last:+--dependency=afterany:$last}} JOB.sh); done
+#   for round in 1 2 3; do
+#     last=$(sbatch --parsable ${{last:+--dependency=afterany:$last}} JOB.sh)
+#   done
 #
 # A task that is preempted, or whose node fails, is requeued by Slurm and continues by itself.
 #
 {directives}
 
-# 'exec' leaves no shell between Slurm and fracsim: signals arrive, and the exit code is fracsim's. It takes as many
-# threads as the allocation has CPUs.
+# 'exec' leaves no shell between Slurm and fracsim: signals arrive, and the exit code is fracsim's.
+# It takes as many threads as the allocation has CPUs.
 exec {command}
 """
 
@@ -45,9 +51,9 @@ exec {command}
 class ArrayJob:
     """A sweep of ``runs`` runs in ``shards`` tasks; task i writes OUTPUT-i.h5.
 
-    ``words`` are those of ``fracsim sweep`` without shard and output, ``time`` is the limit of a task as Slurm writes
-    it, ``directives`` are further options of sbatch (None leaves one out). Raises UsageError for what Slurm cannot use.
-    """
+    ``words`` are those of ``fracsim sweep`` without shard and output, ``time`` is the limit of a
+    task as Slurm writes it, ``directives`` are further options of sbatch (None leaves one out).
+    Raises UsageError for what Slurm cannot use."""
 
     experiment: str
     words: tuple[str, ...]
@@ -60,13 +66,25 @@ class ArrayJob:
 
     def __post_init__(self) -> None:
         if self.shards > self.runs:
-            raise UsageError(f"--shards is {self.shards}; accepted is at most the number of runs, which is {self.runs}")
-        if not re.search("[:-]", self.time):  # a bare number would be minutes to Slurm and seconds to fracsim
-            raise UsageError(f"--time is '{self.time}'; accepted is MM:SS, H:MM:SS or D-HH:MM:SS, as in 12:00:00")
+            raise UsageError(
+                f"--shards is {self.shards}; accepted is at most the number of runs, which is "
+                f"{self.runs}"
+            )
+        if not re.search(
+            "[:-]", self.time
+        ):  # a bare number would be minutes to Slurm and seconds to fracsim
+            raise UsageError(
+                f"--time is '{self.time}'; accepted is MM:SS, H:MM:SS or D-HH:MM:SS, as in 12:00:00"
+            )
         if parse_duration(self.time, "--time") < 60:
-            raise UsageError(f"--time is '{self.time}'; accepted is a minute or more: Slurm counts in minutes")
+            raise UsageError(
+                f"--time is '{self.time}'; accepted is a minute or more: Slurm counts in minutes"
+            )
         if not self.output.isprintable() or self.output.endswith("/"):
-            raise UsageError(f"--output is {self.output!r}; accepted is the beginning of the products' file names")
+            raise UsageError(
+                f"--output is {self.output!r}; accepted is the beginning of the products' file "
+                f"names"
+            )
         for name, value in self.directives:
             if value is not None and not re.fullmatch(_WORD, value, re.ASCII):
                 raise UsageError(f"--{name} is '{value}'; accepted is one word, as sbatch takes it")
@@ -92,7 +110,8 @@ class ArrayJob:
         )
 
     def _directives(self) -> list[str]:
-        """The #SBATCH lines; log files get the job's name, the number of the array and that of the task."""
+        """The #SBATCH lines; log files get the job's name, the number of the array and that of the
+        task."""
         warning = min(WARNING, int(SHORT_TASK * parse_duration(self.time, "--time")))
         values: dict[str, object] = {
             "job-name": re.sub(r"[^A-Za-z0-9._-]", "_", self.output.rpartition("/")[2]),
@@ -104,4 +123,7 @@ class ArrayJob:
             "output": "%x-%A_%a.log",
             "open-mode": "append",
         }
-        return [*(f"#SBATCH --{name}={value}" for name, value in values.items()), "#SBATCH --requeue"]
+        return [
+            *(f"#SBATCH --{name}={value}" for name, value in values.items()),
+            "#SBATCH --requeue",
+        ]

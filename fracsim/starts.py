@@ -1,9 +1,10 @@
-"""Training that starts from a stored network: the key ``init_from``, a file that ``train`` or ``construct`` wrote.
+"""Training that starts from a stored network: the key ``init_from``, a file that ``train`` or
+``construct`` wrote.
 
-What decides a run's numbers are the parameters, not the file's name or what it may hold later. So an experiment pins
-them when it is made: "net.h5" becomes "net.h5#" and the SHA-256 of the network, which is what the product stores, what
-a rerun compares, and all of it that counts in the experiment's hash.
-"""
+What decides a run's numbers are the parameters, not the file's name or what it may hold later. So
+an experiment pins them when it is made: "net.h5" becomes "net.h5#" and the SHA-256 of the network,
+which is what the product stores, what a rerun compares, and all of it that counts in the
+experiment's hash."""
 
 import hashlib
 import re
@@ -23,7 +24,8 @@ _PINNED = re.compile(r"(?P<path>.*)#(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
 
 def pin_starts(grid: Grid) -> None:
-    """Pin every ``init_from`` of a grid; where it is one for all runs and a size is not set, the network's size is.
+    """Pin every ``init_from`` of a grid; where it is one for all runs and a size is not set, the
+    network's size is.
 
     Raises FileError where a file holds no network, or no longer the pinned one.
     """
@@ -39,23 +41,36 @@ def pin_starts(grid: Grid) -> None:
 
 
 def check_starts(runs: Iterable[Run]) -> None:
-    """Raise UsageError where a run's network has another shape than the one it starts from, FileError as above."""
-    starts = {(run.init_from, run.network_depth, run.width): run for run in runs if run.init_from is not None}
+    """Raise UsageError where a run's network has another shape than the one it starts from,
+    FileError as above."""
+    starts = {
+        (run.init_from, run.network_depth, run.width): run
+        for run in runs
+        if run.init_from is not None
+    }
     for text, depth, width in starts:
         from fracsim.kernels.network import Shape
 
-        load_start(str(text), Shape(starts[text, depth, width].load_fractal().dimension, depth, width))
+        load_start(
+            str(text), Shape(starts[text, depth, width].load_fractal().dimension, depth, width)
+        )
 
 
 def load_start(text: str, shape: "Shape") -> "np.ndarray":
-    """Parameters (Q,) of the network that ``init_from`` names, in the precision in which they are stored.
+    """Parameters (Q,) of the network that ``init_from`` names, in the precision in which they are
+    stored.
 
-    Raises UsageError where its shape is not ``shape``, FileError where the file holds no network or not the pinned one.
-    """
+    Raises UsageError where its shape is not ``shape``, FileError where the file holds no network or
+    not the pinned one."""
     network = _load(text)
     if network.shape != shape:
-        there, here = (f"depth {s.depth}, width {s.width} and {s.inputs} input(s)" for s in (network.shape, shape))
-        raise UsageError(f"{label('init_from')} '{network.path}' holds a network of {there}; this run has {here}")
+        there, here = (
+            f"depth {s.depth}, width {s.width} and {s.inputs} input(s)"
+            for s in (network.shape, shape)
+        )
+        raise UsageError(
+            f"{label('init_from')} '{network.path}' holds a network of {there}; this run has {here}"
+        )
     return network.params
 
 
@@ -81,7 +96,8 @@ def _load(text: str) -> Any:
         raise FileError(f"{label('init_from')}: {error}") from error
     if pinned and pinned["digest"] != _digest(network):
         raise FileError(
-            f"{label('init_from')}: '{network.path}' no longer holds the network that was there when this experiment "
+            f"{label('init_from')}: '{network.path}' no longer holds the network that was there "
+            f"when this experiment "
             "was made; put that file back, or name the new one"
         )
     return network

@@ -1,9 +1,8 @@
 """Stopping in good order: signals, a time limit, an error.
 
-    SIGTERM, SIGINT, SIGUSR1, SIGHUP    stop at the next exact point and keep a checkpoint
-    SIGUSR2                             keep a checkpoint and go on
-    a second SIGINT                     stop now (KeyboardInterrupt); of SIGTERM srun sends two, which is no more
-"""
+SIGTERM, SIGINT, SIGUSR1, SIGHUP    stop at the next exact point and keep a checkpoint SIGUSR2
+keep a checkpoint and go on a second SIGINT                     stop now (KeyboardInterrupt); of
+SIGTERM srun sends two, which is no more"""
 
 from __future__ import annotations
 
@@ -18,10 +17,11 @@ _KEEP = "SIGUSR2"
 
 
 class Stop:
-    """A flag that workers look at between two kernel calls; as a context manager it listens to signals.
+    """A flag that workers look at between two kernel calls; as a context manager it listens to
+    signals.
 
-    Outside the main thread no handler is installed (Python allows none); only ``set`` and the time limit count.
-    """
+    Outside the main thread no handler is installed (Python allows none); only ``set`` and the time
+    limit count."""
 
     def __init__(self) -> None:
         self._asked = False  # a plain flag: a handler may interrupt whoever holds an Event's lock
@@ -52,13 +52,18 @@ class Stop:
         if threading.current_thread() is threading.main_thread():
             for name in (*_STOP, _KEEP):
                 number = getattr(signal, name, None)
-                under_nohup = name == "SIGHUP" and number and signal.getsignal(number) is signal.SIG_IGN
+                under_nohup = (
+                    name == "SIGHUP" and number and signal.getsignal(number) is signal.SIG_IGN
+                )
                 if number is not None and not under_nohup:
                     self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for number, handler in self._previous.items():
             if handler is not None:  # it was not installed from Python, which cannot put it back

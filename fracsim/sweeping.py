@@ -1,5 +1,5 @@
-"""One sweep in progress: groups go out to an engine, a slice at a time; what comes back goes into the product and its
-checkpoint."""
+"""One sweep in progress: groups go out to an engine, a slice at a time; what comes back goes into
+the product and its checkpoint."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ class Progress:
 
 @dataclass
 class Summary:
-    """What a sweep did: ``status`` is "complete" or "interrupted", ``seconds`` the wall time of this call.
+    """What a sweep did: ``status`` is "complete" or "interrupted", ``seconds`` the wall time of
+    this call.
 
-    Per run, in the order of the file: ``run_status``, ``steps`` done by this call, ``run_seconds`` in training kernels
-    of this call. ``reason``: why it was interrupted. ``already_complete``: there was nothing to do.
-    """
+    Per run, in the order of the file: ``run_status``, ``steps`` done by this call, ``run_seconds``
+    in training kernels of this call. ``reason``: why it was interrupted. ``already_complete``:
+    there was nothing to do."""
 
     output: Path
     status: str
@@ -59,7 +60,8 @@ class Summary:
 
 
 class Sweep:
-    """The calling thread's side of a sweep. ``states``: row -> state of the runs that go on from a checkpoint."""
+    """The calling thread's side of a sweep. ``states``: row -> state of the runs that go on from a
+    checkpoint."""
 
     def __init__(
         self,
@@ -77,7 +79,9 @@ class Sweep:
         self.states = dict(states)
         self.status = [status or "pending" for status in product.ended]
         runs, count = part.runs, len(part.runs)
-        self.first = [run.steps if ended else 0 for run, ended in zip(runs, product.ended, strict=True)]
+        self.first = [
+            run.steps if ended else 0 for run, ended in zip(runs, product.ended, strict=True)
+        ]
         self.spent = [0.0] * count
         for row, state in self.states.items():
             self.first[row], self.spent[row] = state.step, state.seconds
@@ -98,7 +102,8 @@ class Sweep:
         announce: Callable[[str], None],
         alive: Callable[[], None],
     ) -> Summary:
-        """Train all runs that have not ended, those in progress first, then the longest, and finish the product."""
+        """Train all runs that have not ended, those in progress first, then the longest, and finish
+        the product."""
         started = time.monotonic()
         order = [row for row, ended in enumerate(self.product.ended) if ended is None]
         order.sort(key=lambda row: (row not in self.states, -self.part.costs[row], row))
@@ -107,7 +112,11 @@ class Sweep:
         asked = math.inf  # when the stop was first seen
         try:
             while self.flying or (self.waiting and not self._stopping()):
-                while len(self.flying) < self.engine.slots and not self._stopping() and (group := self._next()):
+                while (
+                    len(self.flying) < self.engine.slots
+                    and not self._stopping()
+                    and (group := self._next())
+                ):
                     self._send(group)
                 for sentence in (*self._receive(), *self.engine.news()):
                     announce(sentence)
@@ -115,11 +124,15 @@ class Sweep:
                 if now - committed > _COMMIT_EVERY:
                     self.product.commit()
                     committed = now
-                # Also as soon as a stop is asked for: a worker that still compiles may outlast a scheduler's grace.
+                # Also as soon as a stop is asked for: a worker that still compiles may outlast a
+                # scheduler's grace.
                 stopped = self._stopping() and asked == math.inf
                 if stopped and self.stop.reason:
-                    announce(f"stopping, by {self.stop.reason}: waiting for the kernel calls in progress (compiling "
-                             "can take a minute); Ctrl-C twice aborts")  # fmt: skip
+                    announce(
+                        f"stopping, by {self.stop.reason}: waiting for the kernel calls in "
+                        f"progress (compiling "
+                        "can take a minute); Ctrl-C twice aborts"
+                    )
                 if self.stop.keep or now - kept > checkpoint_every or stopped:
                     self.stop.keep, kept = False, now
                     self.keep(announce)
@@ -153,7 +166,10 @@ class Sweep:
             if self.status[row] == "pending":
                 self.status[row] = "running"
                 self.product.start(row)
-        runs, states = tuple(self.part.runs[row] for row in group), tuple(self.states.get(row) for row in group)
+        runs, states = (
+            tuple(self.part.runs[row] for row in group),
+            tuple(self.states.get(row) for row in group),
+        )
         task = Task(runs, states, self.ensembles.backend.name, self.with_params)
 
         def on_progress(step: int) -> None:
@@ -174,7 +190,8 @@ class Sweep:
             self.steps[row] = self.states[row].step if row in self.states else 0
 
     def _receive(self) -> list[str]:
-        """Take in what has come back, and send on the runs that have not ended; sentences for the user."""
+        """Take in what has come back, and send on the runs that have not ended; sentences for the
+        user."""
         from fracsim.kernels.backend import OutOfDeviceMemory
 
         said = []
@@ -199,7 +216,9 @@ class Sweep:
         for row, part in zip(group, slices, strict=True):
             self.steps[row], self.spent[row] = part.state.step, part.state.seconds
             self.states[row] = part.state
-        going = tuple(row for row, part in zip(group, slices, strict=True) if part.status == "running")
+        going = tuple(
+            row for row, part in zip(group, slices, strict=True) if part.status == "running"
+        )
         if going and not self._stopping():
             self._send(going)  # before its records are stored, so that no worker waits for the disk
         for row, part in zip(group, slices, strict=True):
@@ -215,7 +234,8 @@ class Sweep:
         self.stop.set()
 
     def _divide(self, group: Group, error: BaseException) -> list[str]:
-        """Do a group again in two halves, since the device had too little memory; a sentence for the user.
+        """Do a group again in two halves, since the device had too little memory; a sentence for
+        the user.
 
         A run alone waits until nothing else flies; if it fails even then, the sweep does.
         """
@@ -228,16 +248,23 @@ class Sweep:
         if len(group) == 1:
             self.too_large.add(group[0])
             self.waiting.insert(0, group)
-            return [f"{name} has too little free memory for run {self.part.numbers[group[0]]} beside others: it waits"]
+            return [
+                f"{name} has too little free memory for run {self.part.numbers[group[0]]} beside "
+                f"others: it waits"
+            ]
         half = len(group) // 2
         self.waiting += [group[half:], group[:half]]
-        return [f"{name} has too little free memory for {len(group)} runs at once: they go on as two groups"]
+        return [
+            f"{name} has too little free memory for {len(group)} runs at once: they go on as two "
+            f"groups"
+        ]
 
     def keep(self, announce: Callable[[str], None]) -> None:
         """Write a checkpoint; a disk that refuses it is told of, and the training goes on."""
         from fracsim.data.errors import FileError
 
-        self.product.secure()  # a checkpoint must not count records that a power cut could take back
+        # a checkpoint must not count records that a power cut could take back
+        self.product.secure()
         try:
             save(self.path, self.part, self.states, self.machines.facts())
         except FileError as error:

@@ -1,4 +1,5 @@
-"""TOML and the numbers in it, with errors that name the key. A number may be written as a fraction: ``"1/3"``."""
+"""TOML and the numbers in it, with errors that name the key. A number may be written as a fraction:
+``"1/3"``."""
 
 import math
 import tomllib
@@ -17,7 +18,9 @@ def parse_toml(text: str, what: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{what} is not valid TOML: {error}") from None
     except RecursionError:
-        raise UsageError(f"{what} is not valid TOML: its lists or tables are nested too deeply") from None
+        raise UsageError(
+            f"{what} is not valid TOML: its lists or tables are nested too deeply"
+        ) from None
     except ValueError:  # Python reads no whole number of more than 4,300 digits
         raise UsageError(f"{what} is not valid TOML: a number in it has too many digits") from None
 
@@ -27,7 +30,9 @@ def read_keys(table: Mapping[str, Any], known: Iterable[str], where: str) -> Non
     known = tuple(known)
     for key in table:
         if key not in known:
-            raise UsageError(f"{where}: unknown key '{key}'{nearest(key, known)} (known: {', '.join(known)})")
+            raise UsageError(
+                f"{where}: unknown key '{key}'{nearest(key, known)} (known: {', '.join(known)})"
+            )
 
 
 def number_of(value: object, where: str) -> float:
@@ -41,7 +46,9 @@ def number_of(value: object, where: str) -> float:
             raise ValueError
         return number
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise UsageError(f"{where}: {value!r} is not a finite number such as 0.25 or '1/3'") from None
+        raise UsageError(
+            f"{where}: {value!r} is not a finite number such as 0.25 or '1/3'"
+        ) from None
 
 
 def vector_of(value: object, where: str) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""How many threads a job may use: the least of what the kernel, the container and the batch system allow."""
+"""How many threads a job may use: the least of what the kernel, the container and the batch system
+allow."""
 
 import math
 import os
@@ -17,7 +18,11 @@ def cgroup_quota() -> float | None:
         pass
     try:
         quota_us = int(Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text())
-        return quota_us / int(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text()) if quota_us > 0 else None
+        return (
+            quota_us / int(Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text())
+            if quota_us > 0
+            else None
+        )
     except (OSError, ValueError):
         return None
 

@@ -1,9 +1,9 @@
-"""Training: networks of one shape in lockstep, their data, a backend, and a record every so many steps.
+"""Training: networks of one shape in lockstep, their data, a backend, and a record every so many
+steps.
 
-The kernels train in chunks of about a second, so that a stop is served soon. Chunks make a slice, after which the state
-of a run can be kept, sent elsewhere and trained on. A run's result depends neither on how its steps are cut nor on the
-runs beside it.
-"""
+The kernels train in chunks of about a second, so that a stop is served soon. Chunks make a slice,
+after which the state of a run can be kept, sent elsewhere and trained on. A run's result depends
+neither on how its steps are cut nor on the runs beside it."""
 
 import math
 import time
@@ -37,10 +37,9 @@ _MOST_RECORDS = 100
 class Record:
     """What is measured every ``record_every`` steps; n fractal depth, T network depth.
 
-    Training loss and accuracy are means over the batches since the last record, each batch before its own update; all
-    else is measured on the test points at this step. ``gradient_norm``: per layer, weights and biases together, the
-    readout last, of the gradient of the mean test loss.
-    """
+    Training loss and accuracy are means over the batches since the last record, each batch before
+    its own update; all else is measured on the test points at this step. ``gradient_norm``: per
+    layer, weights and biases together, the readout last, of the gradient of the mean test loss."""
 
     step: int
     train_loss: float
@@ -48,7 +47,8 @@ class Record:
     test_loss: float
     test_accuracy: float
     test_accuracy_by_level: np.ndarray
-    """(n + 1,), index = level(x): negatives at j < n, positives at n; NaN where a level has no test points."""
+    """(n + 1,), index = level(x): negatives at j < n, positives at n; NaN where a level has no test
+    points."""
     gradient_norm: np.ndarray
     """(T + 1,)"""
     wall_time: float
@@ -58,25 +58,30 @@ class Record:
 
     def values(self) -> dict[str, float | np.ndarray]:
         """Variable -> value, without the step and the parameters."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("step", "params")}
+        return {
+            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("step", "params")
+        }
 
 
 @dataclass(frozen=True)
 class RunState:
-    """All that a run needs to go on exactly where it is; whoever holds one may rely on its never changing."""
+    """All that a run needs to go on exactly where it is; whoever holds one may rely on its never
+    changing."""
 
     step: int
     state: State
     """Of one run: R = 1."""
     seconds: float
-    """Spent in training kernels so far; of the kernel calls that it shared with other runs, its share."""
+    """Spent in training kernels so far; of the kernel calls that it shared with other runs, its
+    share."""
     wall_time: float
     """Seconds of this run so far, records included."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """What a stretch of a training gave: ``status`` complete, diverged (a loss was not finite) or running."""
+    """What a stretch of a training gave: ``status`` complete, diverged (a loss was not finite) or
+    running."""
 
     status: str
     state: RunState
@@ -92,13 +97,22 @@ def rule_of(run: Run) -> Rule:
     """A run's loss, optimiser and schedule as the kernels take them."""
     period = run.schedule_period or run.steps
     return Rule(
-        LOSSES.index(run.loss), OPTIMIZERS.index(run.optimizer), SCHEDULES.index(run.schedule), run.batch_size,
-        run.momentum, run.beta1, run.beta2, run.epsilon, run.schedule_decay, period,
-    )  # fmt: skip
+        LOSSES.index(run.loss),
+        OPTIMIZERS.index(run.optimizer),
+        SCHEDULES.index(run.schedule),
+        run.batch_size,
+        run.momentum,
+        run.beta1,
+        run.beta2,
+        run.epsilon,
+        run.schedule_decay,
+        period,
+    )
 
 
 def _first_parameters(run: Run, shape: Shape) -> np.ndarray:
-    """Parameters (Q,) before the first step, drawn or those of the network that ``init_from`` names."""
+    """Parameters (Q,) before the first step, drawn or those of the network that ``init_from``
+    names."""
     real = np.float64 if run.precision == "float64" else np.float32
     if run.init_from is None:
         return initial_parameters(shape, run.initialisation, run.seed, run.bias, real)
@@ -106,24 +120,32 @@ def _first_parameters(run: Run, shape: Shape) -> np.ndarray:
 
 
 class Trainer:
-    """Runs in progress, all of one shape, rule and kind of data and at the same step: their state, and the verbs of the
-    backend applied to it.
+    """Runs in progress, all of one shape, rule and kind of data and at the same step: their state,
+    and the verbs of the backend applied to it.
 
-    ``data`` is that of ``place_data`` for these runs. A run that diverges stands still from there on.
-    """
+    ``data`` is that of ``place_data`` for these runs. A run that diverges stands still from there
+    on."""
 
     def __init__(
-        self, runs: Sequence[Run], backend: Any, data: RunData, saved: Sequence[RunState | None] | None = None
+        self,
+        runs: Sequence[Run],
+        backend: Any,
+        data: RunData,
+        saved: Sequence[RunState | None] | None = None,
     ):
         self.runs, self.backend, self.data = tuple(runs), backend, data
         self.shape, self.rule = shape_of(runs[0]), rule_of(runs[0])
-        begun = [state or _first_state(run, self.shape)
-                 for run, state in zip(runs, saved or [None] * len(runs), strict=True)]  # fmt: skip
+        begun = [
+            state or _first_state(run, self.shape)
+            for run, state in zip(runs, saved or [None] * len(runs), strict=True)
+        ]
         self.step = begun[0].step
         self.size = sum(state.state.params.size for state in begun)
         """Parameters of all runs together."""
         arrays = zip(*(state.state for state in begun), strict=True)
-        self.state = backend.place(State(*map(np.concatenate, arrays)))  # copies: what was saved never changes
+        self.state = backend.place(
+            State(*map(np.concatenate, arrays))
+        )  # copies: what was saved never changes
         self._rates = backend.place(np.array([run.learning_rate for run in runs]))
         self._seeds = backend.place(np.array([run.seed for run in runs], np.uint64))
         self._sets = backend.place(sets_of(runs)[1])
@@ -158,7 +180,15 @@ class Trainer:
         """Train up to step ``stop`` in one call of the kernel."""
         started, alive = time.perf_counter(), self.alive
         self.backend.train(
-            self.shape, self.rule, self._rates, self._seeds, self.state, self.data.source, self._sets, self.step, stop
+            self.shape,
+            self.rule,
+            self._rates,
+            self._seeds,
+            self.state,
+            self.data.source,
+            self._sets,
+            self.step,
+            stop,
         )
         self.diverged = self.backend.fetch(self.state.diverged).copy()  # waits for the device
         spent = time.perf_counter() - started
@@ -167,24 +197,35 @@ class Trainer:
         self.step = stop
 
     def record(self, with_params: bool = False) -> list[Record | None]:
-        """Measure the networks as they are, and start new running means; None of a run that has diverged."""
+        """Measure the networks as they are, and start new running means; None of a run that has
+        diverged."""
         state, data, loss, fetch = self.state, self.data, self.rule.loss, self.backend.fetch
         n = self.runs[0].fractal_depth
         test_loss, accuracy, by_level = self.backend.evaluate(
             self.shape, loss, state.params, data.x, data.y, data.level, n, self._sets
         )
-        gradient, _ = self.backend.gradient(self.shape, loss, state.params, data.x, data.y, self._sets)
+        gradient, _ = self.backend.gradient(
+            self.shape, loss, state.params, data.x, data.y, self._sets
+        )
         norms = self.backend.layer_norms(self.shape, gradient)
         losses, correct, counted = fetch(state.loss_sum), fetch(state.correct), fetch(state.counted)
         params = fetch(state.params) if with_params else None
         records = [
             Record(
-                self.step, float(losses[run] / counted[run]), int(correct[run]) / int(counted[run]),
-                float(test_loss[run]), float(accuracy[run]), by_level[run], norms[run], self._wall_time(run),
+                self.step,
+                float(losses[run] / counted[run]),
+                int(correct[run]) / int(counted[run]),
+                float(test_loss[run]),
+                float(accuracy[run]),
+                by_level[run],
+                norms[run],
+                self._wall_time(run),
                 None if params is None else params[run].copy(),
-            ) if self.diverged[run] < 0 else None
+            )
+            if self.diverged[run] < 0
+            else None
             for run in range(len(self.runs))
-        ]  # fmt: skip
+        ]
         for sums in (state.loss_sum, state.correct, state.counted):
             self.backend.clear(sums)
         return records
@@ -197,7 +238,9 @@ def _first_state(run: Run, shape: Shape) -> RunState:
     return RunState(0, State.start(_first_parameters(run, shape)[None]), 0.0, 0.0)
 
 
-def train_slice(run: Run, backend: Any, data: RunData, saved: RunState | None = None, **how: Any) -> Slice:
+def train_slice(
+    run: Run, backend: Any, data: RunData, saved: RunState | None = None, **how: Any
+) -> Slice:
     """``train_slices`` of one run."""
     return train_slices((run,), backend, data, (saved,), **how)[0]
 
@@ -213,13 +256,12 @@ def train_slices(
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int], None] = lambda step: None,
 ) -> list[Slice]:
-    """Train runs of a group (``fracsim.ensembles``) on from ``saved`` (None: from the first step) for about
-    ``seconds``, or until they end; the slice of each.
+    """Train runs of a group (``fracsim.ensembles``) on from ``saved`` (None: from the first step)
+    for about ``seconds``, or until they end; the slice of each.
 
-    It ends early when ``should_stop()`` is true between two kernel calls, and after many records, so that they do not
-    pile up. ``on_progress`` gets the steps done after each kernel call. The result of a run does not depend on how it
-    is cut into slices, nor on the runs beside it.
-    """
+    It ends early when ``should_stop()`` is true between two kernel calls, and after many records,
+    so that they do not pile up. ``on_progress`` gets the steps done after each kernel call. The
+    result of a run does not depend on how it is cut into slices, nor on the runs beside it."""
     trainer = Trainer(runs, backend, data, saved)
     deadline = time.perf_counter() + seconds
     records: list[list[Record | None]] = []
@@ -228,7 +270,9 @@ def train_slices(
     steps, record_every = runs[0].steps, runs[0].record_every
     while trainer.step < steps and trainer.alive.any():
         enough = time.perf_counter() > deadline or len(records) >= most
-        if should_stop() or (enough and trainer.step > first):  # a slice without a step would never end
+        if should_stop() or (
+            enough and trainer.step > first
+        ):  # a slice without a step would never end
             break
         next_record = (trainer.step // record_every + 1) * record_every
         before, spent = trainer.step, trainer.seconds
@@ -240,14 +284,22 @@ def train_slices(
         chunk = max(1, min(int(CHUNK_SECONDS / max(pace, 1e-9)), 4 * chunk))
     ended = "complete" if trainer.step == steps else "running"
     return [
-        Slice(ended if alive else "diverged", state, tuple(record for record in column if record is not None))
+        Slice(
+            ended if alive else "diverged",
+            state,
+            tuple(record for record in column if record is not None),
+        )
         for alive, state, column in zip(
-            trainer.alive, trainer.save(), zip(*records, strict=True) if records else [()] * len(runs), strict=True
+            trainer.alive,
+            trainer.save(),
+            zip(*records, strict=True) if records else [()] * len(runs),
+            strict=True,
         )
     ]
 
 
 def _first_chunk(trainer: Trainer) -> int:
-    """Steps of the first kernel call, whose speed sets the length of the next: a small part of a second's work."""
+    """Steps of the first kernel call, whose speed sets the length of the next: a small part of a
+    second's work."""
     operations = 6.0 * trainer.runs[0].points_per_step * trainer.size
     return max(1, min(_FIRST_CHUNK, int(_FIRST_OPERATIONS / operations)))

@@ -1,4 +1,5 @@
-"""Wall-clock time: durations as Slurm writes them, and when the batch job that this process runs in will end."""
+"""Wall-clock time: durations as Slurm writes them, and when the batch job that this process runs in
+will end."""
 
 from __future__ import annotations
 
@@ -14,10 +15,12 @@ ACCEPTED = "seconds, MM:SS, H:MM:SS or D-HH:MM:SS"
 """How durations are written, for help texts."""
 
 MARGIN = 60.0
-"""``auto`` stops this many seconds before the job's end, so that a checkpoint reaches a slow disk, too."""
+"""``auto`` stops this many seconds before the job's end, so that a checkpoint reaches a slow disk,
+too."""
 
 SHORT_JOB = 0.1
-"""The margin is at most this share of the time that is left, or a job of a minute would end before it began."""
+"""The margin is at most this share of the time that is left, or a job of a minute would end before
+it began."""
 
 _PATTERNS = (
     r"(?P<seconds>\d{1,9}(\.\d*)?)",
@@ -31,14 +34,17 @@ _EARLIEST = 1e9  # a unix time of 2001: less is no time at which a job ends
 
 
 def parse_duration(text: str, option: str) -> float:
-    """Seconds (> 0) of a duration given for ``option``: SECONDS, MM:SS, H:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS.
+    """Seconds (> 0) of a duration given for ``option``: SECONDS, MM:SS, H:MM:SS, D-HH, D-HH:MM or
+    D-HH:MM:SS.
 
-    These are Slurm's forms, but for a bare number, which Slurm takes for minutes. Raises UsageError.
-    """
+    These are Slurm's forms, but for a bare number, which Slurm takes for minutes. Raises
+    UsageError."""
     seconds = _seconds(text)
     if not seconds:
         shown = text if len(text) <= 60 else f"{text[:57]}..."
-        raise UsageError(f"{option} is '{shown}'; accepted is a time above 0 as {ACCEPTED}, as in 600 or 1:30:00")
+        raise UsageError(
+            f"{option} is '{shown}'; accepted is a time above 0 as {ACCEPTED}, as in 600 or 1:30:00"
+        )
     return seconds
 
 
@@ -46,16 +52,19 @@ def _seconds(text: str) -> float | None:
     """Seconds (>= 0) of a duration, None where it is not one."""
     for pattern in _PATTERNS:
         if match := re.fullmatch(pattern, text.strip(), re.ASCII):
-            return sum(_UNITS[name] * float(part) for name, part in match.groupdict().items() if part)
+            return sum(
+                _UNITS[name] * float(part) for name, part in match.groupdict().items() if part
+            )
     return None
 
 
 def time_limit(text: str, announce: Callable[[str], None]) -> float | None:
-    """Seconds from now after which work has to stop, or None where there is no limit: the value of ``--max-time``.
+    """Seconds from now after which work has to stop, or None where there is no limit: the value of
+    ``--max-time``.
 
-    ``text`` is a duration, which counts from this call, or ``auto``: until ``MARGIN`` before the end of the Slurm job.
-    For ``auto`` a sentence that says what was found goes to ``announce``. Raises UsageError.
-    """
+    ``text`` is a duration, which counts from this call, or ``auto``: until ``MARGIN`` before the
+    end of the Slurm job. For ``auto`` a sentence that says what was found goes to ``announce``.
+    Raises UsageError."""
     if text.strip() != "auto":
         try:
             return parse_duration(text, "--max-time")
@@ -66,22 +75,27 @@ def time_limit(text: str, announce: Callable[[str], None]) -> float | None:
         return None
     end = end_of_job()
     if end is None:
-        announce("--max-time auto: Slurm names no end of this job, so there is no time limit; signals still stop it.")
+        announce(
+            "--max-time auto: Slurm names no end of this job, so there is no time limit; signals "
+            "still stop it."
+        )
         return None
     moment, source = end
     left = max(0.0, moment - time.time())
     margin = min(MARGIN, SHORT_JOB * left)
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment - margin))
-    announce(f"--max-time auto: stops at {at}, {margin:.0f} s before the end of the job (from {source}).")
+    announce(
+        f"--max-time auto: stops at {at}, {margin:.0f} s before the end of the job (from {source})."
+    )
     return left - margin
 
 
 def end_of_job() -> tuple[float, str] | None:
-    """(unix time, where it is from) of the end of the Slurm job this process runs in; None where none is known.
+    """(unix time, where it is from) of the end of the Slurm job this process runs in; None where
+    none is known.
 
-    SLURM_JOB_END_TIME exists since Slurm 23.02; before, squeue tells the time left. SLURM_JOB_ID is a task's own
-    also in a job array. (Each is described in the manuals of sbatch and squeue.)
-    """
+    SLURM_JOB_END_TIME exists since Slurm 23.02; before, squeue tells the time left. SLURM_JOB_ID is
+    a task's own also in a job array. (Each is described in the manuals of sbatch and squeue.)"""
     if "SLURM_JOB_ID" not in os.environ:
         return None
     try:
@@ -95,7 +109,8 @@ def end_of_job() -> tuple[float, str] | None:
 
 
 def _time_left(job: str) -> float | None:
-    """Seconds that squeue gives the job; None for UNLIMITED, NOT_SET, INVALID, or without an answer."""
+    """Seconds that squeue gives the job; None for UNLIMITED, NOT_SET, INVALID, or without an
+    answer."""
     try:
         answer = subprocess.run(
             ["squeue", "-h", "-j", job, "-o", "%L"],

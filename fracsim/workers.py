@@ -1,8 +1,9 @@
-"""What a worker of a sweep does: train a group of runs for a while. It knows nothing of files or of other groups.
+"""What a worker of a sweep does: train a group of runs for a while. It knows nothing of files or of
+other groups.
 
-A worker may be a thread, a process here or a process on another machine. A task and its result can be pickled, and a
-task is a pure function of its settings and state: it may be done again, anywhere, with the same result.
-"""
+A worker may be a thread, a process here or a process on another machine. A task and its result can
+be pickled, and a task is a pure function of its settings and state: it may be done again, anywhere,
+with the same result."""
 
 from __future__ import annotations
 
@@ -28,8 +29,8 @@ SLICE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Task:
-    """Train ``runs``, a group of ``fracsim.ensembles``, on from ``saved`` (None: from the first step) for about
-    ``seconds``."""
+    """Train ``runs``, a group of ``fracsim.ensembles``, on from ``saved`` (None: from the first
+    step) for about ``seconds``."""
 
     runs: tuple[Run, ...]
     saved: tuple[RunState | None, ...]
@@ -43,7 +44,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """What a worker gives back: each run's slice, and the machine they were computed on (see ``machine_of``)."""
+    """What a worker gives back: each run's slice, and the machine they were computed on (see
+    ``machine_of``)."""
 
     slices: tuple[Slice, ...]
     machine: dict[str, str]
@@ -56,8 +58,8 @@ def work(
 ) -> Done:
     """Do a task. The two callbacks reach only workers on the sweep's machine.
 
-    Raises RunError where the task is of another version of fracsim, OutOfDeviceMemory where a device has too little.
-    """
+    Raises RunError where the task is of another version of fracsim, OutOfDeviceMemory where a
+    device has too little."""
     from fracsim.kernels.backend import OutOfDeviceMemory
     from fracsim.training import train_slices
 
@@ -81,14 +83,19 @@ def work(
 
 
 def check_version(version: str) -> None:
-    """Raise RunError unless the sweep's version of fracsim is this worker's, too: numbers and tasks may differ."""
+    """Raise RunError unless the sweep's version of fracsim is this worker's, too: numbers and tasks
+    may differ."""
     if version != __version__:
-        raise RunError(f"the worker on {socket.gethostname()} has fracsim {__version__} and the sweep has {version}: "
-                       "install the same version everywhere")  # fmt: skip
+        raise RunError(
+            f"the worker on {socket.gethostname()} has fracsim {__version__} and the sweep has "
+            f"{version}: "
+            "install the same version everywhere"
+        )
 
 
 def machine_of(backend: Any) -> dict[str, str]:
-    """What the bits of a result depend on besides the run, and ``device``, by which people know it."""
+    """What the bits of a result depend on besides the run, and ``device``, by which people know
+    it."""
     import numba
 
     return {
@@ -101,7 +108,8 @@ def machine_of(backend: Any) -> dict[str, str]:
 
 
 def introduce(backend: str, version: str = __version__) -> dict[str, str]:
-    """What a worker says of itself before it gets a task (see ``machine_of``). Raises RunError as ``work`` does."""
+    """What a worker says of itself before it gets a task (see ``machine_of``). Raises RunError as
+    ``work`` does."""
     check_version(version)
     return machine_of(_backend(backend))
 
@@ -114,7 +122,8 @@ def _backend(name: str) -> Any:
 
 
 class _Shelf:
-    """The data sets used last, those of a group together, each drawn once while it stays; groups share them."""
+    """The data sets used last, those of a group together, each drawn once while it stays; groups
+    share them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,8 +1,7 @@
 """The choice of a backend: made once, said aloud, never silently changed.
 
-A backend is a small set of verbs with one signature on every device: ``level``, ``sample``, ``forward``, ``gradient``,
-``evaluate``, ``train``. ``CpuBackend`` documents them.
-"""
+A backend is a small set of verbs with one signature on every device: ``level``, ``sample``,
+``forward``, ``gradient``, ``evaluate``, ``train``. ``CpuBackend`` documents them."""
 
 from typing import Any
 
@@ -18,10 +17,11 @@ class OutOfDeviceMemory(BackendError):
 
 
 def get_backend(name: str = "auto") -> Any:
-    """The backend of that name; ``auto`` is the NVIDIA card if one works, else the CPU, and its ``why`` says why.
+    """The backend of that name; ``auto`` is the NVIDIA card if one works, else the CPU, and its
+    ``why`` says why.
 
-    Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1) is for tests: "cuda" takes it, "auto" never does.
-    Raises BackendError for a backend that cannot work here, ValueError for an unknown name.
+    Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1) is for tests: "cuda" takes it, "auto" never
+    does. Raises BackendError for a backend that cannot work here, ValueError for an unknown name.
     """
     if name not in BACKENDS:
         raise ValueError(f"unknown backend {name!r}; accepted: {', '.join(BACKENDS)}")
@@ -32,7 +32,9 @@ def get_backend(name: str = "auto") -> Any:
     from fracsim.kernels.cuda.working import missing, simulator_is_on
 
     if name == "auto" and simulator_is_on():
-        return _because(CpuBackend(), "NUMBA_ENABLE_CUDASIM is set, and the simulator is for tests, so the CPU")
+        return _because(
+            CpuBackend(), "NUMBA_ENABLE_CUDASIM is set, and the simulator is for tests, so the CPU"
+        )
     lack = missing()
     if lack is None:
         from fracsim.kernels.cuda.backend import CudaBackend

@@ -1,9 +1,8 @@
 """Where compiled kernels are kept, so that an edited kernel is never served stale.
 
-Numba's file cache does not notice an edit in *another* file (numba issue 1833): a caller stays cached and returns the
-old number. The folder's name therefore holds a hash of all kernel sources and of numba's version; it is set before any
-decorator runs.
-"""
+Numba's file cache does not notice an edit in *another* file (numba issue 1833): a caller stays
+cached and returns the old number. The folder's name therefore holds a hash of all kernel sources
+and of numba's version; it is set before any decorator runs."""
 
 import hashlib
 import os
@@ -14,14 +13,16 @@ from pathlib import Path
 
 
 def source_hash() -> str:
-    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite, numba-cuda and Python, and
-    the vector width."""
+    """Hex digest (16 characters) of every kernel source, the versions of numba, llvmlite,
+    numba-cuda and Python, and the vector width."""
     import llvmlite
     import numba
 
     from fracsim.kernels.vectors import VECTOR_BYTES
 
-    versions = f"{numba.__version__} {llvmlite.__version__} {_numba_cuda()} {sys.version} {VECTOR_BYTES}"
+    versions = (
+        f"{numba.__version__} {llvmlite.__version__} {_numba_cuda()} {sys.version} {VECTOR_BYTES}"
+    )
     digest = hashlib.sha256(versions.encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
@@ -29,7 +30,8 @@ def source_hash() -> str:
 
 
 def _numba_cuda() -> str:
-    """Version of the package numba-cuda, whose cache files the numba.cuda of numba could not read."""
+    """Version of the package numba-cuda, whose cache files the numba.cuda of numba could not
+    read."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -57,10 +59,11 @@ def _writable(folder: Path) -> bool:
 
 
 def use_versioned_cache() -> bool:
-    """Point numba at ``<user cache>/fracsim/<hash>``, unless the user chose NUMBA_CACHE_DIR; whether kernels are kept.
+    """Point numba at ``<user cache>/fracsim/<hash>``, unless the user chose NUMBA_CACHE_DIR;
+    whether kernels are kept.
 
-    An unwritable folder means uncached kernels, with one warning: never a shared fixed folder in /tmp.
-    """
+    An unwritable folder means uncached kernels, with one warning: never a shared fixed folder in
+    /tmp."""
     import numba
 
     if os.environ.get("NUMBA_CACHE_DIR"):

@@ -1,4 +1,5 @@
-"""The CPU backend: the verbs of ``backend.py`` on Numba kernels, one run after the other, in the calling thread.
+"""The CPU backend: the verbs of ``backend.py`` on Numba kernels, one run after the other, in the
+calling thread.
 
 Every verb releases the GIL while it works, so that a pool of threads can train many runs.
 """
@@ -35,9 +36,9 @@ Placed = TypeVar("Placed")
 class CpuBackend:
     """Numba on the CPU.
 
-    Letters: R runs, Q parameters, N points, d inputs, n depth of the fractal. ``x`` is (sets, N, d), ``y`` and
-    ``level`` are (sets, N); run i uses set ``set_of_run[i]``. The float type of ``params`` decides the arithmetic.
-    """
+    Letters: R runs, Q parameters, N points, d inputs, n depth of the fractal. ``x`` is (sets, N,
+    d), ``y`` and ``level`` are (sets, N); run i uses set ``set_of_run[i]``. The float type of
+    ``params`` decides the arithmetic."""
 
     name = "cpu"
 
@@ -52,7 +53,9 @@ class CpuBackend:
 
     def __init__(self) -> None:
         self.instruction_sets = ",".join(sorted(host_features()))
-        self.device = f"{llvmlite.binding.get_host_cpu_name()}, vectors of {VECTOR_BYTES // 4} float32"
+        self.device = (
+            f"{llvmlite.binding.get_host_cpu_name()}, vectors of {VECTOR_BYTES // 4} float32"
+        )
 
     def free_memory(self) -> float | None:
         """Bytes that are free on the device; None where runs take the machine's own memory."""
@@ -63,8 +66,9 @@ class CpuBackend:
         return 0
 
     def place(self, arrays: Placed) -> Placed:
-        """An array, or a NamedTuple of arrays, where the verbs reach it fastest. ``train`` modifies a placed State in
-        place. What is placed may be given to every verb that takes such arrays."""
+        """An array, or a NamedTuple of arrays, where the verbs reach it fastest. ``train`` modifies
+        a placed State in place. What is placed may be given to every verb that takes such
+        arrays."""
         return arrays
 
     def fetch(self, arrays: Placed) -> Placed:
@@ -82,10 +86,13 @@ class CpuBackend:
     def sample(
         self, geometry: Geometry, law: Law, seed: int, purpose: int, first: int, count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x (count, d) float64, y (count,) int8, level (count,) int16 of samples first … first + count - 1."""
+        """x (count, d) float64, y (count,) int8, level (count,) int16 of samples first … first +
+        count - 1."""
         return sample_kernels.sample(geometry, law, seed, purpose, first, count)
 
-    def forward(self, shape: Shape, params: np.ndarray, x: np.ndarray, set_of_run: np.ndarray) -> np.ndarray:
+    def forward(
+        self, shape: Shape, params: np.ndarray, x: np.ndarray, set_of_run: np.ndarray
+    ) -> np.ndarray:
         """Scores f (R, N) of params (R, Q)."""
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         scores = np.empty((len(params), x.shape[1]), params.dtype)
@@ -94,17 +101,27 @@ class CpuBackend:
         return scores
 
     def gradient(
-        self, shape: Shape, loss: int, params: np.ndarray, x: np.ndarray, y: np.ndarray, set_of_run: np.ndarray
+        self,
+        shape: Shape,
+        loss: int,
+        params: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        set_of_run: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss (R,)."""
+        """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss
+        (R,)."""
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         dparams, losses = np.empty_like(params), np.empty(len(params))
         for run, chosen in enumerate(set_of_run):
-            losses[run] = loss_gradient(plan, places, loss, params[run], x[chosen], y[chosen], dparams[run])
+            losses[run] = loss_gradient(
+                plan, places, loss, params[run], x[chosen], y[chosen], dparams[run]
+            )
         return dparams, losses
 
     def layer_norms(self, shape: Shape, dparams: np.ndarray) -> np.ndarray:
-        """L2 norms (R, T+1) of each layer's part (weights and biases, the readout last) of dparams (R, Q)."""
+        """L2 norms (R, T+1) of each layer's part (weights and biases, the readout last) of dparams
+        (R, Q)."""
         return np.array([layer_norms(shape, flat) for flat in dparams])
 
     def evaluate(
@@ -118,12 +135,17 @@ class CpuBackend:
         n: int,
         set_of_run: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean loss (R,), accuracy (R,) and accuracy by level (R, n + 1), NaN where a level has no points."""
+        """Mean loss (R,), accuracy (R,) and accuracy by level (R, n + 1), NaN where a level has no
+        points."""
         scores = self.forward(shape, params, x, set_of_run)
         losses, accuracy = np.empty(len(params)), np.empty(len(params))
         by_level = np.full((len(params), n + 1), np.nan)
         for run, chosen in enumerate(set_of_run):
-            total, correct, count = np.zeros(n + 1), np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+            total, correct, count = (
+                np.zeros(n + 1),
+                np.zeros(n + 1, np.int64),
+                np.zeros(n + 1, np.int64),
+            )
             summarise(loss, scores[run], y[chosen], level[chosen], total, correct, count)
             losses[run], accuracy[run] = total.sum() / count.sum(), correct.sum() / count.sum()
             np.divide(correct, count, out=by_level[run], where=count > 0)
@@ -141,16 +163,31 @@ class CpuBackend:
         start: int,
         stop: int,
     ) -> None:
-        """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged runs stand still."""
+        """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged
+        runs stand still."""
         plan, places = _plan(shape, rule.batch, VECTOR_BYTES // state.params.itemsize)
         for run, chosen in enumerate(set_of_run):
             if state.diverged[run] >= 0:
                 continue
             rate, key = float(learning_rate[run]), np.uint64(seed[run])
             if isinstance(source, Stream):
-                train_on_stream(plan, places, rule, rate, key, state, run, source.geometry, source.law, start, stop)
+                train_on_stream(
+                    plan,
+                    places,
+                    rule,
+                    rate,
+                    key,
+                    state,
+                    run,
+                    source.geometry,
+                    source.law,
+                    start,
+                    stop,
+                )
             elif isinstance(source, Population):
-                train_on_population(shape.depth, shape.width, rule, rate, state, run, source.line, start, stop)
+                train_on_population(
+                    shape.depth, shape.width, rule, rate, state, run, source.line, start, stop
+                )
             else:
                 x, y = source.x[chosen], source.y[chosen]
                 train_on_dataset(plan, places, rule, rate, key, state, run, x, y, start, stop)

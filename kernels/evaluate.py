@@ -1,7 +1,8 @@
-"""A network on given points, on the CPU: scores, loss and accuracy (by level), gradient of the mean loss.
+"""A network on given points, on the CPU: scores, loss and accuracy (by level), gradient of the mean
+loss.
 
-Points pass through in blocks of BLOCK rows; the result does not depend on anything but the points and the parameters.
-"""
+Points pass through in blocks of BLOCK rows; the result does not depend on anything but the points
+and the parameters."""
 
 import numpy as np
 
@@ -55,7 +56,8 @@ def scores_of(plan, places, params, x, scores):
 
 @kernel
 def summarise(loss, scores, y, level, loss_by_level, correct_by_level, count_by_level):
-    """Add each point's loss, correctness and presence to its level's sums (n + 1,). A score of 0 counts as wrong."""
+    """Add each point's loss, correctness and presence to its level's sums (n + 1,). A score of 0
+    counts as wrong."""
     for b in range(scores.size):
         value, _ = loss_and_slope(loss, scores[b], y[b])
         loss_by_level[level[b]] += value
@@ -78,7 +80,9 @@ def loss_gradient(plan, places, loss, params, x, y, dparams):
         for b in range(rows):
             w[places[LABELS] + b] = y[first + b]
         forward(plan, places, w, rows)
-        loss_sum, _ = batch_loss(loss, rows, x.shape[0], w, places[SCORES], places[LABELS], places[SLOPE])
+        loss_sum, _ = batch_loss(
+            loss, rows, x.shape[0], w, places[SCORES], places[LABELS], places[SLOPE]
+        )
         total += loss_sum
         dout, dinput = places[SLOPE], places[DHIDDEN]
         other = dinput + places[HIDDEN_SIZE]
@@ -95,6 +99,7 @@ def loss_gradient(plan, places, loss, params, x, y, dparams):
 
 
 def layer_norms(shape: Shape, flat: np.ndarray) -> np.ndarray:
-    """L2 norm (T+1,) of each layer's part (weights and biases, the readout last) of a flat vector (Q,)."""
+    """L2 norm (T+1,) of each layer's part (weights and biases, the readout last) of a flat vector
+    (Q,)."""
     ends = np.cumsum([(n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)])
     return np.array([np.linalg.norm(part.astype(np.float64)) for part in np.split(flat, ends[:-1])])

@@ -1,10 +1,10 @@
-"""The order of an epoch: a keyed bijection of 0..N-1 with random access, instead of a shuffled array.
+"""The order of an epoch: a keyed bijection of 0..N-1 with random access, instead of a shuffled
+array.
 
-A Feistel network permutes the numbers below 2^bits, the least power of two (from 4 on) that holds N; values outside
-0..N-1 are sent through again until they fall inside (cycle walking), which keeps it a bijection. Black and Rogaway,
-"Ciphers with arbitrary finite domains" (2002), DOI 10.1007/3-540-45760-7_9. The round function is a multiply-xorshift
-hash.
-"""
+A Feistel network permutes the numbers below 2^bits, the least power of two (from 4 on) that holds
+N; values outside 0..N-1 are sent through again until they fall inside (cycle walking), which keeps
+it a bijection. Black and Rogaway, "Ciphers with arbitrary finite domains" (2002), DOI
+10.1007/3-540-45760-7_9. The round function is a multiply-xorshift hash."""
 
 import numpy as np
 
@@ -38,14 +38,16 @@ def _mix(value, key):
 
 @formula
 def permute_bits(value, low_bits, high_mask, low_mask, key):
-    """One pass of the network over ``value`` (uint32): the two parts are changed in turn, each by the other."""
+    """One pass of the network over ``value`` (uint32): the two parts are changed in turn, each by
+    the other."""
     low = np.uint32(value & low_mask)
     high = np.uint32(value >> low_bits)
     even, odd = np.uint64(key[0]), np.uint64(key[2])
     for _ in range(ROUNDS // 2):
         high = np.uint32(high ^ (_mix(low, np.uint32(even & _MASK) ^ key[1]) & high_mask))
         low = np.uint32(low ^ (_mix(high, np.uint32(odd & _MASK) ^ key[3]) & low_mask))
-        # keys of different rounds must lie far apart: with neighbours the orders were visibly uneven
+        # keys of different rounds must lie far apart: with neighbours the orders were visibly
+        # uneven
         even += _MULTIPLIER
         odd += _MIXER
     return np.uint32((high << low_bits) | low)

@@ -1,10 +1,10 @@
 """The arrays that stand for a fractal and for a distribution on it.
 
-Letters: d dimension, r maps, n depth of the fractal. The maps are F_i(x) = A_i x + b_i on the base [low, 1]^d.
-The inverses are stored as F_i^-1(u) = M_i u + m_i, so that one step down the tree is one affine map with a single
-rounding of its offset. Where the arithmetic of the maps is exact in float64 (scales 1/2, 1/4; also u → 3u - 2) borders
-are decided exactly; elsewhere a point on a border may fall on either side of it.
-"""
+Letters: d dimension, r maps, n depth of the fractal. The maps are F_i(x) = A_i x + b_i on the base
+[low, 1]^d. The inverses are stored as F_i^-1(u) = M_i u + m_i, so that one step down the tree is
+one affine map with a single rounding of its offset. Where the arithmetic of the maps is exact in
+float64 (scales 1/2, 1/4; also u → 3u - 2) borders are decided exactly; elsewhere a point on a
+border may fall on either side of it."""
 
 from typing import NamedTuple
 
@@ -36,7 +36,8 @@ class Geometry(NamedTuple):
 
 
 class Law(NamedTuple):
-    """A distribution on an IFS: which level, which gap, which margins. Made by ``kernels.sample.make_law``."""
+    """A distribution on an IFS: which level, which gap, which margins. Made by
+    ``kernels.sample.make_law``."""
 
     curve: np.ndarray
     """P(0..n), (n + 1,)"""
@@ -53,10 +54,13 @@ class Law(NamedTuple):
     blocks: int
     """Philox blocks of one attempt."""
     certain: bool
-    """Whether a point's level can only be the one it was drawn with, so that nothing needs checking."""
+    """Whether a point's level can only be the one it was drawn with, so that nothing needs
+    checking."""
 
 
-def make_geometry(matrices: np.ndarray, offsets: np.ndarray, low: float, touching: bool) -> Geometry:
+def make_geometry(
+    matrices: np.ndarray, offsets: np.ndarray, low: float, touching: bool
+) -> Geometry:
     """Geometry of the maps x → matrices[i] x + offsets[i]; shapes (r, d, d) and (r, d)."""
     # copies: a read-only array is another type to numba, which would compile every kernel again
     matrices = np.array(matrices, dtype=np.float64, order="C")

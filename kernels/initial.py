@@ -1,8 +1,8 @@
 """Random numbers for initial weights, drawn on the host for every backend.
 
-Number i of a stream is a pure function of (seed, INIT, i): a uniform from one word of its Philox block, a normal by
-Box and Muller from two, redrawn from the next block while it lies outside the truncation.
-"""
+Number i of a stream is a pure function of (seed, INIT, i): a uniform from one word of its Philox
+block, a normal by Box and Muller from two, redrawn from the next block while it lies outside the
+truncation."""
 
 import math
 
@@ -22,7 +22,8 @@ def fill_uniform(seed, first, low, high, out):
 
 @kernel
 def fill_normal(seed, first, sigma, bound, out):
-    """out[i] = number ``first + i`` of the stream, normal with deviation sigma, truncated at ± bound · sigma."""
+    """out[i] = number ``first + i`` of the stream, normal with deviation sigma, truncated at ±
+    bound · sigma."""
     for i in range(out.size):
         block = 0
         while True:

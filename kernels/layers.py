@@ -1,9 +1,8 @@
 """Forward and backward through one network, on the CPU, built from register tiles.
 
-Letters: B rows of a batch, n_in and n_out of a layer, T hidden layers. Everything a run touches lies in one flat work
-array; ``network.py`` says where. (One array, because numba passes an array as seven values: with ten of them a call
-cost more than a small layer.)
-"""
+Letters: B rows of a batch, n_in and n_out of a layer, T hidden layers. Everything a run touches
+lies in one flat work array; ``network.py`` says where. (One array, because numba passes an array as
+seven values: with ten of them a call cost more than a small layer.)"""
 
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.network import (
@@ -23,7 +22,16 @@ from fracsim.kernels.network import (
     TURNED,
     ZEROS,
 )
-from fracsim.kernels.tiles import MASK, PLAIN, PRODUCT, RELU, ROW_SUM, move_vector, tile, transpose_block
+from fracsim.kernels.tiles import (
+    MASK,
+    PLAIN,
+    PRODUCT,
+    RELU,
+    ROW_SUM,
+    move_vector,
+    tile,
+    transpose_block,
+)
 from fracsim.kernels.vectors import VECTOR_BYTES
 
 REGISTERS = 32 if VECTOR_BYTES == 64 else 16
@@ -34,12 +42,12 @@ WIDEST_TILE = 4 if REGISTERS == 32 else 3
 """Most vectors in a tile's row."""
 
 LONGEST_SUM = 128
-"""Terms of a sum in one go: so many rows of a tile's width (32 KiB) stay in the first cache while they serve all rows
-of C."""
+"""Terms of a sum in one go: so many rows of a tile's width (32 KiB) stay in the first cache while
+they serve all rows of C."""
 
 PART_ROWS = 100
-"""Rows of a layer's weights whose gradient is made, and used up, at a time: in a large layer it would leave the
-cache."""
+"""Rows of a layer's weights whose gradient is made, and used up, at a time: in a large layer it
+would leave the cache."""
 
 WORTH_MOVING = 0.75
 """Share of rows with a slope up to which the others are dropped before backward."""
@@ -54,19 +62,37 @@ def part_count(plan, layer):
 
 
 @kernel
-def product(w, n_rows, n_vectors, total_count, a0, a_row, a_step, rows0, rows_step, first0, first_step, mask0, mask_row,
-            c0, c_row, mode):  # fmt: skip
-    """C[m, :] = first + Σ_s A(m, s) row_s over any number of rows and vectors, cut into tiles; see ``tiles.py``.
+def product(
+    w,
+    n_rows,
+    n_vectors,
+    total_count,
+    a0,
+    a_row,
+    a_step,
+    rows0,
+    rows_step,
+    first0,
+    first_step,
+    mask0,
+    mask_row,
+    c0,
+    c_row,
+    mode,
+):
+    """C[m, :] = first + Σ_s A(m, s) row_s over any number of rows and vectors, cut into tiles; see
+    ``tiles.py``.
 
-    All operands lie in ``w``; a0, rows0, first0, mask0, c0 say where. ``first_step`` is 1, or 0 where the sums start
-    from one vector of zeros.
-    """
+    All operands lie in ``w``; a0, rows0, first0, mask0, c0 say where. ``first_step`` is 1, or 0
+    where the sums start from one vector of zeros."""
     lanes = VECTOR_BYTES // w.itemsize
     blocks = max(1, (total_count + LONGEST_SUM - 1) // LONGEST_SUM)
     v = 0
     while v < n_vectors:
         tiles_left = (n_vectors - v + WIDEST_TILE - 1) // WIDEST_TILE
-        width = (n_vectors - v + tiles_left - 1) // tiles_left  # near-equal widths: 7 vectors are 4 + 3
+        width = (
+            n_vectors - v + tiles_left - 1
+        ) // tiles_left  # near-equal widths: 7 vectors are 4 + 3
         f, k, c = first0 + v * lanes * first_step, mask0 + v * lanes, c0 + v * lanes
         for block in range(blocks):
             begin = block * total_count // blocks
@@ -75,20 +101,108 @@ def product(w, n_rows, n_vectors, total_count, a0, a_row, a_step, rows0, rows_st
             a, r = a0 + begin * a_step, rows0 + v * lanes + begin * rows_step
             if width == 1:
                 for m in range(0, n_rows, ROWS_OF_1):
-                    tile(w, a + m * a_row, a_row, a_step, w, r, 0, rows_step, count, block, w, f, w, k + m * mask_row,
-                         mask_row, w, c + m * c_row, c_row, after, PRODUCT, ROWS_OF_1, 1)  # fmt: skip
+                    tile(
+                        w,
+                        a + m * a_row,
+                        a_row,
+                        a_step,
+                        w,
+                        r,
+                        0,
+                        rows_step,
+                        count,
+                        block,
+                        w,
+                        f,
+                        w,
+                        k + m * mask_row,
+                        mask_row,
+                        w,
+                        c + m * c_row,
+                        c_row,
+                        after,
+                        PRODUCT,
+                        ROWS_OF_1,
+                        1,
+                    )
             elif width == 2:
                 for m in range(0, n_rows, ROWS_OF_2):
-                    tile(w, a + m * a_row, a_row, a_step, w, r, 0, rows_step, count, block, w, f, w, k + m * mask_row,
-                         mask_row, w, c + m * c_row, c_row, after, PRODUCT, ROWS_OF_2, 2)  # fmt: skip
+                    tile(
+                        w,
+                        a + m * a_row,
+                        a_row,
+                        a_step,
+                        w,
+                        r,
+                        0,
+                        rows_step,
+                        count,
+                        block,
+                        w,
+                        f,
+                        w,
+                        k + m * mask_row,
+                        mask_row,
+                        w,
+                        c + m * c_row,
+                        c_row,
+                        after,
+                        PRODUCT,
+                        ROWS_OF_2,
+                        2,
+                    )
             elif width == 3:
                 for m in range(0, n_rows, ROWS_OF_3):
-                    tile(w, a + m * a_row, a_row, a_step, w, r, 0, rows_step, count, block, w, f, w, k + m * mask_row,
-                         mask_row, w, c + m * c_row, c_row, after, PRODUCT, ROWS_OF_3, 3)  # fmt: skip
+                    tile(
+                        w,
+                        a + m * a_row,
+                        a_row,
+                        a_step,
+                        w,
+                        r,
+                        0,
+                        rows_step,
+                        count,
+                        block,
+                        w,
+                        f,
+                        w,
+                        k + m * mask_row,
+                        mask_row,
+                        w,
+                        c + m * c_row,
+                        c_row,
+                        after,
+                        PRODUCT,
+                        ROWS_OF_3,
+                        3,
+                    )
             else:
                 for m in range(0, n_rows, ROWS_OF_4):
-                    tile(w, a + m * a_row, a_row, a_step, w, r, 0, rows_step, count, block, w, f, w, k + m * mask_row,
-                         mask_row, w, c + m * c_row, c_row, after, PRODUCT, ROWS_OF_4, 4)  # fmt: skip
+                    tile(
+                        w,
+                        a + m * a_row,
+                        a_row,
+                        a_step,
+                        w,
+                        r,
+                        0,
+                        rows_step,
+                        count,
+                        block,
+                        w,
+                        f,
+                        w,
+                        k + m * mask_row,
+                        mask_row,
+                        w,
+                        c + m * c_row,
+                        c_row,
+                        after,
+                        PRODUCT,
+                        ROWS_OF_4,
+                        4,
+                    )
         v += width
 
 
@@ -98,8 +212,30 @@ def sum_rows(w, n_vectors, batch, factor0, factor_step, rows0, stride, total0):
     lanes = VECTOR_BYTES // w.itemsize
     whole = batch - batch % 4
     for v in range(n_vectors):
-        tile(w, factor0, factor_step, 4 * factor_step, w, rows0 + v * lanes, stride, 4 * stride, whole // 4, 0, w, 0,
-             w, 0, 0, w, total0 + v * lanes, 0, PLAIN, ROW_SUM, 4, 1)  # fmt: skip
+        tile(
+            w,
+            factor0,
+            factor_step,
+            4 * factor_step,
+            w,
+            rows0 + v * lanes,
+            stride,
+            4 * stride,
+            whole // 4,
+            0,
+            w,
+            0,
+            w,
+            0,
+            0,
+            w,
+            total0 + v * lanes,
+            0,
+            PLAIN,
+            ROW_SUM,
+            4,
+            1,
+        )
     for b in range(whole, batch):
         for o in range(n_vectors * lanes):
             w[total0 + o] += w[factor0 + b * factor_step] * w[rows0 + b * stride + o]
@@ -112,24 +248,63 @@ def forward(plan, places, w, batch):
     depth = plan.shape[0] - 1
     source, source_row, target = places[INPUTS], plan[0, N_IN], places[HIDDEN]
     for layer in range(depth):
-        n_in, stride, weights = plan[layer, N_IN], plan[layer, STRIDE], places[PARAMS] + plan[layer, START]
-        product(w, batch, stride // lanes, n_in, source, source_row, 1, weights, stride,
-                weights + n_in * stride, 1, 0, 0, target, stride, RELU)  # fmt: skip
+        n_in, stride, weights = (
+            plan[layer, N_IN],
+            plan[layer, STRIDE],
+            places[PARAMS] + plan[layer, START],
+        )
+        product(
+            w,
+            batch,
+            stride // lanes,
+            n_in,
+            source,
+            source_row,
+            1,
+            weights,
+            stride,
+            weights + n_in * stride,
+            1,
+            0,
+            0,
+            target,
+            stride,
+            RELU,
+        )
         source, source_row, target = target, stride, target + places[HIDDEN_SIZE]
     weights, column = places[PARAMS] + plan[depth, START], places[TURNED]
-    for i in range(plan[depth, N_IN]):  # what other columns hold does not matter: nobody looks at their scores
+    for i in range(
+        plan[depth, N_IN]
+    ):  # what other columns hold does not matter: nobody looks at their scores
         w[column + i * lanes] = w[weights + i]
-    product(w, batch, 1, plan[depth, N_IN], source, source_row, 1, column, lanes, weights + plan[depth, BACK_STRIDE], 1,
-            0, 0, places[SCORES], lanes, PLAIN)  # fmt: skip
+    product(
+        w,
+        batch,
+        1,
+        plan[depth, N_IN],
+        source,
+        source_row,
+        1,
+        column,
+        lanes,
+        weights + plan[depth, BACK_STRIDE],
+        1,
+        0,
+        0,
+        places[SCORES],
+        lanes,
+        PLAIN,
+    )
 
 
 @kernel
 def drop_inactive(plan, places, w, batch, rows):
-    """Move the rows whose slope is not 0 to the front, in INPUTS, HIDDEN and SLOPE; returns how many rows are left.
+    """Move the rows whose slope is not 0 to the front, in INPUTS, HIDDEN and SLOPE; returns how
+    many rows are left.
 
-    Where the hinge loss of a sample is 0, so is all that the sample adds to a gradient: once a network is right about
-    most of its batch, backward costs little. Few such rows are not worth the moves. Overwrites rows (B,), int64.
-    """
+    Where the hinge loss of a sample is 0, so is all that the sample adds to a gradient: once a
+    network is right about most of its batch, backward costs little. Few such rows are not worth the
+    moves. Overwrites rows (B,), int64."""
     lanes = VECTOR_BYTES // w.itemsize
     inputs, hidden, slope, d = places[INPUTS], places[HIDDEN], places[SLOPE], plan[0, N_IN]
     kept = 0
@@ -153,11 +328,11 @@ def drop_inactive(plan, places, w, batch, rows):
 
 @kernel
 def data_gradient(plan, places, w, layer, batch, dout, dinput):
-    """At ``dinput`` d loss / d pre-activations of the layer below, from that of this layer's at ``dout``.
+    """At ``dinput`` d loss / d pre-activations of the layer below, from that of this layer's at
+    ``dout``.
 
-    Overwrites TURNED with the weights transposed; they are not kept, because reading them back from a distant cache
-    would cost as much as turning them again.
-    """
+    Overwrites TURNED with the weights transposed; they are not kept, because reading them back from
+    a distant cache would cost as much as turning them again."""
     lanes = VECTOR_BYTES // w.itemsize
     stride, below = plan[layer, STRIDE], plan[layer, BACK_STRIDE]
     weights, turned = places[PARAMS] + plan[layer, START], places[TURNED]
@@ -166,16 +341,35 @@ def data_gradient(plan, places, w, layer, batch, dout, dinput):
     else:
         for i in range(0, below, lanes):
             for o in range(0, stride, lanes):
-                transpose_block(w, weights + i * stride + o, stride, w, turned + o * below + i, below)
+                transpose_block(
+                    w, weights + i * stride + o, stride, w, turned + o * below + i, below
+                )
     hidden = places[HIDDEN] + (layer - 1) * places[HIDDEN_SIZE]
-    product(w, batch, below // lanes, plan[layer, N_OUT], dout, stride, 1, turned, below, places[ZEROS], 0,
-            hidden, below, dinput, below, MASK)  # fmt: skip
+    product(
+        w,
+        batch,
+        below // lanes,
+        plan[layer, N_OUT],
+        dout,
+        stride,
+        1,
+        turned,
+        below,
+        places[ZEROS],
+        0,
+        hidden,
+        below,
+        dinput,
+        below,
+        MASK,
+    )
 
 
 @kernel
 def layer_gradient(plan, places, w, layer, part, batch, dout):
-    """GRADIENT of one part of a layer, from d loss / d the layer's outputs at ``dout``: (first element, size) in the
-    working copy. There are ``part_count`` parts; the last holds the biases."""
+    """GRADIENT of one part of a layer, from d loss / d the layer's outputs at ``dout``: (first
+    element, size) in the working copy. There are ``part_count`` parts; the last holds the
+    biases."""
     lanes = VECTOR_BYTES // w.itemsize
     n_in, stride, below = plan[layer, N_IN], plan[layer, STRIDE], plan[layer, BACK_STRIDE]
     start, gradient = plan[layer, START], places[GRADIENT]
@@ -188,9 +382,34 @@ def layer_gradient(plan, places, w, layer, part, batch, dout):
         return start, below + lanes
     parts = part_count(plan, layer)
     first, last = part * n_in // parts, (part + 1) * n_in // parts
-    product(w, last - first, stride // lanes, batch, source + first, 1, source_row, dout, stride, places[ZEROS], 0,
-            0, 0, gradient, stride, PLAIN)  # fmt: skip
+    product(
+        w,
+        last - first,
+        stride // lanes,
+        batch,
+        source + first,
+        1,
+        source_row,
+        dout,
+        stride,
+        places[ZEROS],
+        0,
+        0,
+        0,
+        gradient,
+        stride,
+        PLAIN,
+    )
     if part == parts - 1:
-        sum_rows(w, stride // lanes, batch, places[ONE], 0, dout, stride, gradient + (last - first) * stride)
+        sum_rows(
+            w,
+            stride // lanes,
+            batch,
+            places[ONE],
+            0,
+            dout,
+            stride,
+            gradient + (last - first) * stride,
+        )
         last += 1
     return start + first * stride, (last - first) * stride

@@ -1,13 +1,14 @@
 """level(x): how deep a point lies in the fractal.
 
-    level(x) = the largest j ≤ n with x ∈ K_j, over all addresses (maps may touch; cells are closed).
+    level(x) = the largest j ≤ n with x ∈ K_j, over all addresses (maps may touch; cells are
+    closed).
 
-x ∈ K_j iff some address i_1 … i_j keeps u_0 = x, u_1 = F_{i_1}^-1(u_0), … inside the base. ``level_of`` searches all
-addresses of one point. Nearly always exactly one map keeps u inside, so there is nothing to search: ``follow_lanes``
-takes a row of points down side by side, in vector registers, and leaves UNDECIDED those that lie in several images (on
-a border that images share). Both use plain operators in one order, no fused forms: every way and every backend gives
-the same level.
-"""
+x ∈ K_j iff some address i_1 … i_j keeps u_0 = x, u_1 = F_{i_1}^-1(u_0), … inside the base.
+``level_of`` searches all addresses of one point. Nearly always exactly one map keeps u inside, so
+there is nothing to search: ``follow_lanes`` takes a row of points down side by side, in vector
+registers, and leaves UNDECIDED those that lie in several images (on a border that images share).
+Both use plain operators in one order, no fused forms: every way and every backend gives the same
+level."""
 
 from typing import NamedTuple
 
@@ -17,9 +18,12 @@ from fracsim.kernels.geometry import Geometry, affine_row
 from fracsim.kernels.jit import formula, inlined, kernel
 
 LANES = 256
-"""Points side by side: enough to make up for starting a vector loop, few enough for the first-level cache."""
+"""Points side by side: enough to make up for starting a vector loop, few enough for the first-level
+cache."""
 UNDECIDED = -2.0
-_MOST_LANE_MAPS = 16  # with more maps the early exit of the search beats trying every map on every lane
+_MOST_LANE_MAPS = (
+    16  # with more maps the early exit of the search beats trying every map on every lane
+)
 
 
 class Work(NamedTuple):
@@ -52,9 +56,17 @@ def make_work(d, n):
     """Work arrays for points in d dimensions and fractal depth n."""
     rows = (d, LANES)
     return Work(
-        np.empty(rows), np.empty(rows), np.empty(rows), np.empty(LANES), np.empty(LANES), np.empty(LANES),
-        np.empty(d), np.empty(d), np.empty((n, d)), np.empty((n, 2), np.int64),
-    )  # fmt: skip
+        np.empty(rows),
+        np.empty(rows),
+        np.empty(rows),
+        np.empty(LANES),
+        np.empty(LANES),
+        np.empty(LANES),
+        np.empty(d),
+        np.empty(d),
+        np.empty((n, d)),
+        np.empty((n, 2), np.int64),
+    )
 
 
 @formula
@@ -118,7 +130,8 @@ def _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, d):
 
 @formula
 def try_image_lanes(matrix, offset, i, low, high, u, w, inside, count):
-    """w (d, LANES) = F_i^-1(u) and whether all its coordinates lie in [low, high], as 1.0 or 0.0 in inside (LANES,).
+    """w (d, LANES) = F_i^-1(u) and whether all its coordinates lie in [low, high], as 1.0 or 0.0 in
+    inside (LANES,).
 
     Only the first ``count`` lanes.
     """
@@ -135,7 +148,8 @@ def try_image_lanes(matrix, offset, i, low, high, u, w, inside, count):
 
 @formula
 def follow_lanes(matrix, offset, low, n, u, v, w, inside, found, level, count):
-    """level[:count] of the points u (d, LANES) of the base: from 0, or UNDECIDED. Overwrites all but the maps."""
+    """level[:count] of the points u (d, LANES) of the base: from 0, or UNDECIDED. Overwrites all
+    but the maps."""
     r, d = offset.shape
     for lane in range(count):
         level[lane] = 0.0
@@ -167,25 +181,32 @@ def follow_lanes(matrix, offset, low, n, u, v, w, inside, found, level, count):
 
 @formula
 def find_levels(matrix, offset, low, n, points, count, work):
-    """work.level[:count] = level of the first ``count`` of the points (d, LANES); -1 outside the base."""
+    """work.level[:count] = level of the first ``count`` of the points (d, LANES); -1 outside the
+    base."""
     r, d = offset.shape
     level, u = work.level, work.u
     if r <= _MOST_LANE_MAPS:
         for q in range(d):
             for lane in range(count):
                 u[q, lane] = points[q, lane]
-        follow_lanes(matrix, offset, low, n, u, work.v, work.w, work.inside, work.found, level, count)
+        follow_lanes(
+            matrix, offset, low, n, u, work.v, work.w, work.inside, work.found, level, count
+        )
     else:
         for lane in range(count):
             level[lane] = UNDECIDED
     for q in range(d):
         for lane in range(count):
-            level[lane] = level[lane] if (points[q, lane] >= low) & (points[q, lane] <= 1.0) else -1.0
+            level[lane] = (
+                level[lane] if (points[q, lane] >= low) & (points[q, lane] <= 1.0) else -1.0
+            )
     for lane in range(count):
         if level[lane] == UNDECIDED:
             for q in range(d):
                 work.point[q] = points[q, lane]
-            level[lane] = level_of(matrix, offset, low, n, work.point, work.following, work.others, work.marks)
+            level[lane] = level_of(
+                matrix, offset, low, n, work.point, work.following, work.others, work.marks
+            )
 
 
 @kernel

@@ -1,11 +1,11 @@
-"""A fractal distribution in one dimension, integrated exactly: mass and first moment on [low, x] for any x.
+"""A fractal distribution in one dimension, integrated exactly: mass and first moment on [low, x]
+for any x.
 
-Letters: r maps F_i(u) = a_i u + b_i of the base [low, 1], n depth of the fractal. Positives have mass P(0) = 1/2,
-equally shared by the r^n cells of K_n; negatives of level j have mass P(j+1) - P(j), equally shared by the r^j cells of
-K_j, and lie in the gap of their cell. Positives and all levels of negatives are integrated in one descent, which
-follows the one cell per level that holds x. Images to the left of x count whole, by their means, so the cost is linear
-in n.
-"""
+Letters: r maps F_i(u) = a_i u + b_i of the base [low, 1], n depth of the fractal. Positives have
+mass P(0) = 1/2, equally shared by the r^n cells of K_n; negatives of level j have mass P(j+1) -
+P(j), equally shared by the r^j cells of K_j, and lie in the gap of their cell. Positives and all
+levels of negatives are integrated in one descent, which follows the one cell per level that holds
+x. Images to the left of x count whole, by their means, so the cost is linear in n."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from fracsim.kernels.jit import formula
 
 
 class Line(NamedTuple):
-    """A distribution on an IFS in d = 1 with its maps sorted from left to right, and tables of what one cell holds."""
+    """A distribution on an IFS in d = 1 with its maps sorted from left to right, and tables of what
+    one cell holds."""
 
     low: float
     """Lower end of the base [low, 1]."""
@@ -27,7 +28,8 @@ class Line(NamedTuple):
     before: np.ndarray
     """Sums of a_i and of b_i over the first i images, (r + 1, 2)."""
     gaps: np.ndarray
-    """Left and right ends of the intervals in which a cell's own negatives lie, in the base's coordinate, (g, 2)."""
+    """Left and right ends of the intervals in which a cell's own negatives lie, in the base's
+    coordinate, (g, 2)."""
     core: np.ndarray
     """Where positives lie in an innermost cell, likewise, (1, 2)."""
     weight: np.ndarray
@@ -35,8 +37,8 @@ class Line(NamedTuple):
     positive_mean: np.ndarray
     """Mean of the positives of a cell of level j, in the cell's own coordinate, (n + 1,)."""
     negative: np.ndarray
-    """Mass and first moment, in the own coordinate of a cell of level j, of all negatives of levels ≥ j, as if this
-    cell held them all; (n + 1, 2)."""
+    """Mass and first moment, in the own coordinate of a cell of level j, of all negatives of levels
+    ≥ j, as if this cell held them all; (n + 1, 2)."""
 
 
 def make_line(geometry: Geometry, law: Law) -> Line:
@@ -60,17 +62,30 @@ def make_line(geometry: Geometry, law: Law) -> Line:
     for j in range(n):
         negative[j] = weight[j:].sum(), weight[j:] @ level_mean[: n - j]
     before = np.concatenate([np.zeros((1, 2)), np.cumsum(np.stack([a, b], axis=1), axis=0)])
-    return Line(low, ends, np.stack([a, b], axis=1), before, gaps, core, weight, positive_mean[::-1].copy(), negative)
+    return Line(
+        low,
+        ends,
+        np.stack([a, b], axis=1),
+        before,
+        gaps,
+        core,
+        weight,
+        positive_mean[::-1].copy(),
+        negative,
+    )
 
 
 def _gaps(low: float, ends: np.ndarray, law: Law) -> np.ndarray:
-    """The intervals (g, 2) of the base in which negatives of level 0 lie; ends (r, 2) of the images, left to right."""
+    """The intervals (g, 2) of the base in which negatives of level 0 lie; ends (r, 2) of the
+    images, left to right."""
     centre, half = 0.5 * (low + 1.0), 0.5 * (1.0 - low)
     reach = half * (1.0 - law.negative_margin)
     if law.gap == CENTRE:
         reach = min(half / 3.0, reach)
     beyond = 0.5 * law.negative_margin * (ends[:, 1] - ends[:, 0])
-    starts = np.append(low, np.maximum.accumulate(ends[:, 1] + beyond))  # a small image may vanish beside a large one
+    starts = np.append(
+        low, np.maximum.accumulate(ends[:, 1] + beyond)
+    )  # a small image may vanish beside a large one
     stops = np.append(np.minimum.accumulate((ends[:, 0] - beyond)[::-1])[::-1], 1.0)
     intervals = np.clip(np.stack([starts, stops], axis=1), centre - reach, centre + reach)
     return np.ascontiguousarray(intervals[intervals[:, 1] > intervals[:, 0]])
@@ -96,7 +111,9 @@ def below(line, x):
     weight, positive_mean, negative = line.weight, line.positive_mean, line.negative
     r, n = maps.shape[0], weight.size
     p0 = p1 = q0 = q1 = 0.0
-    share = 1.0  # of one cell of level j; negative where the part of it to the right of u counts, and is taken off
+    # of one cell of level j; negative where the part of it to the right of u counts, and is taken
+    # off
+    share = 1.0
     slope, offset = 1.0, 0.0  # of the cell: x = slope · u + offset
     u = min(max(x, low), 1.0)
     for j in range(n):

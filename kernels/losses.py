@@ -1,8 +1,8 @@
 """Losses of a binary classifier with score f and label y = ±1, and their derivative in f.
 
-    hinge      [1 - y f]_+                 the paper's; 0 is taken as the derivative at the kink
-    logistic   log(1 + exp(-y f))
-    squared    (f - y)² / 2
+hinge      [1 - y f]_+                 the paper's; 0 is taken as the derivative at the kink
+logistic   log(1 + exp(-y f))
+squared    (f - y)² / 2
 """
 
 import math
@@ -18,7 +18,8 @@ HINGE, LOGISTIC, SQUARED = range(3)
 
 @formula
 def loss_and_slope(code, score, label):
-    """Loss and d loss / d score of one sample; the type of ``score`` decides the arithmetic. A NaN score gives NaN."""
+    """Loss and d loss / d score of one sample; the type of ``score`` decides the arithmetic. A NaN
+    score gives NaN."""
     one = label * label
     if code == HINGE:
         margin = one - label * score
@@ -36,8 +37,8 @@ def loss_and_slope(code, score, label):
 
 @formula
 def batch_loss(loss, batch, count, w, scores, labels, slope):
-    """(sum of losses, correct predictions) of a batch; writes d (sum of losses / count) / d score into column 0 at
-    ``slope``."""
+    """(sum of losses, correct predictions) of a batch; writes d (sum of losses / count) / d score
+    into column 0 at ``slope``."""
     lanes = VECTOR_BYTES // w.itemsize
     total = 0.0
     correct = 0

@@ -1,12 +1,14 @@
-"""The network: its parameters as one flat buffer, and the padded working copy that the tile kernels use.
+"""The network: its parameters as one flat buffer, and the padded working copy that the tile kernels
+use.
 
-A ReLU network of depth T and width k on d inputs has T hidden layers and one linear output. Flat layout (Q,): per layer
-the weights (n_in, n_out) row-major, then the biases (n_out); the readout last.
+A ReLU network of depth T and width k on d inputs has T hidden layers and one linear output. Flat
+layout (Q,): per layer the weights (n_in, n_out) row-major, then the biases (n_out); the readout
+last.
 
-The working copy pads every row to whole vectors (``lanes`` elements), with the bias row after the weight rows. The
-readout, a single column, is kept as one row of its k weights, then the bias. Padding is zero and stays zero: its
-activations are 0, hence its gradients are 0, hence no optimiser moves it.
-"""
+The working copy pads every row to whole vectors (``lanes`` elements), with the bias row after the
+weight rows. The readout, a single column, is kept as one row of its k weights, then the bias.
+Padding is zero and stays zero: its activations are 0, hence its gradients are 0, hence no optimiser
+moves it."""
 
 import itertools
 from typing import NamedTuple
@@ -20,7 +22,8 @@ CACHE_LINE = 64
 
 
 class Shape(NamedTuple):
-    """Shape of a network: ``inputs`` d ≥ 1, ``depth`` T ≥ 0 hidden layers, each of ``width`` k ≥ 1."""
+    """Shape of a network: ``inputs`` d ≥ 1, ``depth`` T ≥ 0 hidden layers, each of ``width`` k ≥
+    1."""
 
     inputs: int
     depth: int
@@ -39,21 +42,37 @@ def parameter_count(shape: Shape) -> int:
 
 
 N_IN, N_OUT, STRIDE, START, FLAT_START, BACK_STRIDE = range(6)
-"""Columns of a plan, one row per layer: sizes; of the working copy the row stride and first element; first element in
-the flat buffer; row stride of the transposed weights."""
+"""Columns of a plan, one row per layer: sizes; of the working copy the row stride and first
+element; first element in the flat buffer; row stride of the transposed weights."""
 
-(PARAMS, M, V, TURNED, INPUTS, LABELS, HIDDEN, HIDDEN_SIZE,
- SCORES, SLOPE, DHIDDEN, GRADIENT, ONE, ZEROS, TOTAL) = range(15)  # fmt: skip
+(
+    PARAMS,
+    M,
+    V,
+    TURNED,
+    INPUTS,
+    LABELS,
+    HIDDEN,
+    HIDDEN_SIZE,
+    SCORES,
+    SLOPE,
+    DHIDDEN,
+    GRADIENT,
+    ONE,
+    ZEROS,
+    TOTAL,
+) = range(15)
 """Places in the work array of one run: where each part starts.
 
-PARAMS, M, V: working copies of parameters and moments. TURNED: one layer's weights, transposed. INPUTS (B, d), LABELS
-±1 (B,). HIDDEN (T, B, stride): activations; HIDDEN_SIZE: elements of one layer's. SCORES and SLOPE (B, lanes): f and
-d loss / d f in column 0. DHIDDEN: two of (B, stride) that take turns. GRADIENT: of one layer. ONE: a single 1. ZEROS: a
-tile's row of zeros. TOTAL: elements of all.
-"""
+PARAMS, M, V: working copies of parameters and moments. TURNED: one layer's weights, transposed.
+INPUTS (B, d), LABELS ±1 (B,). HIDDEN (T, B, stride): activations; HIDDEN_SIZE: elements of one
+layer's. SCORES and SLOPE (B, lanes): f and d loss / d f in column 0. DHIDDEN: two of (B, stride)
+that take turns. GRADIENT: of one layer. ONE: a single 1. ZEROS: a tile's row of zeros. TOTAL:
+elements of all. """
 
 SLACK_ROWS = 16
-"""Rows behind every part's end: tiles work on whole groups of rows, and the surplus must have a place."""
+"""Rows behind every part's end: tiles work on whole groups of rows, and the surplus must have a
+place."""
 
 
 def round_up(number: int, unit: int) -> int:
@@ -62,8 +81,8 @@ def round_up(number: int, unit: int) -> int:
 
 
 def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Plan (T+1, 6) and places (15,), both int64, of a network for batches of ``batch`` rows and vectors of
-    ``lanes``."""
+    """Plan (T+1, 6) and places (15,), both int64, of a network for batches of ``batch`` rows and
+    vectors of ``lanes``."""
     plan = np.zeros((shape.depth + 1, 6), np.int64)
     start = flat = 0
     for layer, (n_in, n_out) in enumerate(layer_sizes(shape)):
@@ -74,11 +93,20 @@ def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndar
     rows, widest = batch + SLACK_ROWS, round_up(max(shape.width, shape.inputs), lanes)
     slack = SLACK_ROWS * widest
     sizes = {
-        PARAMS: start + slack, M: start, V: start, TURNED: widest * widest, INPUTS: rows * (shape.inputs + SLACK_ROWS),
-        LABELS: batch, HIDDEN: shape.depth * rows * widest, SCORES: rows * lanes, SLOPE: rows * lanes,
-        DHIDDEN: 2 * rows * widest, GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest, ONE: 1, ZEROS:
-        4 * lanes,
-    }  # fmt: skip
+        PARAMS: start + slack,
+        M: start,
+        V: start,
+        TURNED: widest * widest,
+        INPUTS: rows * (shape.inputs + SLACK_ROWS),
+        LABELS: batch,
+        HIDDEN: shape.depth * rows * widest,
+        SCORES: rows * lanes,
+        SLOPE: rows * lanes,
+        DHIDDEN: 2 * rows * widest,
+        GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest,
+        ONE: 1,
+        ZEROS: 4 * lanes,
+    }
     places = np.zeros(15, np.int64)
     end = 0
     for part, size in sizes.items():
@@ -95,7 +123,10 @@ def pack(plan, flat, work, place):
     for layer in range(last):
         n_out = plan[layer, N_OUT]
         for i in range(plan[layer, N_IN] + 1):
-            source, target = plan[layer, FLAT_START] + i * n_out, place + plan[layer, START] + i * plan[layer, STRIDE]
+            source, target = (
+                plan[layer, FLAT_START] + i * n_out,
+                place + plan[layer, START] + i * plan[layer, STRIDE],
+            )
             work[target : target + n_out] = flat[source : source + n_out]
     k, source, target = plan[last, N_IN], plan[last, FLAT_START], place + plan[last, START]
     work[target : target + k] = flat[source : source + k]
@@ -109,7 +140,10 @@ def unpack(plan, work, place, flat):
     for layer in range(last):
         n_out = plan[layer, N_OUT]
         for i in range(plan[layer, N_IN] + 1):
-            target, source = plan[layer, FLAT_START] + i * n_out, place + plan[layer, START] + i * plan[layer, STRIDE]
+            target, source = (
+                plan[layer, FLAT_START] + i * n_out,
+                place + plan[layer, START] + i * plan[layer, STRIDE],
+            )
             flat[target : target + n_out] = work[source : source + n_out]
     k, target, source = plan[last, N_IN], plan[last, FLAT_START], place + plan[last, START]
     flat[target : target + k] = work[source : source + k]
@@ -120,8 +154,8 @@ def unpack(plan, work, place, flat):
 def make_work(places, like):
     """Zeroed work array in the float type of the array ``like``; starts on a cache line.
 
-    A vector that straddles two lines costs two loads; numba's own arrays start on any multiple of 32 bytes.
-    """
+    A vector that straddles two lines costs two loads; numba's own arrays start on any multiple of
+    32 bytes."""
     surplus = CACHE_LINE // like.itemsize
     block = np.zeros(places[TOTAL] + surplus, like.dtype)
     skip = (-(block.ctypes.data // like.itemsize)) % surplus

@@ -1,10 +1,9 @@
 """Randomness by counter: Philox4x32-10.
 
-Source: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, *Parallel random numbers: as easy as 1, 2, 3*, SC 2011.
-Four random words are a pure function of a counter (four words) and a key (two words): nothing to seed, nothing to
-carry along, nothing that depends on threads. fracsim's key is the 64-bit seed; its counter is
-(index low, index high, purpose, block).
-"""
+Source: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, *Parallel random numbers: as easy as 1,
+2, 3*, SC 2011. Four random words are a pure function of a counter (four words) and a key (two
+words): nothing to seed, nothing to carry along, nothing that depends on threads. fracsim's key is
+the 64-bit seed; its counter is (index low, index high, purpose, block)."""
 
 import numpy as np
 
@@ -22,7 +21,8 @@ _TO_UNIT = 2.0**-32
 @inlined
 def philox(c0, c1, c2, c3, k0, k1):
     """Four random uint32 of the counter (c0, c1, c2, c3) and the key (k0, k1)."""
-    # 64-bit words throughout: numba turns uint32 products into uint64 anyway, and `uint64 + 1` into int64
+    # 64-bit words throughout: numba turns uint32 products into uint64 anyway, and `uint64 + 1` into
+    # int64
     a, b, c, d = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     key0, key1 = np.uint64(k0), np.uint64(k1)
     for _ in range(10):

@@ -1,20 +1,23 @@
-"""The hinge loss of a ReLU network over a whole distribution on a line, and its gradient: exact, no sampling.
+"""The hinge loss of a ReLU network over a whole distribution on a line, and its gradient: exact, no
+sampling.
 
     L = E[1 - y f(x)]_+   over a distribution of ``line.py``, in d = 1 and float64
 
-The network is affine between its breakpoints, so it is walked piece by piece from left to right, and depth first: a
-piece on which layers 1 … l are affine is cut where units of layer l + 1 change sign, and so on up to the readout. There
-the hinge is active on one interval per label, whose mass m0 and first moment m1 are known in closed form. With
-z = A x + B on a piece,
+The network is affine between its breakpoints, so it is walked piece by piece from left to right,
+and depth first: a piece on which layers 1 … l are affine is cut where units of layer l + 1 change
+sign, and so on up to the readout. There the hinge is active on one interval per label, whose mass
+m0 and first moment m1 are known in closed form. With z = A x + B on a piece,
 
-    L = Σ_pieces (p m0 + q m1),   1 - y f(x) = p + q x;     dL/dz(x) = D(x),  E[D] = d0,  E[x D] = d1
+    L = Σ_pieces (p m0 + q m1),   1 - y f(x) = p + q x;     dL/dz(x) = D(x),  E[D] = d0,  E[x D] =
+    d1
 
-and the gradient of a layer's weights on its parent piece h = α x + β is α d1 + β d0, where d0 and d1 are sums over all
-pieces within. They are carried back through the weights once per piece of each layer, not once per finest piece.
+and the gradient of a layer's weights on its parent piece h = α x + β is α d1 + β d0, where d0 and
+d1 are sums over all pieces within. They are carried back through the weights once per piece of each
+layer, not once per finest piece.
 
-Where |f| < 1 everywhere the hinge is active everywhere, and the loss is E[1 - y f(x)], whose gradient is -E[y ∂f/∂θ]:
-how the label correlates with what a parameter can change. Without the hinge (``hinged`` false) that is the loss.
-"""
+Where |f| < 1 everywhere the hinge is active everywhere, and the loss is E[1 - y f(x)], whose
+gradient is -E[y ∂f/∂θ]: how the label correlates with what a parameter can change. Without the
+hinge (``hinged`` false) that is the loss."""
 
 import numpy as np
 
@@ -25,14 +28,16 @@ from fracsim.kernels.network import Shape, parameter_count
 
 @formula
 def start_of(layer, depth, width):
-    """(place in the flat parameters, n_in, n_out) of layer 1 … depth + 1 of a network with one input, readout last."""
+    """(place in the flat parameters, n_in, n_out) of layer 1 … depth + 1 of a network with one
+    input, readout last."""
     n_in, n_out = 1 if layer == 1 else width, 1 if layer == depth + 1 else width
     return 0 if layer == 1 else 2 * width + (layer - 2) * (width + 1) * width, n_in, n_out
 
 
 @kernel
 def carry_forward(layer, depth, width, params, h, z):
-    """Slopes and offsets z[layer] = W h[layer - 1] + b of the layer's pre-activations on the current piece."""
+    """Slopes and offsets z[layer] = W h[layer - 1] + b of the layer's pre-activations on the
+    current piece."""
     place, n_in, n_out = start_of(layer, depth, width)
     slope, offset = z[layer, 0], z[layer, 1]
     for j in range(n_out):
@@ -48,7 +53,8 @@ def carry_forward(layer, depth, width, params, h, z):
 
 @kernel
 def carry_back(layer, depth, width, params, h, d, dparams):
-    """Add the gradient of a layer on the current piece of the layer before; hand d0 and d1 on to that layer."""
+    """Add the gradient of a layer on the current piece of the layer before; hand d0 and d1 on to
+    that layer."""
     place, n_in, n_out = start_of(layer, depth, width)
     d0, d1 = d[layer, 0], d[layer, 1]
     for i in range(n_in):
@@ -69,7 +75,8 @@ def carry_back(layer, depth, width, params, h, d, dparams):
 
 @kernel
 def cut(z, lo, hi, cuts):
-    """Cut [lo, hi] where the pre-activations z (2, k) change sign: fills ``cuts``, ascending; returns the pieces."""
+    """Cut [lo, hi] where the pre-activations z (2, k) change sign: fills ``cuts``, ascending;
+    returns the pieces."""
     cuts[0] = lo
     count = 1
     for j in range(z.shape[1]):
@@ -88,7 +95,8 @@ def cut(z, lo, hi, cuts):
 
 @kernel
 def rectify(z, x, h):
-    """h (2, k) = slopes and offsets of the units that are active at x, 0 for the others; z (2, k)."""
+    """h (2, k) = slopes and offsets of the units that are active at x, 0 for the others; z (2,
+    k)."""
     for j in range(z.shape[1]):
         active = z[0, j] * x + z[1, j] > 0.0
         h[0, j] = z[0, j] if active else 0.0
@@ -97,7 +105,8 @@ def rectify(z, x, h):
 
 @formula
 def positive_part(p, q, lo, hi):
-    """The interval of [lo, hi] on which p + q x > 0, which may be empty. All of it where p + q x is not a number."""
+    """The interval of [lo, hi] on which p + q x > 0, which may be empty. All of it where p + q x is
+    not a number."""
     first, last = p + q * lo, p + q * hi
     if first <= 0.0 and last <= 0.0:
         return lo, lo
@@ -109,7 +118,8 @@ def positive_part(p, q, lo, hi):
 
 @formula
 def mass_within(line, label, part, piece, at_ends):
-    """(mass, first moment) of a label on the interval ``part`` of a ``piece``, at whose two ends ``below`` is known."""
+    """(mass, first moment) of a label on the interval ``part`` of a ``piece``, at whose two ends
+    ``below`` is known."""
     place = 0 if label > 0.0 else 2
     m0 = m1 = 0.0
     for end in range(2):
@@ -134,16 +144,23 @@ def loss_on_piece(line, hinged, slope, offset, lo, hi, at_ends):
         d0 -= label * m0
         d1 -= label * m1
         if slope != 0.0 or offset != 0.0:  # a score of 0 counts as wrong
-            right += mass_within(line, label, positive_part(1.0 - p, -q, lo, hi), (lo, hi), at_ends)[0]
+            right += mass_within(
+                line, label, positive_part(1.0 - p, -q, lo, hi), (lo, hi), at_ends
+            )[0]
     return loss, right, d0, d1
 
 
 @kernel
 def loss_and_gradient(depth, width, params, line, hinged, dparams):
-    """(loss, accuracy) of the network with flat params (Q,) over the whole distribution; overwrites dparams (Q,)."""
+    """(loss, accuracy) of the network with flat params (Q,) over the whole distribution; overwrites
+    dparams (Q,)."""
     h, z = np.zeros((depth + 1, 2, width)), np.zeros((depth + 2, 2, width))
     d = np.zeros((depth + 2, 2, width))
-    cuts, pieces, place = np.zeros((depth + 1, width + 2)), np.zeros(depth + 1, np.int64), np.zeros(depth + 1, np.int64)
+    cuts, pieces, place = (
+        np.zeros((depth + 1, width + 2)),
+        np.zeros(depth + 1, np.int64),
+        np.zeros(depth + 1, np.int64),
+    )
     dparams[:] = 0.0
     h[0, 0, 0] = 1.0  # the input itself
     loss = right = 0.0
@@ -176,9 +193,12 @@ def loss_and_gradient(depth, width, params, line, hinged, dparams):
 def population_gradient(
     shape: Shape, params: np.ndarray, line: Line, hinged: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dparams (R, Q) = gradient of the mean loss, that loss (R,) and the accuracy (R,) of params (R, Q) float64."""
+    """dparams (R, Q) = gradient of the mean loss, that loss (R,) and the accuracy (R,) of params
+    (R, Q) float64."""
     if shape.inputs != 1 or params.shape[1:] != (parameter_count(shape),):
-        raise ValueError(f"parameters {params.shape} are not those of networks of {shape} with one input")
+        raise ValueError(
+            f"parameters {params.shape} are not those of networks of {shape} with one input"
+        )
     dparams, losses, accuracy = np.empty_like(params), np.empty(len(params)), np.empty(len(params))
     for run in range(len(params)):
         losses[run], accuracy[run] = loss_and_gradient(

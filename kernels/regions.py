@@ -1,4 +1,5 @@
-"""Launchers for the regions of a ReLU network: arrays in, arrays out. See ``regions_plane.py`` and ``regions_line.py``.
+"""Launchers for the regions of a ReLU network: arrays in, arrays out. See ``regions_plane.py`` and
+``regions_line.py``.
 
 All take flat parameters (Q,) float64 and the network's shape.
 """
@@ -64,7 +65,9 @@ class Intervals(NamedTuple):
     """(n,) number of the linear piece, 0, 1, …"""
 
 
-def cut_window(shape: Shape, params: Array, window: tuple[float, float, float, float], most: int) -> Cells:
+def cut_window(
+    shape: Shape, params: Array, window: tuple[float, float, float, float], most: int
+) -> Cells:
     """The regions of a network on the plane in the window (low1, high1, low2, high2).
 
     Raises TooManyRegions where there are more than ``most``.
@@ -84,7 +87,9 @@ def cut_window(shape: Shape, params: Array, window: tuple[float, float, float, f
     first, areas = np.empty(len(functions) + 1, np.int64), np.empty(len(functions))
     corners = np.empty(2 * mesh.size[EDGES], np.int32)
     count = polygons(mesh.halves, mesh.faces, mesh.places, mesh.size, first, corners, areas)
-    return Cells(mesh.places[: mesh.size[CORNERS]], first, corners[:count], functions, areas, pieces)
+    return Cells(
+        mesh.places[: mesh.size[CORNERS]], first, corners[:count], functions, areas, pieces
+    )
 
 
 class _Mesh:
@@ -93,7 +98,11 @@ class _Mesh:
     def __init__(self, width: int, window: tuple[float, float, float, float]) -> None:
         rows = 1024
         self.halves, self.faces = np.zeros((8 * rows, 4), np.int32), np.zeros((rows, 3), np.int32)
-        self.places, self.z, self.lengths = np.zeros((rows, 2)), np.zeros((rows, width)), np.zeros(rows)
+        self.places, self.z, self.lengths = (
+            np.zeros((rows, 2)),
+            np.zeros((rows, width)),
+            np.zeros(rows),
+        )
         self.size, self.norms = np.zeros(3, np.int64), np.zeros(width)
         low1, high1, low2, high2 = (float(side) for side in window)
         self.nearness = NEARNESS * math.hypot(high1 - low1, high2 - low2)
@@ -101,12 +110,34 @@ class _Mesh:
 
     def cut(self, weights: Array, biases: Array, first: bool, most: int) -> None:
         """Cut by all units of the next layer."""
-        enter_layer(weights, biases, first, self.places, self.z, self.lengths, self.norms, self.faces, self.size)
+        enter_layer(
+            weights,
+            biases,
+            first,
+            self.places,
+            self.z,
+            self.lengths,
+            self.norms,
+            self.faces,
+            self.size,
+        )
         unit = 0
         while True:
             column, touched = np.empty(len(self.z)), np.empty(4 * len(self.faces), np.int32)
-            unit = cut_by_units(unit, biases, self.nearness, self.halves, self.faces, self.places, self.z,
-                                self.lengths, self.norms, column, touched, self.size)  # fmt: skip
+            unit = cut_by_units(
+                unit,
+                biases,
+                self.nearness,
+                self.halves,
+                self.faces,
+                self.places,
+                self.z,
+                self.lengths,
+                self.norms,
+                column,
+                touched,
+                self.size,
+            )
             if self.size[FACES] > most:
                 raise TooManyRegions
             if unit == biases.size:
@@ -116,7 +147,9 @@ class _Mesh:
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
 
 
-def _functions(shape: Shape, params: Array, parents: list[Array], active: list[Array]) -> tuple[Array, Array]:
+def _functions(
+    shape: Shape, params: Array, parents: list[Array], active: list[Array]
+) -> tuple[Array, Array]:
     """f on each region (F, 3), and the scale of each gradient (F,)."""
     if not shape.depth:
         return params[None, :].copy(), np.zeros(1)
@@ -128,7 +161,15 @@ def _functions(shape: Shape, params: Array, parents: list[Array], active: list[A
     order = np.lexsort(ancestors[-2::-1]) if shape.depth > 1 else ancestors[0]
     above = np.cumsum([0, *map(len, active[:-1])])
     functions, scales = np.empty((faces, 3)), np.empty(faces)
-    affine_functions(params, shape.width, ancestors + above[:, None], np.concatenate(active), order, functions, scales)
+    affine_functions(
+        params,
+        shape.width,
+        ancestors + above[:, None],
+        np.concatenate(active),
+        order,
+        functions,
+        scales,
+    )
     return functions, scales
 
 
@@ -139,7 +180,9 @@ def cut_line(shape: Shape, params: Array, start: Array, end: Array, most: int) -
     """
     if not shape.depth:
         whole = np.array([[(end - start) @ params[:-1], start @ params[:-1] + params[-1]]])
-        return Intervals(np.array([0.0, 1.0]), np.full((2, 2), -1, np.int32), whole, np.zeros(1, np.int64))
+        return Intervals(
+            np.array([0.0, 1.0]), np.full((2, 2), -1, np.int32), whole, np.zeros(1, np.int64)
+        )
     d, k, layers = shape.inputs, shape.width, shape.depth
     norms, work = weight_norms(params, d, k, layers), pack_network(params, d, k, layers)
     ends, crossed, functions, scales = cut_segment(params, k, norms, work, start, end, most)
@@ -151,15 +194,19 @@ def cut_line(shape: Shape, params: Array, start: Array, end: Array, most: int) -
 
 
 def on_plane(shape: Shape, params: Array, origin: Array, directions: Array) -> tuple[Shape, Array]:
-    """The network on the plane origin + s u + t v, as one of two inputs s, t; ``directions`` (2, d) are u and v."""
+    """The network on the plane origin + s u + t v, as one of two inputs s, t; ``directions`` (2, d)
+    are u and v."""
     weights, biases = layer_weights(params, shape.inputs, shape.width if shape.depth else 1, 0)
     rest = params[layer_start(shape.inputs, shape.width if shape.depth else 1, 1) :]
-    return shape._replace(inputs=2), np.concatenate([(directions @ weights).ravel(), biases + origin @ weights, rest])
+    return shape._replace(inputs=2), np.concatenate(
+        [(directions @ weights).ravel(), biases + origin @ weights, rest]
+    )
 
 
 @kernel
 def random_places(seed, first, low, high, out):
-    """out (N, d) = points ``first``, …, ``first + N - 1`` of the seed, uniform in the box of low (d,) and high (d,)."""
+    """out (N, d) = points ``first``, …, ``first + N - 1`` of the seed, uniform in the box of low
+    (d,) and high (d,)."""
     d = low.size
     for p in range(out.shape[0]):
         for i in range(d):

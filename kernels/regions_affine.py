@@ -1,8 +1,10 @@
-"""What a ReLU network is on each region of a partition: its affine function, the pieces that share one, areas.
+"""What a ReLU network is on each region of a partition: its affine function, the pieces that share
+one, areas.
 
-On a region the set of active units is fixed, so every preactivation is an affine function of the place, propagated
-layer by layer: z_o = b_o + Σ_i active W_io z_i. Regions that lie in the same region of an earlier layer share the
-functions up to there; they are visited in an order that keeps such relatives together.
+On a region the set of active units is fixed, so every preactivation is an affine function of the
+place, propagated layer by layer: z_o = b_o + Σ_i active W_io z_i. Regions that lie in the same
+region of an earlier layer share the functions up to there; they are visited in an order that keeps
+such relatives together.
 
 Letters: F faces (regions), V corners, T layers, k units, m coordinates.
 """
@@ -16,15 +18,17 @@ from fracsim.kernels.regions_plane import EDGES, FACE, FACES, HALF, NEXT, ORIGIN
 from fracsim.kernels.regions_rows import layer_start, layer_weights
 
 SAME = 1e-9
-"""Two functions are one if their gradients differ by at most SAME times the terms that made them (``scale``)."""
+"""Two functions are one if their gradients differ by at most SAME times the terms that made them
+(``scale``)."""
 
 
 @kernel
 def next_maps(weights, biases, maps, active, out):
-    """out (m + 1, n_out) = gradients and, last, offsets of the next layer's preactivations on one region.
+    """out (m + 1, n_out) = gradients and, last, offsets of the next layer's preactivations on one
+    region.
 
-    ``maps`` (m + 1, n_in): the same of this layer's; ``active`` (n_in,): its units that are positive there.
-    """
+    ``maps`` (m + 1, n_in): the same of this layer's; ``active`` (n_in,): its units that are
+    positive there."""
     last = maps.shape[0] - 1
     rows, count = np.empty(active.size, np.int64), 0
     for i in range(active.size):
@@ -39,7 +43,8 @@ def next_maps(weights, biases, maps, active, out):
 
 @kernel
 def add_rows(weights, rows, values, out):
-    """out (n_out,) += Σ values[i] · weights[i] over ``rows``, term after term; four at a time spare the memory."""
+    """out (n_out,) += Σ values[i] · weights[i] over ``rows``, term after term; four at a time spare
+    the memory."""
     n, whole = out.size, rows.size - rows.size % 4
     for r in range(0, whole, 4):
         i, j, k, l = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
@@ -55,14 +60,14 @@ def add_rows(weights, rows, values, out):
 
 @kernel
 def affine_functions(params, width, ancestors, active, order, functions, scales):
-    """functions (F, 3) = gradient and offset of f on each region; scales (F,) = size of the terms of its gradient.
+    """functions (F, 3) = gradient and offset of f on each region; scales (F,) = size of the terms
+    of its gradient.
 
     Args:
-        params: (Q,) of a network of T = len(ancestors) ≥ 1 hidden layers on the plane.
-        width: k.
-        ancestors: (T, F) row of ``active`` that holds, for each region and layer, the units active there.
-        active: (rows, k) booleans, as ``active_units`` makes them, all layers one below the other.
-        order: (F,) the regions, relatives together.
+        params: (Q,) of a network of T = len(ancestors) ≥ 1 hidden layers on the plane. width: k.
+        ancestors: (T, F) row of ``active`` that holds, for each region and layer, the units active
+        there. active: (rows, k) booleans, as ``active_units`` makes them, all layers one below the
+        other. order: (F,) the regions, relatives together.
     """
     layers = len(ancestors)
     maps = np.empty((layers, 3, width))
@@ -85,10 +90,11 @@ def affine_functions(params, width, ancestors, active, order, functions, scales)
 
 @formula
 def read_out(readout, bias, maps, active, function):
-    """function (m + 1,) = gradient and offset of f, from the maps (m + 1, k) of the last hidden layer.
+    """function (m + 1,) = gradient and offset of f, from the maps (m + 1, k) of the last hidden
+    layer.
 
-    Returns the scale of the gradient: the greatest, over its components, of Σ_i |w_i| |∇z_i| over the active units.
-    """
+    Returns the scale of the gradient: the greatest, over its components, of Σ_i |w_i| |∇z_i| over
+    the active units."""
     last = function.size - 1
     scale = 0.0
     for c in range(last + 1):
@@ -101,11 +107,17 @@ def read_out(readout, bias, maps, active, function):
 
 @formula
 def masked_sum(readout, values, active):
-    """Σ_i w_i z_i over the active units, and the same of the terms' absolute values; each in two partial sums."""
+    """Σ_i w_i z_i over the active units, and the same of the terms' absolute values; each in two
+    partial sums."""
     a = b = size_a = size_b = 0.0
     whole = readout.size - readout.size % 2
-    for i in range(0, whole, 2):  # products, not branches: which units are active is hard to predict
-        term, other = readout[i] * values[i] * active[i], readout[i + 1] * values[i + 1] * active[i + 1]
+    for i in range(
+        0, whole, 2
+    ):  # products, not branches: which units are active is hard to predict
+        term, other = (
+            readout[i] * values[i] * active[i],
+            readout[i + 1] * values[i + 1] * active[i + 1],
+        )
         a, b = a + term, b + other
         size_a, size_b = size_a + abs(term), size_b + abs(other)
     for i in range(whole, readout.size):
@@ -118,19 +130,24 @@ def masked_sum(readout, values, active):
 def merge_pieces(halves, size, functions, scales, pieces):
     """pieces (F,) = number of the linear piece of each region; returns how many pieces there are.
 
-    Regions on either side of an edge are one piece if f has the same gradient on both; it is continuous, so then it is
-    one affine function.
-    """
+    Regions on either side of an edge are one piece if f has the same gradient on both; it is
+    continuous, so then it is one affine function."""
     faces = size[FACES]
     for f in range(faces):
         pieces[f] = f
     for edge in range(size[EDGES]):
         f, g = halves[2 * edge, FACE], halves[2 * edge + 1, FACE]
-        if f >= 0 and g >= 0 and same_gradient(functions[f], functions[g], max(scales[f], scales[g])):
+        if (
+            f >= 0
+            and g >= 0
+            and same_gradient(functions[f], functions[g], max(scales[f], scales[g]))
+        ):
             f, g = root(pieces, f), root(pieces, g)
             pieces[max(f, g)] = min(f, g)
     count = 0
-    for f in range(faces):  # a root is the least of its regions, so it has its number before the others ask
+    for f in range(
+        faces
+    ):  # a root is the least of its regions, so it has its number before the others ask
         if pieces[f] == f:
             pieces[f] = count
             count += 1
@@ -161,9 +178,8 @@ def root(pieces, f):
 def polygons(halves, faces, places, size, first_corner, corners, areas):
     """Regions as lists of corners, anticlockwise, and their areas (F,).
 
-    The corners of region f are ``corners[first_corner[f] : first_corner[f + 1]]``; ``corners`` (2 E,) is longer than
-    all lists together. Returns how much of it is used.
-    """
+    The corners of region f are ``corners[first_corner[f] : first_corner[f + 1]]``; ``corners`` (2
+    E,) is longer than all lists together. Returns how much of it is used."""
     count = 0
     for f in range(size[FACES]):
         first_corner[f] = count
@@ -186,12 +202,12 @@ def polygons(halves, faces, places, size, first_corner, corners, areas):
 
 @kernel
 def boundary_distances(params, width, layers, x, distances):
-    """distances (N,) from the points x (N, d) to the nearest boundary of a region, in any dimension.
+    """distances (N,) from the points x (N, d) to the nearest boundary of a region, in any
+    dimension.
 
-    All preactivations are affine on the region of a point, and the region is where they keep their signs there: so the
-    nearest of its walls is min |z| / ‖∇z‖ over all units (Hanin and Rolnick 2019). Infinite where no unit has a
-    gradient.
-    """
+    All preactivations are affine on the region of a point, and the region is where they keep their
+    signs there: so the nearest of its walls is min |z| / ‖∇z‖ over all units (Hanin and Rolnick
+    2019). Infinite where no unit has a gradient."""
     d = x.shape[1]
     maps, following = np.empty((d + 1, width)), np.empty((d + 1, width))
     active = np.empty(width, np.bool_)

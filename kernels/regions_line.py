@@ -1,11 +1,13 @@
-"""The regions of a ReLU network along a segment: its affine functions, cut where units change sign, layer by layer.
+"""The regions of a ReLU network along a segment: its affine functions, cut where units change sign,
+layer by layer.
 
-A point of the segment from a to b is a + t (b - a), 0 ≤ t ≤ 1. On an interval of t every preactivation is z = s t + c;
-where it changes sign, the interval is cut, and the parts have other functions in the layers that follow. Each
-function is a sum over the active units in their order, so equal sets of active units give equal bits.
+A point of the segment from a to b is a + t (b - a), 0 ≤ t ≤ 1. On an interval of t every
+preactivation is z = s t + c; where it changes sign, the interval is cut, and the parts have other
+functions in the layers that follow. Each function is a sum over the active units in their order, so
+equal sets of active units give equal bits.
 
-Letters: n intervals, N segments, T layers, k units, d coordinates of the space that the segment lies in.
-"""
+Letters: n intervals, N segments, T layers, k units, d coordinates of the space that the segment
+lies in."""
 
 import math
 
@@ -29,12 +31,13 @@ from fracsim.kernels.regions_rows import (
 
 @kernel
 def cut_segment(params, width, norms, w, a, b, most):
-    """The intervals of one segment, for flat parameters (Q,), ``weight_norms`` (T, k), T ≥ 1, and ``pack_network``.
+    """The intervals of one segment, for flat parameters (Q,), ``weight_norms`` (T, k), T ≥ 1, and
+    ``pack_network``.
 
-    Returns ends (n + 1,) of the intervals; crossed (n + 1, 2), the layer and unit that change sign there (-1, -1 at
-    both ends of the segment); functions (n, 2), slope and offset of f in t; scales (n,), the size of the terms of each
-    slope. All are empty if there are more than ``most`` intervals.
-    """
+    Returns ends (n + 1,) of the intervals; crossed (n + 1, 2), the layer and unit that change sign
+    there (-1, -1 at both ends of the segment); functions (n, 2), slope and offset of f in t; scales
+    (n,), the size of the terms of each slope. All are empty if there are more than ``most``
+    intervals."""
     inputs, layers = a.size, norms.shape[0]
     weights, biases = layer_weights(params, inputs, width, 0)
     maps = np.empty((1, 2, width))
@@ -50,7 +53,9 @@ def cut_segment(params, width, norms, w, a, b, most):
         if layer > 0:
             maps, lengths = enter_intervals(w, layers, layer, maps, owners, active)
         _, biases = layer_weights(params, inputs, width, layer)
-        ends, crossed, owners = cut_intervals(layer, biases, norms[layer], maps, lengths, ends, crossed)
+        ends, crossed, owners = cut_intervals(
+            layer, biases, norms[layer], maps, lengths, ends, crossed
+        )
         if owners.size > most:
             break
         active = active_on_intervals(maps, owners, ends)
@@ -65,7 +70,8 @@ def cut_segment(params, width, norms, w, a, b, most):
 
 @kernel
 def enter_intervals(w, layers, layer, maps, owners, active):
-    """Maps (n, 2, k) of the next layer on each interval, and the norms (n,) of what went into them."""
+    """Maps (n, 2, k) of the next layer on each interval, and the norms (n,) of what went into
+    them."""
     n, width = owners.size, maps.shape[2]
     following, lengths = np.empty((n, 2, width)), np.empty(n)
     before, after, stride = rows_before(width, layers), rows_after(width, layers), stride_of(width)
@@ -74,11 +80,15 @@ def enter_intervals(w, layers, layer, maps, owners, active):
         for p in range(count):
             source, present = maps[owners[first + p]], active[first + p]
             slopes, offsets = before + 2 * p * (width + 1), before + (2 * p + 1) * (width + 1)
-            for i in range(width):  # a product, not a branch: which units are active is hard to predict
+            for i in range(
+                width
+            ):  # a product, not a branch: which units are active is hard to predict
                 w[slopes + i] = source[0, i] * present[i]
                 w[offsets + i] = source[1, i] * present[i]
             w[slopes + width], w[offsets + width] = 0.0, 1.0
-            lengths[first + p] = norm(w[slopes : slopes + width]) + norm(w[offsets : offsets + width])
+            lengths[first + p] = norm(w[slopes : slopes + width]) + norm(
+                w[offsets : offsets + width]
+            )
         through_layer(w, width, layers, layer, 2 * count)
         for p in range(count):
             for c in range(2):
@@ -104,17 +114,26 @@ def norm(values):
 
 @kernel
 def cut_intervals(layer, biases, norms, maps, lengths, ends, crossed):
-    """Cut every interval where a unit changes sign: new ends, what crossed there, and the interval each came from."""
+    """Cut every interval where a unit changes sign: new ends, what crossed there, and the interval
+    each came from."""
     n, k = lengths.size, biases.size
     places, units = np.empty(k), np.empty(k, np.int32)
     room = 2 * n + k + 1
-    new_ends, new_crossed, owners = np.empty(room), np.empty((room, 2), np.int32), np.empty(room, np.int64)
+    new_ends, new_crossed, owners = (
+        np.empty(room),
+        np.empty((room, 2), np.int32),
+        np.empty(room, np.int64),
+    )
     count = 0
     for p in range(n):
         found = crossings(maps[p], norms, biases, lengths[p], ends[p], ends[p + 1], places, units)
         if count + found + 2 > new_ends.size:
             room = 2 * (count + found + 2)
-            new_ends, new_crossed, owners = grown(new_ends, room), grown_rows(new_crossed, room), grown(owners, room)
+            new_ends, new_crossed, owners = (
+                grown(new_ends, room),
+                grown_rows(new_crossed, room),
+                grown(owners, room),
+            )
         new_ends[count], owners[count], new_crossed[count] = ends[p], p, crossed[p]
         count += 1
         for j in range(found):
@@ -179,10 +198,13 @@ def active_on_intervals(maps, owners, ends):
 
 @kernel
 def number_pieces(functions, scales, pieces):
-    """pieces (n,) = number of the linear piece of each interval: neighbours of one slope are one; returns how many."""
+    """pieces (n,) = number of the linear piece of each interval: neighbours of one slope are one;
+    returns how many."""
     count = 0
     for p in range(functions.shape[0]):
-        if p > 0 and not same_gradient(functions[p], functions[p - 1], max(scales[p], scales[p - 1])):
+        if p > 0 and not same_gradient(
+            functions[p], functions[p - 1], max(scales[p], scales[p - 1])
+        ):
             count += 1
         pieces[p] = count
     return count + 1
@@ -190,13 +212,21 @@ def number_pieces(functions, scales, pieces):
 
 @kernel
 def count_on_segments(params, width, layers, starts, stops, most, counts):
-    """counts (N, 2) = activation regions and linear pieces on each of the segments from ``starts`` to ``stops`` (N, d).
+    """counts (N, 2) = activation regions and linear pieces on each of the segments from ``starts``
+    to ``stops`` (N, d).
 
     A segment with more than ``most`` regions is counted as 0, 0.
     """
     inputs = starts.shape[1]
-    norms, w = weight_norms(params, inputs, width, layers), pack_network(params, inputs, width, layers)
+    norms, w = (
+        weight_norms(params, inputs, width, layers),
+        pack_network(params, inputs, width, layers),
+    )
     for segment in range(starts.shape[0]):
-        _, _, functions, scales = cut_segment(params, width, norms, w, starts[segment], stops[segment], most)
+        _, _, functions, scales = cut_segment(
+            params, width, norms, w, starts[segment], stops[segment], most
+        )
         counts[segment, 0] = functions.shape[0]
-        counts[segment, 1] = number_pieces(functions, scales, np.empty(scales.size, np.int64)) if scales.size else 0
+        counts[segment, 1] = (
+            number_pieces(functions, scales, np.empty(scales.size, np.int64)) if scales.size else 0
+        )

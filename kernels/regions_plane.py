@@ -1,15 +1,18 @@
-"""The regions of a ReLU network in a plane: a window cut into convex polygons, unit by unit, layer by layer.
+"""The regions of a ReLU network in a plane: a window cut into convex polygons, unit by unit, layer
+by layer.
 
-Inside one region of the layers before it, the preactivation z of a unit is affine; where it changes sign, its line
-z = 0 cuts the polygon in two. The polygons are one mesh that shares its corners. z is known at the corners, so
-neighbours agree on where a line crosses their common edge, and the mesh has no gaps and no slivers between them.
+Inside one region of the layers before it, the preactivation z of a unit is affine; where it changes
+sign, its line z = 0 cuts the polygon in two. The polygons are one mesh that shares its corners. z
+is known at the corners, so neighbours agree on where a line crosses their common edge, and the mesh
+has no gaps and no slivers between them.
 
-Letters: V corners, E edges, F faces (polygons), k units of a layer. An edge is two half-edges, 2e and 2e + 1, one for
-the face on either side; each goes around its face anticlockwise. -1 is the outside of the window.
+Letters: V corners, E edges, F faces (polygons), k units of a layer. An edge is two half-edges, 2e
+and 2e + 1, one for the face on either side; each goes around its face anticlockwise. -1 is the
+outside of the window.
 
-A unit counts as zero at a corner where rounding may have made its z (ROUNDING), or where its line passes nearer than
-NEARNESS of the window's diameter: lines that meet in one point, or fall on each other, then stay so.
-"""
+A unit counts as zero at a corner where rounding may have made its z (ROUNDING), or where its line
+passes nearer than NEARNESS of the window's diameter: lines that meet in one point, or fall on each
+other, then stay so."""
 
 import math
 
@@ -18,16 +21,19 @@ import numpy as np
 from fracsim.kernels.jit import formula, kernel
 
 ORIGIN, NEXT, BEFORE, FACE = range(4)
-"""Columns of ``halves`` (2 E, 4): corner it leaves, half-edges after and before it around its face, that face."""
+"""Columns of ``halves`` (2 E, 4): corner it leaves, half-edges after and before it around its face,
+that face."""
 
 HALF, PARENT, STAMP = range(3)
-"""Columns of ``faces`` (F, 3): one of its half-edges, the face of the layer before that it lies in, last unit met."""
+"""Columns of ``faces`` (F, 3): one of its half-edges, the face of the layer before that it lies in,
+last unit met."""
 
 CORNERS, EDGES, FACES = range(3)
 """Places in ``size``: how much of the arrays is in use."""
 
 ROUNDING = 2.0**-49
-"""|z| ≤ ROUNDING · (‖w‖ ‖a‖ + |b|) is zero, for the weights w, bias b and activations a of z: 8 ulp of its terms."""
+"""|z| ≤ ROUNDING · (‖w‖ ‖a‖ + |b|) is zero, for the weights w, bias b and activations a of z: 8 ulp
+of its terms."""
 
 NEARNESS = 2.0**-46
 """A line nearer to a corner than this part of the window's diameter goes through it."""
@@ -50,7 +56,8 @@ def put_rectangle(low1, high1, low2, high2, halves, faces, places, size):
 
 @kernel
 def enter_layer(weights, biases, first, places, z, lengths, column_norms, faces, size):
-    """z (V, k) and ``lengths`` (V,), the norms of what came in, for the next layer; every face is its own parent.
+    """z (V, k) and ``lengths`` (V,), the norms of what came in, for the next layer; every face is
+    its own parent.
 
     ``first``: the layer's inputs are the corners' places, not the ReLU of z, which is overwritten.
     """
@@ -88,11 +95,14 @@ def without_noise(value, column_norm, length, bias):
 
 
 @kernel
-def cut_by_units(start, biases, nearness, halves, faces, places, z, lengths, column_norms, column, touched, size):
-    """Cut the mesh by the lines of units ``start``, …, k - 1; returns the unit before which the arrays are too small.
+def cut_by_units(
+    start, biases, nearness, halves, faces, places, z, lengths, column_norms, column, touched, size
+):
+    """Cut the mesh by the lines of units ``start``, …, k - 1; returns the unit before which the
+    arrays are too small.
 
-    It returns k when all are done. ``nearness``: the distance below which a line passes through a corner.
-    """
+    It returns k when all are done. ``nearness``: the distance below which a line passes through a
+    corner."""
     for unit in range(start, biases.size):
         zeros, crossings = take_column(unit, nearness, halves, places, z, column, size)
         cuts = size[FACES] if zeros else crossings
@@ -121,7 +131,8 @@ def cut_by_units(start, biases, nearness, halves, faces, places, z, lengths, col
 
 @kernel
 def take_column(unit, nearness, halves, places, z, column, size):
-    """``column`` (V,) = signs of a unit's z at the corners, scaled; returns (any zeros, edges that may be crossed)."""
+    """``column`` (V,) = signs of a unit's z at the corners, scaled; returns (any zeros, edges that
+    may be crossed)."""
     zeros = False
     for v in range(size[CORNERS]):
         column[v] = z[v, unit]
@@ -136,7 +147,9 @@ def take_column(unit, nearness, halves, places, z, column, size):
             if min(share, 1.0 - share) * length < nearness:
                 near = a if share < 0.5 else b
                 column[near], z[near, unit], zeros = 0.0, 0.0, True
-    for v in range(size[CORNERS]):  # only signs are needed from here on, and products of them must not underflow
+    for v in range(
+        size[CORNERS]
+    ):  # only signs are needed from here on, and products of them must not underflow
         column[v] = int(column[v] > 0.0) - int(column[v] < 0.0)
     return zeros, crossings
 
@@ -183,7 +196,8 @@ def link(first, second, halves):
 
 @formula
 def touch(face, unit, faces, touched, count):
-    """Add a face, once for each unit, to those the unit's line may cut; returns how many there are."""
+    """Add a face, once for each unit, to those the unit's line may cut; returns how many there
+    are."""
     if face >= 0 and faces[face, STAMP] != unit:
         faces[face, STAMP] = unit
         touched[count] = face
@@ -193,10 +207,11 @@ def touch(face, unit, faces, touched, count):
 
 @kernel
 def cut_face(face, halves, faces, column, touched, count, size):
-    """Cut a face between the corners where the sign of ``column`` changes; returns how many faces are to be cut.
+    """Cut a face between the corners where the sign of ``column`` changes; returns how many faces
+    are to be cut.
 
-    Rounding can make more than two changes of sign in thin faces; what is left is then cut in its turn.
-    """
+    Rounding can make more than two changes of sign in thin faces; what is left is then cut in its
+    turn."""
     start = faces[face, HALF]
     while column[halves[start, ORIGIN]] == 0.0:
         start = halves[start, NEXT]
@@ -231,7 +246,8 @@ def cut_face(face, halves, faces, column, touched, count, size):
 
 @formula
 def join(face, first, second, halves, faces, size):
-    """Cut a face along a new edge between the corners that two of its half-edges leave; returns the new face."""
+    """Cut a face along a new edge between the corners that two of its half-edges leave; returns the
+    new face."""
     new, f = 2 * size[EDGES], size[FACES]
     size[EDGES] += 1
     size[FACES] += 1
@@ -254,7 +270,8 @@ def join(face, first, second, halves, faces, size):
 
 @kernel
 def active_units(halves, faces, z, size, active):
-    """active (F, k) = whether each unit is positive on each face, once all units of the layer have cut."""
+    """active (F, k) = whether each unit is positive on each face, once all units of the layer have
+    cut."""
     units = active.shape[1]
     for f in range(size[FACES]):
         row = active[f]

@@ -1,12 +1,12 @@
-"""Many rows through one hidden layer at once, for the counting of regions: the tile kernels in float64.
+"""Many rows through one hidden layer at once, for the counting of regions: the tile kernels in
+float64.
 
-A row has a number for each of k units (slopes, or offsets, on an interval) and a factor of the bias; it becomes
-Σ_i row_i W_i + factor · b. The terms are added in the order of i, wherever the row stands; a unit that is not active
-contributes an exact 0.
+A row has a number for each of k units (slopes, or offsets, on an interval) and a factor of the
+bias; it becomes Σ_i row_i W_i + factor · b. The terms are added in the order of i, wherever the row
+stands; a unit that is not active contributes an exact 0.
 
-One work array holds the weights of all layers but the first (padded to whole vectors, the biases as last row), four
-vectors of zeros, and a block of rows before and after.
-"""
+One work array holds the weights of all layers but the first (padded to whole vectors, the biases as
+last row), four vectors of zeros, and a block of rows before and after."""
 
 import numpy as np
 
@@ -45,13 +45,15 @@ def stride_of(width):
 
 @formula
 def rows_before(width, layers):
-    """Where in the work array the rows before a layer stand, each of width + 1 numbers; zeros lie in front."""
+    """Where in the work array the rows before a layer stand, each of width + 1 numbers; zeros lie
+    in front."""
     return (layers - 1) * (width + 1) * stride_of(width) + CACHE_LINE
 
 
 @formula
 def rows_after(width, layers):
-    """Where in the work array the rows after a layer stand, each of ``stride_of(width)`` numbers."""
+    """Where in the work array the rows after a layer stand, each of ``stride_of(width)``
+    numbers."""
     size = (BLOCK + SLACK_ROWS) * (width + 1)
     return rows_before(width, layers) + (size + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
 
@@ -62,7 +64,9 @@ def pack_network(params, inputs, width, layers):
     stride = stride_of(width)
     total = rows_after(width, layers) + (BLOCK + SLACK_ROWS) * stride
     block = np.zeros(total + LANES)
-    skip = (-(block.ctypes.data // 8)) % LANES  # vectors that straddle two cache lines cost two loads
+    skip = (
+        -(block.ctypes.data // 8)
+    ) % LANES  # vectors that straddle two cache lines cost two loads
     w = block[skip : skip + total]
     for layer in range(1, layers):
         weights, biases = layer_weights(params, inputs, width, layer)
@@ -78,8 +82,24 @@ def through_layer(w, width, layers, layer, count):
     stride = stride_of(width)
     start = (layer - 1) * (width + 1) * stride
     before = rows_before(width, layers)
-    product(w, count, stride // LANES, width + 1, before, width + 1, 1, start, stride, before - CACHE_LINE, 0,
-            0, 0, rows_after(width, layers), stride, PLAIN)  # fmt: skip
+    product(
+        w,
+        count,
+        stride // LANES,
+        width + 1,
+        before,
+        width + 1,
+        1,
+        start,
+        stride,
+        before - CACHE_LINE,
+        0,
+        0,
+        0,
+        rows_after(width, layers),
+        stride,
+        PLAIN,
+    )
 
 
 @kernel

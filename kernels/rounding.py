@@ -1,9 +1,9 @@
 """A multiplication and an addition that round once each, on every device.
 
-The compiler for NVIDIA cards makes one fused operation of a·b + c, which rounds once where two operations round twice.
-Where backends must agree bit for bit (levels, coordinates of samples), formulas write ``add(mul(a, b), c)``. On the
-CPU these are the plain operators, which numba does not fuse; ``kernels/cuda/rounding.py`` gives the card's.
-"""
+The compiler for NVIDIA cards makes one fused operation of a·b + c, which rounds once where two
+operations round twice. Where backends must agree bit for bit (levels, coordinates of samples),
+formulas write ``add(mul(a, b), c)``. On the CPU these are the plain operators, which numba does not
+fuse; ``kernels/cuda/rounding.py`` gives the card's."""
 
 from numba.extending import overload
 

@@ -1,18 +1,18 @@
 """The sampler: a point of the fractal distribution as a pure function of (seed, purpose, index).
 
-The walk of the design starts in the base and goes down; at each level it becomes a negative with the curve's
-probability, else moves to one of the r images. Its choices of images are independent of where it stops, so the same
-distribution is drawn inside out, which needs no path to be kept:
+The walk of the design starts in the base and goes down; at each level it becomes a negative with
+the curve's probability, else moves to one of the r images. Its choices of images are independent of
+where it stops, so the same distribution is drawn inside out, which needs no path to be kept:
 
-    level j                from one uniform and the curve:  Pr[positive] = 1/2,  Pr[negative of level j] = P(j+1) - P(j)
-    u in the unit cell     a positive: uniform on the base shrunk by 1 - γ
+    level j                from one uniform and the curve:  Pr[positive] = 1/2,  Pr[negative of
+    level j] = P(j+1) - P(j) u in the unit cell     a positive: uniform on the base shrunk by 1 - γ
                            a negative: uniform on the gap (by rejection)
     x = F_{i_1} … F_{i_j} u    with independent, equally likely maps
 
-Where rounding or an image could interfere, every point is checked against level(x) and drawn again, its level kept,
-where it lies elsewhere: a negative proposed in an image, or one that rounding moved over a border. So label and point
-always agree. Attempt a uses the blocks from a · law.blocks of the counter.
-"""
+Where rounding or an image could interfere, every point is checked against level(x) and drawn again,
+its level kept, where it lies elsewhere: a negative proposed in an image, or one that rounding moved
+over a border. So label and point always agree. Attempt a uses the blocks from a · law.blocks of the
+counter."""
 
 import numpy as np
 
@@ -23,11 +23,16 @@ from fracsim.kernels.philox import random_words, uniform
 from fracsim.kernels.rounding import add, mul
 
 _PATHS_PER_WORD = 2**16  # so that 32 random bits make every path equally likely to 2^-16
-_COARSE = 2.0**-12  # in cells this wide rounding is some 2^-40, and no uniform comes closer to a border than 2^-32
+_COARSE = (
+    2.0**-12
+)  # in cells this wide rounding is some 2^-40, and no uniform comes closer to a border than 2^-32
 
 
-def make_law(geometry: Geometry, curve: np.ndarray, gap: int, positive_margin: float, negative_margin: float) -> Law:
-    """The Law of P(0..n) = ``curve`` (n + 1,), with the random words that each attempt needs counted."""
+def make_law(
+    geometry: Geometry, curve: np.ndarray, gap: int, positive_margin: float, negative_margin: float
+) -> Law:
+    """The Law of P(0..n) = ``curve`` (n + 1,), with the random words that each attempt needs
+    counted."""
     r, d = geometry.offsets.shape
     n = len(curve) - 1
     choices = 1
@@ -35,9 +40,20 @@ def make_law(geometry: Geometry, curve: np.ndarray, gap: int, positive_margin: f
         choices += 1
     words = 1 + d + -(-n // choices)
     narrowest = float(np.linalg.svd(geometry.matrices, compute_uv=False).min()) ** n
-    certain = gap == CENTRE and negative_margin == 0 and narrowest >= _COARSE  # the centre meets no image
+    certain = (
+        gap == CENTRE and negative_margin == 0 and narrowest >= _COARSE
+    )  # the centre meets no image
     curve = np.ascontiguousarray(curve, dtype=np.float64)
-    return Law(curve, n, int(gap), float(positive_margin), float(negative_margin), choices, -(-words // 4), certain)
+    return Law(
+        curve,
+        n,
+        int(gap),
+        float(positive_margin),
+        float(negative_margin),
+        choices,
+        -(-words // 4),
+        certain,
+    )
 
 
 @formula
@@ -51,7 +67,8 @@ def draw_level(curve, u):
 
 @formula
 def reach(low, law, positive):
-    """Half the side of the cube, about the base's centre, in which a positive or a negative is proposed."""
+    """Half the side of the cube, about the base's centre, in which a positive or a negative is
+    proposed."""
     half = 0.5 * (1.0 - low)
     if positive:
         return half * (1.0 - law.positive_margin)
@@ -63,7 +80,8 @@ def reach(low, law, positive):
 
 @formula
 def coordinate(low, half, word):
-    """A coordinate of the proposal in the unit cell: ``word``, a uniform of (0, 1), brought to the centre ± half."""
+    """A coordinate of the proposal in the unit cell: ``word``, a uniform of (0, 1), brought to the
+    centre ± half."""
     return add(0.5 * (low + 1.0), mul(half, add(mul(2.0, word), -1.0)))
 
 
@@ -76,7 +94,8 @@ def enlarged(low, margin):
 
 @formula
 def fill_words(indices, blocks, purpose, seed, words, count):
-    """words[:, lane] = the uniforms of the blocks blocks[lane], blocks[lane] + 1, … of sample indices[lane]."""
+    """words[:, lane] = the uniforms of the blocks blocks[lane], blocks[lane] + 1, … of sample
+    indices[lane]."""
     for b in range(words.shape[0] // 4):
         for lane in range(count):
             w0, w1, w2, w3 = random_words(indices[lane], purpose, blocks[lane] + b, seed)
@@ -88,7 +107,8 @@ def fill_words(indices, blocks, purpose, seed, words, count):
 
 @formula
 def find_gap(matrix, offset, low, margin, u, w, inside, free, count):
-    """free (LANES,) = 1.0 where u (d, LANES) lies outside every image enlarged by 1 + margin, else 0.0."""
+    """free (LANES,) = 1.0 where u (d, LANES) lies outside every image enlarged by 1 + margin, else
+    0.0."""
     below, above = enlarged(low, margin)
     for lane in range(count):
         free[lane] = 1.0
@@ -125,10 +145,11 @@ def apply_maps(matrix, offset, chosen, u, v, count):
 
 @formula
 def descend_lanes(matrix, offset, choices, words, target, chosen, u, v, count):
-    """u ← F_{i_1} … F_{i_j} u in each lane, j = target[lane]; overwrites u, v (d, LANES), chosen and the words used.
+    """u ← F_{i_1} … F_{i_j} u in each lane, j = target[lane]; overwrites u, v (d, LANES), chosen
+    and the words used.
 
-    The maps are the digits, base r, of the uniforms words[1 + d :], each good for ``choices`` of them.
-    """
+    The maps are the digits, base r, of the uniforms words[1 + d :], each good for ``choices`` of
+    them."""
     r, d = offset.shape
     deepest = 0
     for lane in range(count):
@@ -149,18 +170,28 @@ def descend_lanes(matrix, offset, choices, words, target, chosen, u, v, count):
 
 @kernel
 def sample_kernel(geometry, law, seed, purpose, first, x, level):
-    """Samples first … first + N - 1 of the stream (seed, purpose): overwrites x (N, d) and level (N,), n for positives.
+    """Samples first … first + N - 1 of the stream (seed, purpose): overwrites x (N, d) and level
+    (N,), n for positives.
 
-    seed and first are uint64. A row of lanes proposes side by side; those refused try again in the next row.
-    """
+    seed and first are uint64. A row of lanes proposes side by side; those refused try again in the
+    next row."""
     n, d = law.fractal_depth, x.shape[1]
     # taken out of their tuples once: numba counts references at each access
     matrix, offset, low, curve = geometry.matrices, geometry.offsets, geometry.low, law.curve
     inverse_matrix, inverse_offset = geometry.inverse_matrices, geometry.inverse_offsets
     half_positive, half_negative = reach(low, law, True), reach(low, law, False)
     work = make_work(d, n)
-    words, u, v, free = np.empty((4 * law.blocks, LANES)), np.empty((d, LANES)), np.empty((d, LANES)), np.empty(LANES)
-    rows, blocks, target = np.empty(LANES, np.int64), np.empty(LANES, np.int64), np.empty(LANES, np.int64)
+    words, u, v, free = (
+        np.empty((4 * law.blocks, LANES)),
+        np.empty((d, LANES)),
+        np.empty((d, LANES)),
+        np.empty(LANES),
+    )
+    rows, blocks, target = (
+        np.empty(LANES, np.int64),
+        np.empty(LANES, np.int64),
+        np.empty(LANES, np.int64),
+    )
     chosen, indices = np.empty(LANES, np.int64), np.empty(LANES, np.uint64)
     active, begun = 0, 0
     while True:
@@ -179,8 +210,20 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
             for lane in range(active):
                 half = half_positive if target[lane] == n else half_negative
                 u[q, lane] = coordinate(low, half, words[1 + q, lane])
-        if law.negative_margin > 0.0:  # without a margin the check of the level finds those in an image
-            find_gap(inverse_matrix, inverse_offset, low, law.negative_margin, u, v, work.inside, free, active)
+        if (
+            law.negative_margin > 0.0
+        ):  # without a margin the check of the level finds those in an image
+            find_gap(
+                inverse_matrix,
+                inverse_offset,
+                low,
+                law.negative_margin,
+                u,
+                v,
+                work.inside,
+                free,
+                active,
+            )
         descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v, active)
         for lane in range(active):
             for q in range(d):
@@ -203,7 +246,8 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
 def sample(
     geometry: Geometry, law: Law, seed: int, purpose: int, first: int, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first + count - 1."""
+    """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first +
+    count - 1."""
     x, level = np.empty((count, geometry.offsets.shape[1])), np.empty(count, dtype=np.int16)
     sample_kernel(geometry, law, np.uint64(seed), purpose, np.uint64(first), x, level)
     y = np.where(level == law.fractal_depth, np.int8(1), np.int8(-1))

@@ -1,9 +1,9 @@
-"""Training one network on the CPU: a bounded chunk of steps in one call, no allocation inside the loop.
+"""Training one network on the CPU: a bounded chunk of steps in one call, no allocation inside the
+loop.
 
-One step: fill the batch, forward, loss, then per layer from the readout down: gradient of the inputs (with the old
-weights), gradient of the weights, optimiser. A gradient is consumed by the optimiser while it is still in the cache.
-Nothing depends on how steps are cut into chunks.
-"""
+One step: fill the batch, forward, loss, then per layer from the readout down: gradient of the
+inputs (with the old weights), gradient of the weights, optimiser. A gradient is consumed by the
+optimiser while it is still in the cache. Nothing depends on how steps are cut into chunks."""
 
 import math
 from typing import NamedTuple
@@ -32,7 +32,14 @@ from fracsim.kernels.network import (
     pack,
     unpack,
 )
-from fracsim.kernels.optimisers import ADAM, MOMENTUM, NEGLIGIBLE, adam_step, learning_rate_at, momentum_step
+from fracsim.kernels.optimisers import (
+    ADAM,
+    MOMENTUM,
+    NEGLIGIBLE,
+    adam_step,
+    learning_rate_at,
+    momentum_step,
+)
 from fracsim.kernels.philox import STREAM
 from fracsim.kernels.population import loss_and_gradient
 from fracsim.kernels.sample import sample_kernel
@@ -41,8 +48,8 @@ from fracsim.kernels.sample import sample_kernel
 class Rule(NamedTuple):
     """How a network is trained; the codes are positions in LOSSES, OPTIMIZERS and SCHEDULES.
 
-    ``period`` counts steps: between two decays by the factor ``decay`` (step), or of the whole descent (cosine).
-    """
+    ``period`` counts steps: between two decays by the factor ``decay`` (step), or of the whole
+    descent (cosine)."""
 
     loss: int
     optimizer: int
@@ -59,10 +66,9 @@ class Rule(NamedTuple):
 class State(NamedTuple):
     """R runs in progress; every array is modified in place by ``train``.
 
-    params, m, v (R, Q): parameters and moments. loss_sum (R,) float64, correct (R,) int64 and counted (R,) int64: sums
-    over the samples trained on since the caller last zeroed them. diverged (R,) int64: the step whose loss was not
-    finite, else -1; such a run stands still.
-    """
+    params, m, v (R, Q): parameters and moments. loss_sum (R,) float64, correct (R,) int64 and
+    counted (R,) int64: sums over the samples trained on since the caller last zeroed them. diverged
+    (R,) int64: the step whose loss was not finite, else -1; such a run stands still."""
 
     params: np.ndarray
     m: np.ndarray
@@ -77,13 +83,19 @@ class State(NamedTuple):
         """State before the first step, from initial parameters (R, Q), which are copied."""
         runs = len(params)
         return cls(
-            params.copy(), np.zeros_like(params), np.zeros_like(params), np.zeros(runs), np.zeros(runs, np.int64),
-            np.zeros(runs, np.int64), np.full(runs, -1, np.int64),
-        )  # fmt: skip
+            params.copy(),
+            np.zeros_like(params),
+            np.zeros_like(params),
+            np.zeros(runs),
+            np.zeros(runs, np.int64),
+            np.zeros(runs, np.int64),
+            np.full(runs, -1, np.int64),
+        )
 
 
 class Dataset(NamedTuple):
-    """Training sets drawn once: x (sets, N, d) and labels y = ±1 (sets, N), in the parameters' float type."""
+    """Training sets drawn once: x (sets, N, d) and labels y = ±1 (sets, N), in the parameters'
+    float type."""
 
     x: np.ndarray
     y: np.ndarray
@@ -103,12 +115,14 @@ class Population(NamedTuple):
 
 
 WHOLE = 2**30
-"""A step on the whole distribution counts as so many samples: its accuracy is stored as a number of them."""
+"""A step on the whole distribution counts as so many samples: its accuracy is stored as a number of
+them."""
 
 
 @formula
 def step_factors(rule, learning_rate, step):
-    """(factor of the update, factor of √v) at ``step`` = 1, 2, …: the schedule and Adam's bias corrections."""
+    """(factor of the update, factor of √v) at ``step`` = 1, 2, …: the schedule and Adam's bias
+    corrections."""
     rate = learning_rate_at(rule.schedule, learning_rate, step, rule.period, rule.decay)
     if rule.optimizer == ADAM:
         return rate / (1.0 - rule.beta1**step), 1.0 / math.sqrt(1.0 - rule.beta2**step)
@@ -117,14 +131,16 @@ def step_factors(rule, learning_rate, step):
 
 @kernel
 def fill_factors(rule, start, factors):
-    """factors (2, steps) = ``step_factors`` of the steps from start + 1 on, for a learning rate of 1."""
+    """factors (2, steps) = ``step_factors`` of the steps from start + 1 on, for a learning rate of
+    1."""
     for at in range(factors.shape[1]):
         factors[0, at], factors[1, at] = step_factors(rule, 1.0, start + at + 1)
 
 
 @kernel
 def update(rule, rate, scale, size, w, p0, m0, v0, g0):
-    """One optimiser step for ``size`` parameters at p0 with moments at m0, v0 and gradient at g0, in place.
+    """One optimiser step for ``size`` parameters at p0 with moments at m0, v0 and gradient at g0,
+    in place.
 
     ``rate`` and ``scale`` are those of ``step_factors``.
     """
@@ -136,7 +152,18 @@ def update(rule, rate, scale, size, w, p0, m0, v0, g0):
         other1, other2 = real(1.0 - rule.beta1), real(1.0 - rule.beta2)
         for q in range(size):
             p[q], m[q], v[q] = adam_step(
-                p[q], m[q], v[q], g[q], rate, beta1, other1, beta2, other2, scale, epsilon, negligible
+                p[q],
+                m[q],
+                v[q],
+                g[q],
+                rate,
+                beta1,
+                other1,
+                beta2,
+                other2,
+                scale,
+                epsilon,
+                negligible,
             )
     elif rule.optimizer == MOMENTUM:
         friction = real(rule.momentum)
@@ -149,11 +176,11 @@ def update(rule, rate, scale, size, w, p0, m0, v0, g0):
 
 @formula
 def gather(x, y, step, batch, seed, order, outside, w, inputs, labels):
-    """Copy the batch of ``step`` = 1, 2, … out of a data set x (N, d), y (N,), in its epoch's order, to inputs and
-    labels.
+    """Copy the batch of ``step`` = 1, 2, … out of a data set x (N, d), y (N,), in its epoch's
+    order, to inputs and labels.
 
-    A batch that would cross the end of an epoch is dropped. order and outside (B,) uint32 are work arrays.
-    """
+    A batch that would cross the end of an epoch is dropped. order and outside (B,) uint32 are work
+    arrays."""
     count, d = x.shape
     per_epoch = count // batch
     epoch = (step - 1) // per_epoch
@@ -166,7 +193,9 @@ def gather(x, y, step, batch, seed, order, outside, w, inputs, labels):
     for b in range(batch):
         outside[left] = b
         left += order[b] >= count
-    while left > 0:  # cycle walking, as in ``feistel.shuffled``, of all that are still outside 0..N-1
+    while (
+        left > 0
+    ):  # cycle walking, as in ``feistel.shuffled``, of all that are still outside 0..N-1
         still = 0
         for i in range(left):
             b = outside[i]
@@ -183,13 +212,16 @@ def gather(x, y, step, batch, seed, order, outside, w, inputs, labels):
 
 @kernel
 def descend(plan, places, w, rule, learning_rate, step, rows):
-    """One step on the batch in the work array: (sum of losses, correct) under the old parameters; updates PARAMS, M, V.
+    """One step on the batch in the work array: (sum of losses, correct) under the old parameters;
+    updates PARAMS, M, V.
 
     Overwrites rows (B,), int64. Stops before the update where the loss is not finite.
     """
     batch = rule.batch
     forward(plan, places, w, batch)
-    total, correct = batch_loss(rule.loss, batch, batch, w, places[SCORES], places[LABELS], places[SLOPE])
+    total, correct = batch_loss(
+        rule.loss, batch, batch, w, places[SCORES], places[LABELS], places[SLOPE]
+    )
     if not math.isfinite(total):
         return total, correct
     active = drop_inactive(plan, places, w, batch, rows)
@@ -201,8 +233,17 @@ def descend(plan, places, w, rule, learning_rate, step, rows):
             data_gradient(plan, places, w, layer, active, dout, dinput)
         for part in range(part_count(plan, layer)):
             start, size = layer_gradient(plan, places, w, layer, part, active, dout)
-            update(rule, rate, scale, size, w, places[PARAMS] + start, places[M] + start, places[V] + start,
-                   places[GRADIENT])  # fmt: skip
+            update(
+                rule,
+                rate,
+                scale,
+                size,
+                w,
+                places[PARAMS] + start,
+                places[M] + start,
+                places[V] + start,
+                places[GRADIENT],
+            )
         dout, dinput, other = dinput, other, dinput
     return total, correct
 
@@ -219,7 +260,8 @@ def begin(plan, places, state, run):
 
 @formula
 def keep_count(state, run, step, batch, total, correct):
-    """Add a step's sums to the state; False where its loss was not finite, and the run has diverged."""
+    """Add a step's sums to the state; False where its loss was not finite, and the run has
+    diverged."""
     state.loss_sum[run] += total
     state.correct[run] += correct
     state.counted[run] += batch
@@ -239,7 +281,8 @@ def finish(plan, places, w, state, run):
 
 @kernel
 def train_on_dataset(plan, places, rule, learning_rate, seed, state, run, x, y, start, stop):
-    """Steps start+1 … stop of one run on a data set x (N, d), y (N,); modifies ``state`` in place."""
+    """Steps start+1 … stop of one run on a data set x (N, d), y (N,); modifies ``state`` in
+    place."""
     w = begin(plan, places, state, run)
     order, outside = np.zeros(rule.batch, np.uint32), np.zeros(rule.batch, np.uint32)
     rows = np.zeros(rule.batch, np.int64)
@@ -252,13 +295,18 @@ def train_on_dataset(plan, places, rule, learning_rate, seed, state, run, x, y, 
 
 
 @kernel
-def train_on_stream(plan, places, rule, learning_rate, seed, state, run, geometry, law, start, stop):
-    """Steps start+1 … stop of one run on fresh samples: number (step - 1) · B … of the seed's STREAM."""
+def train_on_stream(
+    plan, places, rule, learning_rate, seed, state, run, geometry, law, start, stop
+):
+    """Steps start+1 … stop of one run on fresh samples: number (step - 1) · B … of the seed's
+    STREAM."""
     w = begin(plan, places, state, run)
     points, levels = np.zeros((rule.batch, plan[0, N_IN])), np.zeros(rule.batch, np.int16)
     rows = np.zeros(rule.batch, np.int64)
     for step in range(start + 1, stop + 1):
-        sample_kernel(geometry, law, seed, STREAM, np.uint64((step - 1) * rule.batch), points, levels)
+        sample_kernel(
+            geometry, law, seed, STREAM, np.uint64((step - 1) * rule.batch), points, levels
+        )
         for b in range(rule.batch):
             w[places[LABELS] + b] = 1 if levels[b] == law.fractal_depth else -1
             for i in range(points.shape[1]):
@@ -271,10 +319,15 @@ def train_on_stream(plan, places, rule, learning_rate, seed, state, run, geometr
 
 @kernel
 def train_on_population(depth, width, rule, learning_rate, state, run, line, start, stop):
-    """Steps start+1 … stop of one run on the exact hinge loss; float64 gradients, rounded to the parameters' type."""
+    """Steps start+1 … stop of one run on the exact hinge loss; float64 gradients, rounded to the
+    parameters' type."""
     count = state.params.shape[1]
     w = np.zeros(4 * count, state.params.dtype)
-    w[:count], w[count : 2 * count], w[2 * count : 3 * count] = state.params[run], state.m[run], state.v[run]
+    w[:count], w[count : 2 * count], w[2 * count : 3 * count] = (
+        state.params[run],
+        state.m[run],
+        state.v[run],
+    )
     params, dparams = np.zeros(count), np.zeros(count)
     for step in range(start + 1, stop + 1):
         params[:] = w[:count]
@@ -285,4 +338,8 @@ def train_on_population(depth, width, rule, learning_rate, state, run, line, sta
         w[3 * count :] = dparams
         rate, scale = step_factors(rule, learning_rate, step)
         update(rule, rate, scale, count, w, 0, count, 2 * count, 3 * count)
-    state.params[run], state.m[run], state.v[run] = w[:count], w[count : 2 * count], w[2 * count : 3 * count]
+    state.params[run], state.m[run], state.v[run] = (
+        w[:count],
+        w[count : 2 * count],
+        w[2 * count : 3 * count],
+    )

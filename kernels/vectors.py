@@ -1,4 +1,5 @@
-"""How wide the vectors of the tile kernels are on this machine: one constant, known before anything is compiled."""
+"""How wide the vectors of the tile kernels are on this machine: one constant, known before anything
+is compiled."""
 
 import functools
 import os
@@ -6,15 +7,17 @@ import os
 import llvmlite.binding
 
 VARIABLE = "FRACSIM_VECTOR_BYTES"
-"""Environment variable that sets the width by hand, for tests and measurements: sums keep their order at every
-width."""
+"""Environment variable that sets the width by hand, for tests and measurements: sums keep their
+order at every width."""
 
 
 @functools.cache
 def host_features() -> frozenset[str]:
     """Instruction sets of this CPU, by LLVM's names; empty where LLVM cannot tell."""
     try:
-        return frozenset(name for name, present in llvmlite.binding.get_host_cpu_features().items() if present)
+        return frozenset(
+            name for name, present in llvmlite.binding.get_host_cpu_features().items() if present
+        )
     except RuntimeError:
         return frozenset()
 

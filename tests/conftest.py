@@ -1,8 +1,8 @@
 """Fixtures that many tests share. Kernels compile once for each float type: share the backend.
 
-Where no NVIDIA card works, CUDA kernels are tested in numba's simulator. It is switched on here, before anything
-imports ``numba.cuda``, and inherited by the processes that tests start; no command takes it unasked.
-"""
+Where no NVIDIA card works, CUDA kernels are tested in numba's simulator. It is switched on here,
+before anything imports ``numba.cuda``, and inherited by the processes that tests start; no command
+takes it unasked."""
 
 import ctypes
 import functools
@@ -20,18 +20,23 @@ def card_works() -> bool:
     except OSError:
         return False
     count = ctypes.c_int(0)
-    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+    return (
+        driver.cuInit(0) == 0
+        and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+        and count.value > 0
+    )
 
 
 if not card_works():
     os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")
-    # pytest has imported numba already, for a filter of warnings; numba would read the variable at its first
-    # compilation, forgetting the cache folder that fracsim has set by then
+    # pytest has imported numba already, for a filter of warnings; numba would read the variable at
+    # its first compilation, forgetting the cache folder that fracsim has set by then
     numba.config.reload_config()
 
 
 def pytest_configure(config):
-    """Plain Python warns of an overflow where a compiled kernel has infinity, as ``kernels`` expect."""
+    """Plain Python warns of an overflow where a compiled kernel has infinity, as ``kernels``
+    expect."""
     if numba.config.DISABLE_JIT:
         config.addinivalue_line("filterwarnings", "ignore::RuntimeWarning")
 
@@ -41,7 +46,11 @@ def pytest_collection_modifyitems(items):
     if numba.config.DISABLE_JIT:
         for item in items:
             if item.get_closest_marker("compiled"):
-                item.add_marker(pytest.mark.skip(reason="plain Python takes minutes for it, or it needs the compiler"))
+                item.add_marker(
+                    pytest.mark.skip(
+                        reason="plain Python takes minutes for it, or it needs the compiler"
+                    )
+                )
 
 
 @pytest.fixture(scope="session")
@@ -60,10 +69,13 @@ def generator():
 
 @pytest.fixture
 def short_slices(monkeypatch):
-    """Slices of a single kernel call of four steps, so that stops fall anywhere; our own files need no quarantine."""
+    """Slices of a single kernel call of four steps, so that stops fall anywhere; our own files need
+    no quarantine."""
     import fracsim.sweeping
     import fracsim.training
 
     monkeypatch.setattr("fracsim.data.quarantine.inspect", lambda fd, name: None)
     monkeypatch.setattr(fracsim.training, "_first_chunk", lambda trainer: 4)
-    monkeypatch.setattr(fracsim.sweeping, "Task", functools.partial(fracsim.sweeping.Task, seconds=0.0))
+    monkeypatch.setattr(
+        fracsim.sweeping, "Task", functools.partial(fracsim.sweeping.Task, seconds=0.0)
+    )

@@ -1,4 +1,5 @@
-"""A device that trains many runs side by side, played by the CPU; what lies on it Python cannot reach."""
+"""A device that trains many runs side by side, played by the CPU; what lies on it Python cannot
+reach."""
 
 import numpy as np
 

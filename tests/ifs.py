@@ -1,4 +1,5 @@
-"""Fractals that the shipped ones do not cover: rotations, shears, reflections, touching dead ends, many maps."""
+"""Fractals that the shipped ones do not cover: rotations, shears, reflections, touching dead ends,
+many maps."""
 
 import numpy as np
 
@@ -12,7 +13,9 @@ def rotation(degrees):
 
 def twisted(base="[-1,1]"):
     """Three maps of the plane: a rotation, a sheared one and a reflection, with wide gaps."""
-    matrices = np.array([0.3 * rotation(30), [[0.3, 0.15], [0.0, 0.25]], 0.35 * rotation(70) @ np.diag([1, -1])])
+    matrices = np.array(
+        [0.3 * rotation(30), [[0.3, 0.15], [0.0, 0.25]], 0.35 * rotation(70) @ np.diag([1, -1])]
+    )
     offsets = np.array([[-0.55, -0.5], [0.5, -0.6], [0.0, 0.5]])
     if base == "[0,1]":  # the same picture: x → (x + 1)/2
         offsets = 0.5 * (offsets + 1) - 0.5 * matrices.sum(axis=2)
@@ -33,13 +36,28 @@ def many():
 
 def zoo():
     """Every kind of fractal once, by name."""
-    names = ("cantor1d", "cantor", "cantor:3", "cantor:4", "sierpinski", "vicsek", "pentaflake", "corners")
+    names = (
+        "cantor1d",
+        "cantor",
+        "cantor:3",
+        "cantor:4",
+        "sierpinski",
+        "vicsek",
+        "pentaflake",
+        "corners",
+    )
     fractals = {name: load_fractal(name) for name in names}
-    return fractals | {"twisted": twisted(), "twisted01": twisted("[0,1]"), "dead end": dead_end(), "many": many()}
+    return fractals | {
+        "twisted": twisted(),
+        "twisted01": twisted("[0,1]"),
+        "dead end": dead_end(),
+        "many": many(),
+    }
 
 
 def probes(fractal, n, rng):
-    """Points of all kinds: anywhere (also outside), in cells of all levels, and on the corners and faces of cells."""
+    """Points of all kinds: anywhere (also outside), in cells of all levels, and on the corners and
+    faces of cells."""
     d, low = fractal.dimension, fractal.low
     points = [rng.uniform(low - 0.1, 1.1, (60, d))]
     for j in range(1, n + 1):

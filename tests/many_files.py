@@ -1,7 +1,8 @@
-"""Reads many files nobody vouches for in one child process, which is started again where a file kills or hangs it.
+"""Reads many files nobody vouches for in one child process, which is started again where a file
+kills or hangs it.
 
-The quarantine of the package takes a process for each file, a third of a second; with this, 500 files take seconds.
-"""
+The quarantine of the package takes a process for each file, a third of a second; with this, 500
+files take seconds."""
 
 import json
 import select
@@ -20,7 +21,8 @@ many_files.child()
 
 
 class Seen(NamedTuple):
-    """How reading a file ended: read, refused (a sentence), crashed, hung, or broken (another exception)."""
+    """How reading a file ended: read, refused (a sentence), crashed, hung, or broken (another
+    exception)."""
 
     end: str
     said: str
@@ -42,7 +44,9 @@ class Reader:
         """Open and check one file."""
         self._child.stdin.write(f"{path}\n")
         self._child.stdin.flush()
-        if select.select([self._child.stdout], [], [], SECONDS)[0] and (line := self._child.stdout.readline()):
+        if select.select([self._child.stdout], [], [], SECONDS)[0] and (
+            line := self._child.stdout.readline()
+        ):
             return Seen(*json.loads(line))
         end = "hung" if self._child.poll() is None else "crashed"
         self.__exit__()
@@ -52,7 +56,11 @@ class Reader:
     def _start(self) -> None:
         command = [sys.executable, "-c", _CODE, json.dumps(sys.path)]
         self._child: Any = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert self._child.stdout.readline() == "ready\n"
 

@@ -25,13 +25,16 @@ def labels_for(generator, count):
 
 
 def away_from_kinks(generator, shape, params, count, distance=1e-3):
-    """x (count, d) and y (count,) at which no unit of the network and no hinge is within ``distance`` of its kink."""
+    """x (count, d) and y (count,) at which no unit of the network and no hinge is within
+    ``distance`` of its kink."""
     xs, ys = np.empty((0, shape.inputs)), np.empty(0)
     while len(xs) < count:
         x = generator.uniform(-1, 1, (20 * count, shape.inputs))
         y = labels_for(generator, len(x))
         *hidden, score = reference.activations(shape, params, x)
-        near = np.min([np.abs(z).min(axis=1) for z in hidden] + [np.abs(1 - y * score[:, 0])], axis=0)
+        near = np.min(
+            [np.abs(z).min(axis=1) for z in hidden] + [np.abs(1 - y * score[:, 0])], axis=0
+        )
         xs, ys = np.vstack([xs, x[near > distance]]), np.append(ys, y[near > distance])
     return xs[:count], ys[:count]
 
@@ -46,5 +49,7 @@ def steep_networks(generator, shape, count):
 def line_of(fractal, curve, gap="complement", positive_margin=0.0, negative_margin=0.0):
     """The kernels' arrays for P(0..n) = curve, whatever n."""
     geometry = fractal.geometry()
-    law = make_law(geometry, np.asarray(curve, float), GAPS.index(gap), positive_margin, negative_margin)
+    law = make_law(
+        geometry, np.asarray(curve, float), GAPS.index(gap), positive_margin, negative_margin
+    )
     return make_line(geometry, law)

@@ -1,12 +1,13 @@
-"""A card that is not there: CUDA kernels compiled as for a card and run by the machine for PTX, host code and all.
+"""A card that is not there: CUDA kernels compiled as for a card and run by the machine for PTX,
+host code and all.
 
 A plugin of pytest, in place of numba's simulator, for the tests that use ``fracsim.kernels.cuda``::
 
     PYTHONPATH=tests python -m pytest -p ptx_card tests/test_cuda_level.py
 
-Every access to the memory is checked, and races are looked for; what ``new_on_card`` gives may not be read before it is
-written. PTX_CARD_ORDER=reverse or random runs threads in another order, PTX_CARD_FUSE=1 fuses products and sums.
-"""
+Every access to the memory is checked, and races are looked for; what ``new_on_card`` gives may not
+be read before it is written. PTX_CARD_ORDER=reverse or random runs threads in another order,
+PTX_CARD_FUSE=1 fuses products and sums."""
 
 import functools
 import os
@@ -46,18 +47,27 @@ def _plain(value: Any) -> Any:
 @functools.cache
 def _compiled(function: Any, signature: Any) -> str:
     card = type("Card", (), {"compute_capability": CAPABILITY})
-    numba.cuda.dispatcher.get_current_device = lambda: card  # numba asks it when a kernel calls a device function
+    numba.cuda.dispatcher.get_current_device = lambda: (
+        card
+    )  # numba asks it when a kernel calls a device function
     text, _ = numba.cuda.compile_ptx(function.py_func, signature, cc=CAPABILITY)
     return text
 
 
-def _launch(function: Any, blocks: int, threads: int, shared_bytes: int, stream: Any, *arguments: Any) -> None:
+def _launch(
+    function: Any, blocks: int, threads: int, shared_bytes: int, stream: Any, *arguments: Any
+) -> None:
     signature = numba.types.void(*[numba.typeof(_plain(argument)) for argument in arguments])
-    how = {"order": os.environ.get("PTX_CARD_ORDER", "forward"), "fuse": os.environ.get("PTX_CARD_FUSE") == "1"}
+    how = {
+        "order": os.environ.get("PTX_CARD_ORDER", "forward"),
+        "fuse": os.environ.get("PTX_CARD_FUSE") == "1",
+    }
     races = blocks * threads <= 4096  # the clocks of more threads would fill the memory
     with _one_launch:
         text = _compiled(function, signature)
-        result = run(text, blocks, threads, arguments, shared_bytes=shared_bytes, races=races, **how)
+        result = run(
+            text, blocks, threads, arguments, shared_bytes=shared_bytes, races=races, **how
+        )
         done["launches"] += 1
         done["instructions"] += result.instructions
 
@@ -95,4 +105,6 @@ Scratch.copy = lambda self, name, array: _to_card(array, None)  # type: ignore[m
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say that the machine was used."""
-    terminalreporter.line(f"ptx_card: {done['launches']} launches, {done['instructions']} instructions")
+    terminalreporter.line(
+        f"ptx_card: {done['launches']} launches, {done['instructions']} instructions"
+    )

@@ -1,4 +1,5 @@
-"""Small CUDA kernels that test the machine for PTX, some with a planted bug. Only compiled, never run by numba."""
+"""Small CUDA kernels that test the machine for PTX, some with a planted bug. Only compiled, never
+run by numba."""
 
 import math
 

@@ -1,12 +1,14 @@
-"""Slow twins that define the truth: plain NumPy and Python, never optimised. Kernels are tested against these."""
+"""Slow twins that define the truth: plain NumPy and Python, never optimised. Kernels are tested
+against these."""
 
 import itertools
 
 import numpy as np
 
-# --- fractals, levels, distributions ---------------------------------------------------------------------------------
+# --- fractals, levels, distributions --------------------------------------------------------------
 
-# A geometry has the fields of Geometry (matrices, offsets, inverse_matrices, inverse_offsets, low), a law those of Law.
+# A geometry has the fields of Geometry (matrices, offsets, inverse_matrices, inverse_offsets, low),
+# a law those of Law.
 
 
 def philox(counter, key):
@@ -35,7 +37,8 @@ def inside(x, low, high):
 
 
 def level(geometry, n, x):
-    """Largest j ≤ n such that some address of length j keeps x in the base: all r^j addresses are tried."""
+    """Largest j ≤ n such that some address of length j keeps x in the base: all r^j addresses are
+    tried."""
     reached = [list(x)] if inside(x, geometry.low, 1.0) else []
     if not reached:
         return -1
@@ -43,7 +46,9 @@ def level(geometry, n, x):
         images = [
             affine(matrix, offset, u)
             for u in reached
-            for matrix, offset in zip(geometry.inverse_matrices, geometry.inverse_offsets, strict=True)
+            for matrix, offset in zip(
+                geometry.inverse_matrices, geometry.inverse_offsets, strict=True
+            )
         ]
         reached = [u for u in images if inside(u, geometry.low, 1.0)]
         if not reached:
@@ -61,9 +66,15 @@ def sample(geometry, law, seed, purpose, index):
         words = []
         for block in range(attempt * law.blocks, (attempt + 1) * law.blocks):
             counter = (index % 2**32, index >> 32, purpose, block)
-            words += [(word + 0.5) * 2.0**-32 for word in philox(counter, (seed % 2**32, seed >> 32))]
+            words += [
+                (word + 0.5) * 2.0**-32 for word in philox(counter, (seed % 2**32, seed >> 32))
+            ]
         if drawn is None:
-            drawn = n if words[0] < law.curve[0] else max(j for j in range(n) if law.curve[j] <= words[0])
+            drawn = (
+                n
+                if words[0] < law.curve[0]
+                else max(j for j in range(n) if law.curve[j] <= words[0])
+            )
         if drawn == n:
             reach = half * (1.0 - law.positive_margin)
         else:
@@ -82,10 +93,11 @@ def sample(geometry, law, seed, purpose, index):
             return u, drawn
 
 
-# --- networks, losses, optimisers ------------------------------------------------------------------------------------
+# --- networks, losses, optimisers -----------------------------------------------------------------
 
-# A network is (d, T, k) and one flat buffer: per layer the weights (n_in, n_out) row-major, then the biases; the
-# readout last. The parameters' type, float64 or float32, decides the arithmetic. ``rule`` has the fields of Rule.
+# A network is (d, T, k) and one flat buffer: per layer the weights (n_in, n_out) row-major, then
+# the biases; the readout last. The parameters' type, float64 or float32, decides the arithmetic.
+# ``rule`` has the fields of Rule.
 
 LOSSES = ("hinge", "logistic", "squared")
 OPTIMIZERS = ("sgd", "momentum", "adam")
@@ -106,7 +118,8 @@ def layers(shape, params):
 
 
 def activations(shape, params, x):
-    """Pre-activations of every layer for the points x (N, d): T arrays (N, k), then the scores (N, 1)."""
+    """Pre-activations of every layer for the points x (N, d): T arrays (N, k), then the scores (N,
+    1)."""
     parts = layers(shape, params)
     z = [x @ parts[0][0] + parts[0][1]]
     for weights, biases in parts[1:]:
@@ -158,13 +171,17 @@ def central_differences(shape, loss, params, x, y, h=1e-6):
         up, down = params.copy(), params.copy()
         up[q] += h
         down[q] -= h
-        rise = losses(loss, forward(shape, up, x), y).mean() - losses(loss, forward(shape, down, x), y).mean()
+        rise = (
+            losses(loss, forward(shape, up, x), y).mean()
+            - losses(loss, forward(shape, down, x), y).mean()
+        )
         result[q] = rise / (up[q] - down[q])
     return result
 
 
 def evaluate(shape, loss, params, x, y, level, n):
-    """(mean loss, accuracy, accuracy by level (n + 1,), NaN where a level has no samples); sign(0) is wrong."""
+    """(mean loss, accuracy, accuracy by level (n + 1,), NaN where a level has no samples); sign(0)
+    is wrong."""
     f = forward(shape, params, x)
     right = f * y > 0
     by_level = [right[level == j].mean() if np.any(level == j) else np.nan for j in range(n + 1)]
@@ -177,7 +194,9 @@ def learning_rate(rule, base, t):
     if schedule == "step":
         return base * rule.decay ** ((t - 1) // rule.period)
     if schedule == "cosine":
-        return base * (1 + np.cos(np.pi * (t - 1) / rule.period)) / 2 if t - 1 < rule.period else 0.0
+        return (
+            base * (1 + np.cos(np.pi * (t - 1) / rule.period)) / 2 if t - 1 < rule.period else 0.0
+        )
     return base
 
 
@@ -198,16 +217,18 @@ def optimiser_step(rule, p, m, v, g, t, rate):
 
 
 def dataset_batch(t, count, batch, index_of):
-    """Indices (B,) of step t; ``index_of(position, epoch)`` is an epoch's order, its last N mod B dropped."""
+    """Indices (B,) of step t; ``index_of(position, epoch)`` is an epoch's order, its last N mod B
+    dropped."""
     epoch, turn = divmod(t - 1, count // batch)
     return np.array([index_of(turn * batch + i, epoch) for i in range(batch)], dtype=np.int64)
 
 
 def train(shape, rule, rate, params, batch_of, steps):
-    """(params, m, v, sum of losses, correct predictions, step of divergence or -1) after ``steps`` steps of training.
+    """(params, m, v, sum of losses, correct predictions, step of divergence or -1) after ``steps``
+    steps of training.
 
-    ``batch_of(t)`` gives x (B, d) and y (B,) of step t. The sums run over every sample before it is learnt from.
-    """
+    ``batch_of(t)`` gives x (B, d) and y (B,) of step t. The sums run over every sample before it is
+    learnt from."""
     p, m, v = params.copy(), np.zeros_like(params), np.zeros_like(params)
     loss_sum, correct = 0.0, 0
     for t in range(1, steps + 1):

@@ -1,4 +1,5 @@
-"""Slow twins of the bounds in d = 1: intervals found from all cells, a plain dynamic program, errors by overlap."""
+"""Slow twins of the bounds in d = 1: intervals found from all cells, a plain dynamic program,
+errors by overlap."""
 
 import itertools
 
@@ -6,7 +7,8 @@ import numpy as np
 
 
 def intervals(fractal, n, curve_values, gap):
-    """[(left, right, mass, label)] from left to right: every cell of K_n, every gap of every cell of every level."""
+    """[(left, right, mass, label)] from left to right: every cell of K_n, every gap of every cell
+    of every level."""
     r, low = fractal.maps, fractal.low
     found = []
 
@@ -24,7 +26,9 @@ def intervals(fractal, n, curve_values, gap):
                 third = (right - left) / 3
                 free = [(left + third, right - third)]
             else:
-                images = sorted((a, b) for a, b in cells(j + 1) if left - 1e-12 < a and b < right + 1e-12)
+                images = sorted(
+                    (a, b) for a, b in cells(j + 1) if left - 1e-12 < a and b < right + 1e-12
+                )
                 assert len(images) == r
                 ends = [left, *(end for image in images for end in image), right]
                 free = [(a, b) for a, b in zip(ends[::2], ends[1::2], strict=True) if b - a > 1e-12]
@@ -34,7 +38,8 @@ def intervals(fractal, n, curve_values, gap):
 
 
 def least_errors(pieces, most):
-    """Least error with at most m sign changes, m = 0..most: the best of each number of changes and each last sign."""
+    """Least error with at most m sign changes, m = 0..most: the best of each number of changes and
+    each last sign."""
     best = {(m, sign): (0.0 if m == 0 else np.inf) for m in range(most + 1) for sign in (-1, 1)}
     for _, _, mass, label in pieces:
         step = {}
@@ -47,7 +52,8 @@ def least_errors(pieces, most):
 
 
 def error_of(pieces, thresholds, first):
-    """Error of the classifier whose sign is ``first`` on the far left and changes at every threshold."""
+    """Error of the classifier whose sign is ``first`` on the far left and changes at every
+    threshold."""
     error = 0.0
     for left, right, mass, label in pieces:
         points = [left, *(t for t in sorted(thresholds) if left < t < right), right]

@@ -1,5 +1,6 @@
-"""The slow twin of the exact population gradient: every interval of the distribution is listed, and cut at every
-breakpoint of the network and of the hinge. On what is left the integrands are affine, so a midpoint is exact."""
+"""The slow twin of the exact population gradient: every interval of the distribution is listed, and
+cut at every breakpoint of the network and of the hinge. On what is left the integrands are affine,
+so a midpoint is exact."""
 
 import itertools
 
@@ -8,10 +9,14 @@ import reference
 
 
 def intervals(fractal, curve, gap="complement", positive_margin=0.0, negative_margin=0.0):
-    """[(left, right, mass, label)] of all r^j cells and gaps of a fractal in d = 1; curve = P(0..n)."""
+    """[(left, right, mass, label)] of all r^j cells and gaps of a fractal in d = 1; curve =
+    P(0..n)."""
     low, n = fractal.low, len(curve) - 1
     centre, half = (low + 1) / 2, (1 - low) / 2
-    maps = [(float(a[0, 0]), float(b[0])) for a, b in zip(fractal.matrices, fractal.offsets, strict=True)]
+    maps = [
+        (float(a[0, 0]), float(b[0]))
+        for a, b in zip(fractal.matrices, fractal.offsets, strict=True)
+    ]
     free = _free(maps, centre, half, gap, negative_margin)
     length = sum(right - left for left, right in free)
     found, cells = [], [(1.0, 0.0)]
@@ -29,17 +34,23 @@ def intervals(fractal, curve, gap="complement", positive_margin=0.0, negative_ma
 
 
 def _free(maps, centre, half, gap, margin):
-    """The intervals of the base in which negatives of level 0 lie: cut at all ends of images, keep what is free."""
+    """The intervals of the base in which negatives of level 0 lie: cut at all ends of images, keep
+    what is free."""
     reach = half * min(1 / 3 if gap == "centre" else 1.0, 1 - margin)
     images = [(a * centre + b, abs(a) * half * (1 + margin)) for a, b in maps]
     ends = [c + side * h for c, h in images for side in (-1, 1)] + [centre - reach, centre + reach]
     ends = sorted(min(max(x, centre - reach), centre + reach) for x in ends)
     pairs = [(left, right) for left, right in itertools.pairwise(ends) if right - left > 1e-12]
-    return [(left, right) for left, right in pairs if all(abs((left + right) / 2 - c) > h for c, h in images)]
+    return [
+        (left, right)
+        for left, right in pairs
+        if all(abs((left + right) / 2 - c) > h for c, h in images)
+    ]
 
 
 def breakpoints(shape, params, low):
-    """Where any unit of any layer changes sign on [low, 1], and where f is -1, 0 or 1; with both ends."""
+    """Where any unit of any layer changes sign on [low, 1], and where f is -1, 0 or 1; with both
+    ends."""
     points = np.array([low, 1.0])
     for layer in range(shape.depth + 1):
         z = reference.activations(shape, params, points[:, None])[layer]

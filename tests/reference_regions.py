@@ -1,4 +1,5 @@
-"""The truth about linear regions, slowly: exact rational arithmetic, and dense sampling of activation patterns.
+"""The truth about linear regions, slowly: exact rational arithmetic, and dense sampling of
+activation patterns.
 
 A float is a rational number, so for given weights all of this is exact: no tolerance anywhere.
 """
@@ -13,18 +14,25 @@ import reference
 def exact_layers(shape, params):
     """[(weights as n_out rows of n_in fractions, biases), …], the readout last."""
     return [
-        ([[Fraction(float(weight)) for weight in column] for column in weights.T], [Fraction(float(b)) for b in biases])
+        (
+            [[Fraction(float(weight)) for weight in column] for column in weights.T],
+            [Fraction(float(b)) for b in biases],
+        )
         for weights, biases in reference.layers(shape, np.asarray(params, np.float64))
     ]
 
 
 def following(layer, maps, active):
-    """The affine maps (gradient…, offset) of a layer, where the units ``active`` of the one before it are positive."""
+    """The affine maps (gradient…, offset) of a layer, where the units ``active`` of the one before
+    it are positive."""
     weights, biases = layer
     result = []
     for row, bias in zip(weights, biases, strict=True):
         terms = [
-            sum((w * form[c] for w, form, on in zip(row, maps, active, strict=True) if on), Fraction(0))
+            sum(
+                (w * form[c] for w, form, on in zip(row, maps, active, strict=True) if on),
+                Fraction(0),
+            )
             for c in range(len(maps[0]))
         ]
         terms[-1] += bias
@@ -33,7 +41,8 @@ def following(layer, maps, active):
 
 
 def line_regions(shape, params, start, end):
-    """[(t0, t1, activation pattern, (slope, offset) of f)] along a segment, in exact fractions of t in [0, 1]."""
+    """[(t0, t1, activation pattern, (slope, offset) of f)] along a segment, in exact fractions of t
+    in [0, 1]."""
     *hidden, readout = exact_layers(shape, params)
     a, b = ([Fraction(float(x)) for x in point] for point in (start, end))
     maps = [(y - x, x) for x, y in zip(a, b, strict=True)]
@@ -48,8 +57,10 @@ def line_regions(shape, params, start, end):
                 signs = [slope * middle + offset > 0 for slope, offset in forms]
                 cut.append((left, right, (*pattern, *signs), forms, signs))
         intervals = cut
-    return [(low, high, pattern, *following(readout, maps, active))
-            for low, high, pattern, maps, active in intervals]  # fmt: skip
+    return [
+        (low, high, pattern, *following(readout, maps, active))
+        for low, high, pattern, maps, active in intervals
+    ]
 
 
 def line_counts(shape, params, start, end):
@@ -70,11 +81,16 @@ def meet(one, other):
 
 
 def plane_regions(shape, params, window):
-    """[(corners anticlockwise, activation pattern, (gradient, offset) of f)] in a window of the plane, exactly."""
+    """[(corners anticlockwise, activation pattern, (gradient, offset) of f)] in a window of the
+    plane, exactly."""
     *hidden, readout = exact_layers(shape, params)
     low1, high1, low2, high2 = (Fraction(float(side)) for side in window)
-    sides = [(Fraction(0), Fraction(1), -low2), (Fraction(1), Fraction(0), -high1),
-             (Fraction(0), Fraction(1), -high2), (Fraction(1), Fraction(0), -low1)]  # fmt: skip
+    sides = [
+        (Fraction(0), Fraction(1), -low2),
+        (Fraction(1), Fraction(0), -high1),
+        (Fraction(0), Fraction(1), -high2),
+        (Fraction(1), Fraction(0), -low1),
+    ]
     corners = [(low1, low2), (high1, low2), (high1, high2), (low1, high2)]
     one, none = Fraction(1), Fraction(0)
     # a polygon: corner i, and the line of the side from corner i to the next
@@ -88,12 +104,15 @@ def plane_regions(shape, params, window):
                 parts = [new for part in parts for new in split(part, form)]
             cut += [(c, s, pattern + signs, forms, signs) for c, s, signs in parts]
         polygons = cut
-    return [(corners, pattern, *following(readout, maps, active))
-            for corners, _, pattern, maps, active in polygons]  # fmt: skip
+    return [
+        (corners, pattern, *following(readout, maps, active))
+        for corners, _, pattern, maps, active in polygons
+    ]
 
 
 def split(part, form):
-    """The one or two parts of a convex polygon on either side of a line, with the unit's sign appended."""
+    """The one or two parts of a convex polygon on either side of a line, with the unit's sign
+    appended."""
     corners, sides, signs = part
     values = [form[0] * x + form[1] * y + form[2] for x, y in corners]
     if not (min(values) < 0 < max(values)):
@@ -118,12 +137,21 @@ def split(part, form):
 
 def area(corners):
     """Area of a polygon."""
-    return sum((x * v - u * y for (x, y), (u, v) in zip(corners, corners[1:] + corners[:1], strict=True)),
-               Fraction(0)) / 2  # fmt: skip
+    return (
+        sum(
+            (
+                x * v - u * y
+                for (x, y), (u, v) in zip(corners, corners[1:] + corners[:1], strict=True)
+            ),
+            Fraction(0),
+        )
+        / 2
+    )
 
 
 def plane_counts(shape, params, window):
-    """(activation regions, linear pieces) of :func:`plane_regions`, pieces joined through common edges."""
+    """(activation regions, linear pieces) of :func:`plane_regions`, pieces joined through common
+    edges."""
     regions = plane_regions(shape, params, window)
     sides: dict = {}
     for number, (corners, _, _) in enumerate(regions):
@@ -144,7 +172,8 @@ def plane_counts(shape, params, window):
 
 
 def sampled_patterns(shape, params, points):
-    """How many different activation patterns the points (N, d) see: no more than there are regions."""
+    """How many different activation patterns the points (N, d) see: no more than there are
+    regions."""
     values, patterns = np.asarray(points, np.float64), []
     for weights, biases in reference.layers(shape, np.asarray(params, np.float64))[:-1]:
         values = np.maximum(values @ weights + biases, 0)

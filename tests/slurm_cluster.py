@@ -3,9 +3,8 @@
     with SlurmCluster() as cluster:
         cluster.run("sbatch", "job.sh")
 
-It needs root and no systemd, has its own processes, network, host name and configuration, and leaves nothing behind:
-when the first process of its namespace ends, the kernel ends all others.
-"""
+It needs root and no systemd, has its own processes, network, host name and configuration, and
+leaves nothing behind: when the first process of its namespace ends, the kernel ends all others."""
 
 from __future__ import annotations
 
@@ -20,10 +19,22 @@ from pathlib import Path
 
 NODE, ADDRESS, CPUS = "node0", "10.123.0.1", 8
 NAMESPACES = ("--mount", "--pid", "--net", "--uts", "--ipc")
-TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "sinfo", "unshare", "nsenter", "ip")
+TOOLS = (
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "squeue",
+    "scontrol",
+    "sinfo",
+    "unshare",
+    "nsenter",
+    "ip",
+)
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 KILL_WAIT = 20
-"""Seconds from SIGTERM to SIGKILL (Slurm's own default is 30). cred_expire decides how long a requeued job waits."""
+"""Seconds from SIGTERM to SIGKILL (Slurm's own default is 30). cred_expire decides how long a
+requeued job waits."""
 
 INIT = f"""set -e
 hostname {NODE}
@@ -37,7 +48,8 @@ trap : CHLD
 set +e
 while true; do sleep 3600 & wait $!; done
 """
-"""The first process of the namespace: it sets up the network, then it reaps what loses its parent."""
+"""The first process of the namespace: it sets up the network, then it reaps what loses its
+parent."""
 
 CONFIGURATION = f"""
 ClusterName=tests
@@ -76,18 +88,25 @@ class NoSlurm(Exception):
 class SlurmCluster:
     """The cluster, while the ``with`` block runs. Raises NoSlurm.
 
-    ``folder`` is a place for its users' files, ``environment`` that of its users, which may be changed.
-    """
+    ``folder`` is a place for its users' files, ``environment`` that of its users, which may be
+    changed."""
 
     def __enter__(self) -> SlurmCluster:
         missing = [tool for tool in TOOLS if shutil.which(tool, path=PATH) is None]
         if missing:
-            raise NoSlurm(f"Slurm is not installed (apt-get install slurm-wlm munge iproute2): no {', '.join(missing)}")
+            raise NoSlurm(
+                f"Slurm is not installed (apt-get install slurm-wlm munge iproute2): no "
+                f"{', '.join(missing)}"
+            )
         if os.geteuid() != 0:
             raise NoSlurm("a Slurm for tests can only be started by root")
         self._home = Path(tempfile.mkdtemp(prefix="slurm-"))
         self.folder = self._home / "user"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "FRACSIM_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SLURM_", "FRACSIM_"))
+        }
         self.environment = {**kept, "PATH": PATH}
         for name in ("munge", "state", "spool", "user"):
             (self._home / name).mkdir(mode=0o755)
@@ -115,7 +134,9 @@ class SlurmCluster:
         assert self._init.stdout is not None
         said = self._init.stdout.readline()
         if said != "ready\n":
-            raise NoSlurm(f"no namespaces can be made here: {said.strip() or 'unshare says nothing'}")
+            raise NoSlurm(
+                f"no namespaces can be made here: {said.strip() or 'unshare says nothing'}"
+            )
         children = Path(f"/proc/{self._init.pid}/task/{self._init.pid}/children").read_text()
         self._inside = int(children.split()[0])
 
@@ -126,16 +147,29 @@ class SlurmCluster:
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(128))
         self.run(
-            "munged", "--force", f"--socket={munge}/socket", f"--key-file={key}", f"--pid-file={munge}/pid",
-            f"--seed-file={munge}/seed", f"--log-file={munge}/log",
-        )  # fmt: skip
+            "munged",
+            "--force",
+            f"--socket={munge}/socket",
+            f"--key-file={key}",
+            f"--pid-file={munge}/pid",
+            f"--seed-file={munge}/seed",
+            f"--log-file={munge}/log",
+        )
         self.run("slurmctld", "-c")
         self.run("slurmd", "-c")
         try:
-            self.wait(lambda: self.run("sinfo", "-h", "-o", "%T", check=False) == "idle", 30, "the node is not idle")
+            self.wait(
+                lambda: self.run("sinfo", "-h", "-o", "%T", check=False) == "idle",
+                30,
+                "the node is not idle",
+            )
         except TimeoutError as error:
-            logs = "\n".join((self._home / f"{name}.log").read_text()[-1000:] for name in ("slurmctld", "slurmd"))
-            raise NoSlurm(f"Slurm does not start here: {error}; its logs end with {logs}") from error
+            logs = "\n".join(
+                (self._home / f"{name}.log").read_text()[-1000:] for name in ("slurmctld", "slurmd")
+            )
+            raise NoSlurm(
+                f"Slurm does not start here: {error}; its logs end with {logs}"
+            ) from error
 
     def __exit__(self, *_: object) -> None:
         if self._init is not None:
@@ -151,7 +185,14 @@ class SlurmCluster:
 
         Raises AssertionError with what it said where it fails, unless ``check`` is off.
         """
-        enter = ["nsenter", f"--target={self._inside}", *NAMESPACES, "--", "env", f"--chdir={self.folder}"]
+        enter = [
+            "nsenter",
+            f"--target={self._inside}",
+            *NAMESPACES,
+            "--",
+            "env",
+            f"--chdir={self.folder}",
+        ]
         done = subprocess.run(
             [*enter, *map(str, command)],
             stdin=subprocess.DEVNULL,
@@ -168,7 +209,8 @@ class SlurmCluster:
         return self.run("sbatch", "--parsable", *arguments)
 
     def states(self, job: str) -> dict[str, tuple[str, str]]:
-        """Task (its index in the array, or "") -> (state, exit code as CODE:SIGNAL), also for tasks that have ended."""
+        """Task (its index in the array, or "") -> (state, exit code as CODE:SIGNAL), also for tasks
+        that have ended."""
         found = {}
         for line in self.run("scontrol", "show", "job", "--oneliner", job).splitlines():
             words = dict(word.partition("=")[::2] for word in line.split())
@@ -177,7 +219,8 @@ class SlurmCluster:
 
     @staticmethod
     def wait(condition, seconds: float, complaint: str) -> None:
-        """Wait until ``condition()`` holds. Raises TimeoutError with the complaint after that many seconds."""
+        """Wait until ``condition()`` holds. Raises TimeoutError with the complaint after that many
+        seconds."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:

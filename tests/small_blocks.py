@@ -1,11 +1,13 @@
-"""Blocks of at most 32 threads for numba's simulator, where a thread of the card is a thread of Python."""
+"""Blocks of at most 32 threads for numba's simulator, where a thread of the card is a thread of
+Python."""
 
 from fracsim.kernels.cuda import evaluate, layout, product
 from fracsim.kernels.cuda.backend import CudaBackend
 from fracsim.kernels.cuda.target import SIMULATED
 
 SMALL = (product.Block(4, 2, 2), product.Block(2, 4, 3), product.Block(4, 3, 2))
-"""Of 8 x 8, 8 x 6 and 12 x 8 elements of a product, so that layers of 9 units take several parts."""
+"""Of 8 x 8, 8 x 6 and 12 x 8 elements of a product, so that layers of 9 units take several
+parts."""
 
 
 def shrink(monkeypatch):
@@ -19,7 +21,8 @@ def shrink(monkeypatch):
 
 
 def team_of(monkeypatch, blocks):
-    """A backend whose runs are trained by teams of so many blocks, 1, 2 or 4, whatever the width."""
+    """A backend whose runs are trained by teams of so many blocks, 1, 2 or 4, whatever the
+    width."""
     monkeypatch.setattr(layout, "_ONE_BLOCK", 10**9 if blocks == 1 else -1)
     monkeypatch.setattr(layout, "_TWO_BLOCKS", 10**9 if blocks == 2 else -1)
     return CudaBackend()

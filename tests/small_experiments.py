@@ -20,7 +20,9 @@ NUMBERS = [variable.name for variable in RECORDS if variable.name != "wall_time"
 
 
 def small(weights="none", crossed=None, **fixed):
-    return make_experiment(Grid(fixed={**SMALL, **fixed}, crossed=crossed or {}), name="small", weights=weights)
+    return make_experiment(
+        Grid(fixed={**SMALL, **fixed}, crossed=crossed or {}), name="small", weights=weights
+    )
 
 
 def mixed():

@@ -11,7 +11,9 @@ from fracsim.experiments import Experiment
 def varied(weights="none", **fixed) -> Experiment:
     """Optimisers, data modes and a schedule together; a stop can fall between two records."""
     crossed = {"optimizer": ("sgd", "momentum", "adam"), "data": ("dataset", "stream")}
-    return small(weights, crossed, **{"steps": 60, "record_every": 12, "schedule": "cosine", **fixed})
+    return small(
+        weights, crossed, **{"steps": 60, "record_every": 12, "schedule": "cosine", **fixed}
+    )
 
 
 class Once:

@@ -1,4 +1,5 @@
-"""Theorems 2, 3 and 4 as numbers, the exact least error on the line, and that they do not contradict one another."""
+"""Theorems 2, 3 and 4 as numbers, the exact least error on the line, and that they do not
+contradict one another."""
 
 import re
 
@@ -24,7 +25,9 @@ LINES = {
     "cantor1d": load_fractal("cantor1d"),
     "centre": load_fractal("cantor:1"),  # base [-1,1], negatives in the central third
     "dead end": dead_end(),  # two images that touch
-    "touching": line("touching", [0.25, -0.25, 0.2], [-0.75, -0.25, 0.6]),  # and gaps at one end of the base
+    "touching": line(
+        "touching", [0.25, -0.25, 0.2], [-0.75, -0.25, 0.6]
+    ),  # and gaps at one end of the base
     "three": line("three", [0.2, -0.1, 0.25], [0.75, 0.0, -0.7]),  # apart; from right to left
     "one": line("one", [0.5], [-0.25]),
 }
@@ -41,16 +44,21 @@ def curve_of(name, n):
 def cases(depths):
     return [
         pytest.param(LINES[name], n, curve_of(curve, n), id=f"{name}-{n}-{curve}")
-        for name in LINES for n in depths for curve in CURVES
-    ]  # fmt: skip
+        for name in LINES
+        for n in depths
+        for curve in CURVES
+    ]
 
 
-# --- the numbers of the paper ----------------------------------------------------------------------------------------
+# --- the numbers of the paper ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("fractal", "n", "widths"),
-    [("cantor", 5, [23.5443, 4.1621, 2.3359, 1.7499, 1.4715]), ("cantor1d", 10, [376.7, 11.772, 3.708, 2.081, 1.4715])],
+    [
+        ("cantor", 5, [23.5443, 4.1621, 2.3359, 1.7499, 1.4715]),
+        ("cantor1d", 10, [376.7, 11.772, 3.708, 2.081, 1.4715]),
+    ],
 )
 def test_least_width(fractal, n, widths):
     found = bounds_of(fractal, n, "1", depths=range(1, 6)).least_width
@@ -66,13 +74,18 @@ def test_upper_errors_by_hand():
     assert found.upper_level[:, 3].tolist() == [0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5]
     assert found.upper_merge[:, 3].tolist() == [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1]
     p = fracsim.parse_curve("1").values(5)
-    np.testing.assert_array_equal(found.upper_error[:, 3], 1 - p[found.upper_level[:, 3].astype(int)])
+    np.testing.assert_array_equal(
+        found.upper_error[:, 3], 1 - p[found.upper_level[:, 3].astype(int)]
+    )
 
 
 def test_lower_errors_by_hand():
-    # cantor1d, n = 10, curve 6: 10 < 2^4, best with j = 9: (1 - 2^(4 - 9)) / 2; T = 2: (1 - 2^(8 - 9)) / 2; then none
+    # cantor1d, n = 10, curve 6: 10 < 2^4, best with j = 9: (1 - 2^(4 - 9)) / 2; T = 2: (1 - 2^(8 -
+    # 9)) / 2; then none
     found = bounds_of("cantor1d", 10, "6", depths=[1, 2, 3], widths=[10, 256])
-    np.testing.assert_allclose(found.lower_error, [[31 / 64, np.nan], [1 / 4, np.nan], [np.nan, np.nan]])
+    np.testing.assert_allclose(
+        found.lower_error, [[31 / 64, np.nan], [1 / 4, np.nan], [np.nan, np.nan]]
+    )
     assert found.lower_level[:2, 0].tolist() == [9, 9]
     assert np.isnan(bounds_of("cantor", 10, "6", depths=[1, 2], widths=[3]).lower_error).all()
 
@@ -101,7 +114,7 @@ def test_more_layers_or_units_never_do_worse():
     assert (np.diff(found.changes_least_error) <= 0).all()
 
 
-# --- the exact least error -------------------------------------------------------------------------------------------
+# --- the exact least error ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("fractal", "n", "curve"), cases([1, 2, 3, 4]))
@@ -129,16 +142,24 @@ def test_least_errors_of_random_masses(first, monkeypatch):
     rng = np.random.default_rng(first + 1)
     for count in [1, 2, 3, 4, 5, 8, 13, 30, 31]:
         mass = rng.integers(1, 6, count) / 64
-        monkeypatch.setattr("fracsim.theory.least_error.alternating_pieces", lambda *_, mass=mass: (mass, first))
+        monkeypatch.setattr(
+            "fracsim.theory.least_error.alternating_pieces", lambda *_, mass=mass: (mass, first)
+        )
         pieces = [(i, i + 1, value, first * (-1) ** i) for i, value in enumerate(mass)]
         found = least_errors(LINES["one"], 1, "1")
         np.testing.assert_array_equal(found, reference.least_errors(pieces, count - 1))
 
 
 @settings(max_examples=150, deadline=None)
-@given(data=st.data(), name=st.sampled_from(sorted(LINES)), n=st.integers(1, 3), curve=st.sampled_from(CURVES))
+@given(
+    data=st.data(),
+    name=st.sampled_from(sorted(LINES)),
+    n=st.integers(1, 3),
+    curve=st.sampled_from(CURVES),
+)
 def test_no_classifier_is_better(data, name, n, curve):
-    """Random thresholds, half of them at borders of pieces, where the best classifiers have theirs."""
+    """Random thresholds, half of them at borders of pieces, where the best classifiers have
+    theirs."""
     fractal, curve = LINES[name], curve_of(curve, n)
     pieces = reference.intervals(fractal, n, curve.values(n), fractal.gap)
     borders = sorted({end for left, right, _, _ in pieces for end in (left, right)})
@@ -172,12 +193,18 @@ def test_gap_shares_see_reflections_and_touching_images():
     assert gap_shares(LINES["centre"])[1].tolist() == [0, 1, 0]
 
 
-# --- the theorems against the exact error ----------------------------------------------------------------------------
+# --- the theorems against the exact error ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(("fractal", "n", "curve"), cases([3, 5, 7]))
 def test_no_theorem_contradicts_the_exact_error(fractal, n, curve):
-    found = bounds_of(fractal, n, curve, depths=range(1, 7), widths=[1, 2, 3, 4, 5, 7, 8, 10, 15, 20, 31, 63, 100, 300])
+    found = bounds_of(
+        fractal,
+        n,
+        curve,
+        depths=range(1, 7),
+        widths=[1, 2, 3, 4, 5, 7, 8, 10, 15, 20, 31, 63, 100, 300],
+    )
     assert not (found.lower_error > found.least_error + 1e-12).any()
     assert not (found.upper_error < found.least_error - 1e-12).any()
     assert not (found.changes_lower_error > found.changes_least_error + 1e-12).any()
@@ -188,13 +215,16 @@ def test_no_theorem_contradicts_the_exact_error(fractal, n, curve):
 
 def test_theorem_4_is_tried_where_it_says_something():
     said = [
-        np.isfinite(bounds_of(fractal, n, "1", depths=range(1, 7), widths=range(1, 101)).lower_error).sum()
-        for fractal in (LINES["cantor1d"], LINES["touching"], LINES["three"]) for n in (5, 7)
-    ]  # fmt: skip
+        np.isfinite(
+            bounds_of(fractal, n, "1", depths=range(1, 7), widths=range(1, 101)).lower_error
+        ).sum()
+        for fractal in (LINES["cantor1d"], LINES["touching"], LINES["three"])
+        for n in (5, 7)
+    ]
     assert min(said) >= 9
 
 
-# --- what is refused, and what is said -------------------------------------------------------------------------------
+# --- what is refused, and what is said ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +235,13 @@ def test_theorem_4_is_tried_where_it_says_something():
         ("cantor", 3, "1", "gap 'centre' leaves some pairs", False),
         ("corners", 3, "6", "this curve leaves some pairs", False),
         ("corners", 3, "1", "Theorem 4 .* d = 1 only", False),
-        ("cantor1d", 40, "1", r"left out: it takes at most 4,194,304 cells, and cantor1d has 2\^40", False),
+        (
+            "cantor1d",
+            40,
+            "1",
+            r"left out: it takes at most 4,194,304 cells, and cantor1d has 2\^40",
+            False,
+        ),
     ],
 )
 def test_notes_say_where_a_theorem_says_nothing(fractal, n, curve, said, nan):

@@ -55,7 +55,8 @@ class Killed(BaseException):
 
 
 def calls_of(action, names, monkeypatch, fail_at=None, error=None):
-    """Run action with every call of the os functions ``names`` counted; at number ``fail_at`` raise ``error``."""
+    """Run action with every call of the os functions ``names`` counted; at number ``fail_at`` raise
+    ``error``."""
     count = 0
     for name in names:
         real = getattr(os, name)
@@ -94,8 +95,14 @@ def test_killed_at_every_phase_there_is_a_valid_checkpoint(tmp_path, monkeypatch
     for fail_at in range(1, total + 1):
         product = prepared(f"{fail_at}")
         with contextlib.suppress(Killed):
-            calls_of(lambda product=product: write(product, 9), PHASES, monkeypatch, fail_at, Killed())
-        newest = checkpoint_path(product) if checkpoint_path(product).exists() else previous_path(product)
+            calls_of(
+                lambda product=product: write(product, 9), PHASES, monkeypatch, fail_at, Killed()
+            )
+        newest = (
+            checkpoint_path(product)
+            if checkpoint_path(product).exists()
+            else previous_path(product)
+        )
         seen.add(version_of(newest))
         if previous_path(product).exists():
             version_of(previous_path(product))
@@ -110,10 +117,14 @@ def test_a_failing_disk_keeps_the_old_ones(tmp_path, monkeypatch, number):
     write(product, 1)
     write(product, 2)
     total = calls_of(lambda: write(product, 2), ("open", "pwrite", "fsync"), monkeypatch)
-    for fail_at in range(1, total - 1):  # the last two sync the folder, which some file systems refuse
+    for fail_at in range(
+        1, total - 1
+    ):  # the last two sync the folder, which some file systems refuse
         error = OSError(number, os.strerror(number))
         with pytest.raises(FileError, match=r"cannot write .*the checkpoint before it is kept"):
-            calls_of(lambda: write(product, 9), ("open", "pwrite", "fsync"), monkeypatch, fail_at, error)
+            calls_of(
+                lambda: write(product, 9), ("open", "pwrite", "fsync"), monkeypatch, fail_at, error
+            )
         assert version_of(checkpoint_path(product)) == 2
     assert sorted(os.listdir(tmp_path)) == ["a.h5.checkpoint", "a.h5.checkpoint.previous"]
 

@@ -16,7 +16,12 @@ def test_the_command_of_the_readme():
     assert result.code == 0
     assert result.err == ""
     said = json.loads(result.out)
-    assert (said["fractal"], said["dimension"], said["maps"], said["fractal_depth"]) == ("cantor", 2, 4, 5)
+    assert (said["fractal"], said["dimension"], said["maps"], said["fractal_depth"]) == (
+        "cantor",
+        2,
+        4,
+        5,
+    )
     assert said["network_depth"] == list(range(1, 12))
     assert said["width"] == [10, 20, 50, 100, 200, 400]
     assert said["least_width"][:5] == pytest.approx([23.5, 4.16, 2.34, 1.75, 1.47], rel=3e-3)
@@ -30,7 +35,16 @@ def test_the_command_of_the_readme():
 
 def test_a_study_holds_what_was_said(tmp_path):
     path = tmp_path / "b.h5"
-    arguments = ["bounds", "cantor1d", "--fractal-depth", 8, "--curve", "finest:3", "--depth", "1:3"]
+    arguments = [
+        "bounds",
+        "cantor1d",
+        "--fractal-depth",
+        8,
+        "--curve",
+        "finest:3",
+        "--depth",
+        "1:3",
+    ]
     arguments += ["--width", "4,10:20:5"]
     result = fracsim(*arguments, "--sign-changes", "1,10,100,1000", "-o", path, "--json")
     said = json.loads(result.out)
@@ -51,14 +65,28 @@ def test_a_study_holds_what_was_said(tmp_path):
 
 
 def test_tables_for_people():
-    out = fracsim("bounds", "cantor1d", "--fractal-depth", 10, "--curve", 6, "--depth", "1,2", "--width", "10,256").out
+    out = fracsim(
+        "bounds",
+        "cantor1d",
+        "--fractal-depth",
+        10,
+        "--curve",
+        6,
+        "--depth",
+        "1,2",
+        "--width",
+        "10,256",
+    ).out
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert "k 376.71 11.77" in lines
     assert "1 0.4844 -" in lines  # Theorem 4
     assert "1 0.4946 0.3745" in lines  # the exact least error
     assert "2 0.4990 0.4980" in lines  # by sign changes
     out = fracsim("bounds", "vicsek").out
-    assert "Theorem 2: the least width k that a network of T hidden layers without error needs\n  says nothing" in out
+    assert (
+        "Theorem 2: the least width k that a network of T hidden layers without error needs\n  "
+        "says nothing" in out
+    )
     assert "note: the images of vicsek touch" in out
 
 
@@ -78,7 +106,11 @@ def test_tables_for_people():
         (["cantor", "--fractal-depth", "five"], 2, "--fractal-depth.*'five'"),
         (["cantor", "--curve", "9"], 2, "unknown curve '9'"),
         (["cantor", "--gap", "middle"], 2, "gap 'middle'"),
-        (["pentaflake", "--gap", "centre", "--sign-changes", "3"], 2, "d = 1; pentaflake has d = 2"),
+        (
+            ["pentaflake", "--gap", "centre", "--sign-changes", "3"],
+            2,
+            "d = 1; pentaflake has d = 2",
+        ),
         (["cantor1d", "--sign-changes", "0"], 2, "--sign-changes"),
         (["cantor1d", "--sign-changes", "3", "--fractal-depth", "25"], 2, "depth up to 22"),
         (["cantor", "--quiet"], 2, "--output"),

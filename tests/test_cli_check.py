@@ -1,4 +1,5 @@
-"""``fracsim check``: exit codes, what it says of good files, one sentence for each fault of the others."""
+"""``fracsim check``: exit codes, what it says of good files, one sentence for each fault of the
+others."""
 
 import json
 
@@ -9,7 +10,10 @@ from figure_files import experiment_of, write_file
 
 @pytest.fixture
 def finished(tmp_path):
-    return write_file(tmp_path / "finished.h5", experiment_of({"seed": [0, 1, 2]}, width=4, steps=30, record_every=10))
+    return write_file(
+        tmp_path / "finished.h5",
+        experiment_of({"seed": [0, 1, 2]}, width=4, steps=30, record_every=10),
+    )
 
 
 @pytest.fixture
@@ -27,15 +31,22 @@ def broken(tmp_path, finished):
 
 def test_a_finished_file(finished):
     result = fracsim("check", finished)
-    assert result == (0, f"{finished}: valid and complete; experiment 'made up', 3 run(s) of 3 record(s)\n"
-                         "  3 runs (0 to 2): complete, 3 of 3 records, up to step 30\n", "")  # fmt: skip
+    assert result == (
+        0,
+        f"{finished}: valid and complete; experiment 'made up', 3 run(s) of 3 record(s)\n"
+        "  3 runs (0 to 2): complete, 3 of 3 records, up to step 30\n",
+        "",
+    )
 
 
 def test_an_unfinished_file_ends_with_75(stopped):
     code, out, err = fracsim("check", stopped)
     assert (code, err) == (75, "")
     assert "valid, not finished (interrupted, 6 of 9 records)" in out
-    assert "3 runs (0 to 2): running, 2 of 3 records, up to step 2,000, 2 snapshot(s) of the weights" in out
+    assert (
+        "3 runs (0 to 2): running, 2 of 3 records, up to step 2,000, 2 snapshot(s) of the weights"
+        in out
+    )
 
 
 def test_the_worst_file_decides_and_all_are_told(finished, stopped, broken, tmp_path):
@@ -55,21 +66,37 @@ def test_json(finished, stopped, broken):
     assert code == 1
     assert str(broken) in err
     good, half, bad = json.loads(out)
-    assert (good["valid"], good["complete"], good["kind"], good["problems"]) == (True, True, "trajectory", [])
+    assert (good["valid"], good["complete"], good["kind"], good["problems"]) == (
+        True,
+        True,
+        "trajectory",
+        [],
+    )
     assert (half["valid"], half["complete"], half["status"]) == (True, False, "interrupted")
-    assert half["runs"][2] == {"run": 2, "status": "running", "records_done": 2, "last_step": 2000, "snapshots_done": 2}
+    assert half["runs"][2] == {
+        "run": 2,
+        "status": "running",
+        "records_done": 2,
+        "last_step": 2000,
+        "snapshots_done": 2,
+    }
     assert (bad["valid"], bad["complete"], len(bad["problems"])) == (False, False, 1)
 
 
 def test_points(tmp_path):
     assert fracsim("sample", "cantor", "--count", 10, "-o", tmp_path / "points.h5", "-q").code == 0
-    assert fracsim("check", tmp_path / "points.h5").out.endswith("valid and complete; 10 points in dimension 2\n")
+    assert fracsim("check", tmp_path / "points.h5").out.endswith(
+        "valid and complete; 10 points in dimension 2\n"
+    )
 
 
 def test_files_that_are_none_of_ours(tmp_path):
     (tmp_path / "text.h5").write_text("not HDF5")
     (tmp_path / "folder.h5").mkdir()
-    for name, words in {"text.h5": "is not an HDF5 file", "folder.h5": "is not a regular file"}.items():
+    for name, words in {
+        "text.h5": "is not an HDF5 file",
+        "folder.h5": "is not a regular file",
+    }.items():
         result = fracsim("check", tmp_path / name)
         assert (result.code, result.out) == (1, "")
         assert words in result.sentence

@@ -1,4 +1,5 @@
-"""``fracsim doctor`` and ``fracsim warmup``: what they say of the machine, and that a wrong kernel is noticed."""
+"""``fracsim doctor`` and ``fracsim warmup``: what they say of the machine, and that a wrong kernel
+is noticed."""
 
 import json
 import os
@@ -19,7 +20,19 @@ def no_agreement(monkeypatch):
     monkeypatch.setattr(doctor, "agreement", lambda: iter([]))
 
 
-FACTS = ("fracsim", "Python", "numba", "numpy", "h5py", "HDF5", "CPU", "backend", "threads", "kernel cache", "CUDA")
+FACTS = (
+    "fracsim",
+    "Python",
+    "numba",
+    "numpy",
+    "h5py",
+    "HDF5",
+    "CPU",
+    "backend",
+    "threads",
+    "kernel cache",
+    "CUDA",
+)
 
 
 def test_doctor_says_the_machine_and_passes_its_checks(no_agreement):
@@ -78,16 +91,21 @@ def test_a_card_is_shown_with_its_driver_and_toolkit(monkeypatch):
     monkeypatch.setattr(working, "simulator_is_on", lambda: False)
     monkeypatch.setattr(driver, "library", lambda: FakeDriver(version=12080))
     for name, answer in (
-        ("implementation", "numba-cuda 0.30.4"), ("toolkit_version", (12, 9)), ("memory", (2**30, 2**33)),
-        ("device_name", "NVIDIA H200"), ("compute_capability", (9, 0)), ("multiprocessors", 132),
-    ):  # fmt: skip
+        ("implementation", "numba-cuda 0.30.4"),
+        ("toolkit_version", (12, 9)),
+        ("memory", (2**30, 2**33)),
+        ("device_name", "NVIDIA H200"),
+        ("compute_capability", (9, 0)),
+        ("multiprocessors", 132),
+    ):
         monkeypatch.setattr(target, name, lambda answer=answer: answer)
     assert doctor.cuda() == {
         "CUDA": "--backend cuda works",
         "CUDA driver": "supports CUDA 12.8",
         "numba.cuda": "numba-cuda 0.30.4",
         "CUDA toolkit": "12.9",
-        "CUDA card": "NVIDIA H200, compute capability 9.0, 132 multiprocessors, 1.1 GB of 8.6 GB free",
+        "CUDA card": "NVIDIA H200, compute capability 9.0, 132 multiprocessors, 1.1 GB of 8.6 GB "
+        "free",
     }
 
 
@@ -95,7 +113,9 @@ def test_without_a_card_one_line_says_why_and_nothing_is_compared(monkeypatch):
     from fracsim.kernels.cuda import working
     from fracsim.kernels.cuda.driver import Lack
 
-    monkeypatch.setattr(working, "missing", lambda: Lack("no NVIDIA driver was found", "install one"))
+    monkeypatch.setattr(
+        working, "missing", lambda: Lack("no NVIDIA driver was found", "install one")
+    )
     monkeypatch.setattr(working, "simulator_is_on", lambda: False)
     assert doctor.cuda()["CUDA"] == "no NVIDIA driver was found; install one"
     assert list(doctor.agreement()) == []
@@ -105,7 +125,9 @@ def test_backends_that_differ_are_an_error(monkeypatch):
     from fracsim.agreement import Agreement
 
     monkeypatch.setattr(doctor, "checks", lambda: iter([]))
-    monkeypatch.setattr(doctor, "agreement", lambda: iter([Agreement("cuda", "gradient", 0.1, 1e-5)]))
+    monkeypatch.setattr(
+        doctor, "agreement", lambda: iter([Agreement("cuda", "gradient", 0.1, 1e-5)])
+    )
     result = fracsim("doctor")
     assert result.code == 1
     assert "cuda  gradient" in result.out
@@ -123,7 +145,10 @@ def test_after_warmup_nothing_is_compiled(tmp_path):
 
     def run(*arguments):
         done = subprocess.run(
-            [sys.executable, "-m", "fracsim.cli.simulate", *arguments], env=environment, capture_output=True, text=True
+            [sys.executable, "-m", "fracsim.cli.simulate", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         return done
@@ -135,9 +160,26 @@ def test_after_warmup_nothing_is_compiled(tmp_path):
     assert json.loads(done.stdout)["folder"] == str(tmp_path / "cache")
     before = kernels()
     assert before
-    short = ["--steps", "20", "--record-every", "10", "--train-points", "200", "--test-points", "50", "--width", "30"]
-    for i, extra in enumerate(([], ["--data", "stream"], ["--precision", "float64", "--fractal", "cantor1d"],
-                               ["--optimizer", "sgd", "--loss", "squared", "--depth", "0"])):  # fmt: skip
+    short = [
+        "--steps",
+        "20",
+        "--record-every",
+        "10",
+        "--train-points",
+        "200",
+        "--test-points",
+        "50",
+        "--width",
+        "30",
+    ]
+    for i, extra in enumerate(
+        (
+            [],
+            ["--data", "stream"],
+            ["--precision", "float64", "--fractal", "cantor1d"],
+            ["--optimizer", "sgd", "--loss", "squared", "--depth", "0"],
+        )
+    ):
         run("train", *short, *extra, "-o", str(tmp_path / f"{i}.h5"))
     run("sample", "sierpinski", "--count", "10", "-o", str(tmp_path / "points.h5"))
     assert kernels() == before

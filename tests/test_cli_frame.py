@@ -1,4 +1,5 @@
-"""What all commands share: start-up, help, errors in one sentence, exit codes, environment, progress."""
+"""What all commands share: start-up, help, errors in one sentence, exit codes, environment,
+progress."""
 
 import errno
 import json
@@ -18,12 +19,22 @@ from fracsim.data.errors import FileError
 from fracsim.errors import RunError, UsageError
 
 HEAVY = ("numpy", "numba", "h5py", "matplotlib.pyplot")
-HELPS = [[], *([name] for name in COMMANDS), ["show", "fractal"], ["show", "curve"], ["show", "experiment"]]
+HELPS = [
+    [],
+    *([name] for name in COMMANDS),
+    ["show", "fractal"],
+    ["show", "curve"],
+    ["show", "experiment"],
+]
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, timeout=120
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
     )
 
 
@@ -31,7 +42,8 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess:
 def test_help_has_an_example_and_imports_nothing_heavy(arguments):
     code = (
         "import sys, atexit\n"
-        f"atexit.register(lambda: print('LOADED', [name for name in {HEAVY} if name in sys.modules]))\n"
+        f"atexit.register(lambda: print('LOADED', [name for name in {HEAVY} if name in "
+        f"sys.modules]))\n"
         "from fracsim.cli.simulate import command\n"
         f"command.main({[*arguments, '--help']}, prog_name='fracsim')"
     )
@@ -46,17 +58,28 @@ def test_help_has_an_example_and_imports_nothing_heavy(arguments):
 def test_help_answers_at_once():
     def seconds() -> float:  # of CPU: what else the machine is doing must not count
         before = os.times()
-        subprocess.run([sys.executable, "-m", "fracsim.cli.simulate", "--help"], capture_output=True, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "fracsim.cli.simulate", "--help"],
+            capture_output=True,
+            check=True,
+        )
         after = os.times()
-        return after.children_user + after.children_system - before.children_user - before.children_system
+        return (
+            after.children_user
+            + after.children_system
+            - before.children_user
+            - before.children_system
+        )
 
     assert min(seconds() for _ in range(5)) < 0.3
 
 
 def test_short_helps_are_listed_without_importing_a_command():
-    done = python("import sys, fracsim.cli.simulate as s\nimport click\n"
-                  "s.command.get_help(click.Context(s.command))\n"
-                  "print([n for n in s.COMMANDS if f'fracsim.cli.{n}' in sys.modules])")  # fmt: skip
+    done = python(
+        "import sys, fracsim.cli.simulate as s\nimport click\n"
+        "s.command.get_help(click.Context(s.command))\n"
+        "print([n for n in s.COMMANDS if f'fracsim.cli.{n}' in sys.modules])"
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 
@@ -82,7 +105,10 @@ def test_without_arguments_the_help_is_shown():
         (["sample", "vicsek"], ["--output", "fracsim sample --help"]),
         (["sample"], ["FRACTAL"]),
         (["sample", "vicsek", "-o", "x.h5", "--threads", "0"], ["--threads", "0"]),
-        (["sample", "vicsek", "-o", "x.h5", "--threads", "1e30"], ["--threads", "'1e30'", "from 1 to 4096"]),
+        (
+            ["sample", "vicsek", "-o", "x.h5", "--threads", "1e30"],
+            ["--threads", "'1e30'", "from 1 to 4096"],
+        ),
     ],
 )
 def test_usage_errors_are_one_sentence_that_helps(arguments, parts):
@@ -115,12 +141,28 @@ def failing():
         (UsageError("no such\n  fractal"), 2, "Error: no such fractal."),
         (RunError("no room"), 1, "Error: no room."),
         (FileError("not ours"), 1, "Error: not ours."),
-        (OSError(errno.ENOSPC, "No space left on device", "/a/b"), 1, "Error: /a/b: No space left on device."),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/a/b"),
+            1,
+            "Error: /a/b: No space left on device.",
+        ),
         (OSError("odd"), 1, "Error: odd."),
-        (ValueError("FRACSIM_X is '24'; accepted is 16"), 2, "Error: FRACSIM_X is '24'; accepted is 16."),
-        (MemoryError("Unable to allocate 7 PiB"), 1, "Error: not enough memory: Unable to allocate 7 PiB."),
+        (
+            ValueError("FRACSIM_X is '24'; accepted is 16"),
+            2,
+            "Error: FRACSIM_X is '24'; accepted is 16.",
+        ),
+        (
+            MemoryError("Unable to allocate 7 PiB"),
+            1,
+            "Error: not enough memory: Unable to allocate 7 PiB.",
+        ),
         (KeyboardInterrupt(), 130, "Error: interrupted."),
-        (ZeroDivisionError("what"), 1, "Error: unexpected ZeroDivisionError: what (a bug in fracsim; FRACSIM_DEBUG=1"),
+        (
+            ZeroDivisionError("what"),
+            1,
+            "Error: unexpected ZeroDivisionError: what (a bug in fracsim; FRACSIM_DEBUG=1",
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -166,15 +208,26 @@ def test_warnings_are_one_line():
 def test_options_come_from_the_environment_and_the_command_line_wins(monkeypatch):
     monkeypatch.setenv("FRACSIM_FRACTAL_DEPTH", "2")
     assert len(json.loads(fracsim("show", "curve", "1", "--json").out)["values"]) == 3
-    assert len(json.loads(fracsim("show", "curve", "1", "--json", "--fractal-depth", "4").out)["values"]) == 5
+    assert (
+        len(
+            json.loads(fracsim("show", "curve", "1", "--json", "--fractal-depth", "4").out)[
+                "values"
+            ]
+        )
+        == 5
+    )
 
 
-@pytest.mark.parametrize(("text", "count"), [("7", 7), ("1e6", 10**6), ("100_000", 100_000), ("2.5e1", 25)])
+@pytest.mark.parametrize(
+    ("text", "count"), [("7", 7), ("1e6", 10**6), ("100_000", 100_000), ("2.5e1", 25)]
+)
 def test_counts_are_read_as_people_write_them(text, count):
     assert frame.Count().convert(text, None, None) == count
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "nan", "inf", "1.5", "many", "", "1e999", "1e300", "1000000000000000001"])
+@pytest.mark.parametrize(
+    "text", ["0", "-3", "nan", "inf", "1.5", "many", "", "1e999", "1e300", "1000000000000000001"]
+)
 def test_other_counts_are_refused(failing, text):
     result = run_group(failing, "tool", "fail", f"--count={text}")
     assert result.code == 2
@@ -183,16 +236,31 @@ def test_other_counts_are_refused(failing, text):
 
 
 def test_json_is_strict(capsys):
-    odd = {"a": np.float32(0.5), "b": np.array([1.0, np.nan]), "c": float("inf"), "d": (np.int64(3),), 4: None}
+    odd = {
+        "a": np.float32(0.5),
+        "b": np.array([1.0, np.nan]),
+        "c": float("inf"),
+        "d": (np.int64(3),),
+        4: None,
+    }
     frame.echo_json(odd)
-    assert json.loads(capsys.readouterr().out) == {"a": 0.5, "b": [1.0, None], "c": None, "d": [3], "4": None}
+    assert json.loads(capsys.readouterr().out) == {
+        "a": 0.5,
+        "b": [1.0, None],
+        "c": None,
+        "d": [3],
+        "4": None,
+    }
 
 
 def test_a_reader_that_goes_away_is_no_error():
     done = subprocess.run(
         f"{sys.executable} -m fracsim.cli.simulate show curve 1 --fractal-depth 1000 | head -n 1",
-        shell=True, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.stderr == ""
 
 
@@ -207,10 +275,15 @@ def test_progress_is_plain_lines_where_stderr_is_no_terminal(capsys):
 
 def test_remarks_that_nobody_reads_are_no_error():
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -c 'from fracsim.cli.frame import remark\nfor i in range(9): remark(str(i))\n"
-         "print(7)' 2>&1 >/dev/null | sleep 0; exit ${PIPESTATUS[0]}"],
+        [
+            "bash",
+            "-c",
+            f"{sys.executable} -c 'from fracsim.cli.frame import remark\nfor i in range(9): "
+            f"remark(str(i))\n"
+            "print(7)' 2>&1 >/dev/null | sleep 0; exit ${PIPESTATUS[0]}",
+        ],
         timeout=120,
-    )  # fmt: skip
+    )
     assert done.returncode == 0
 
 
@@ -244,13 +317,17 @@ def test_quiet_progress_says_nothing(capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.04, "0.0 s"), (4.24, "4.2 s"), (59, "59 s"), (200, "3 min 20 s"),
-                                               (18720, "5 h 12 min")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (4.24, "4.2 s"), (59, "59 s"), (200, "3 min 20 s"), (18720, "5 h 12 min")],
+)
 def test_durations(seconds, text):
     assert frame.duration(seconds) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(812, "812 B"), (1400, "1.4 kB"), (2e10, "20 GB"), (1e8, "100 MB"),
-                                             (1.7e22, "17000000 PB")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(812, "812 B"), (1400, "1.4 kB"), (2e10, "20 GB"), (1e8, "100 MB"), (1.7e22, "17000000 PB")],
+)
 def test_sizes(count, text):
     assert frame.size(count) == text

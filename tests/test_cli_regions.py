@@ -13,7 +13,18 @@ from fracsim.data.studies import read_study, write_study
 from fracsim.fractals import load_fractal
 
 SMALL = {"steps": 2000, "record_every": 500, "width": 10, "network_depth": 2, "fractal_depth": 2}
-RANDOM = ["regions", "--random", "--depth", "2", "--width", "8", "--bias-std", "0.5", "--points", "20"]
+RANDOM = [
+    "regions",
+    "--random",
+    "--depth",
+    "2",
+    "--width",
+    "8",
+    "--bias-std",
+    "0.5",
+    "--points",
+    "20",
+]
 
 
 def plot(*args):
@@ -29,10 +40,19 @@ def folder(tmp_path_factory):
     write_file(folder / "bare.h5", experiment_of({}, **SMALL))
     write_file(folder / "cube.h5", experiment_of({}, "final", fractal="cantor:3", **SMALL))
     shape, params = tent_power(4)
-    write_study(folder / "tent.h5", "network", {"params": params}, {
-        "input_dimension": 1, "network_depth": shape.depth, "width": shape.width, "fractal_depth": 2,
-        "fractal_definition": json.dumps(load_fractal("cantor1d").to_dict()), "about": "tent",
-    })  # fmt: skip
+    write_study(
+        folder / "tent.h5",
+        "network",
+        {"params": params},
+        {
+            "input_dimension": 1,
+            "network_depth": shape.depth,
+            "width": shape.width,
+            "fractal_depth": 2,
+            "fractal_definition": json.dumps(load_fractal("cantor1d").to_dict()),
+            "about": "tent",
+        },
+    )
     return folder
 
 
@@ -45,8 +65,26 @@ def counted(*args):
 @pytest.mark.compiled
 def test_the_command_of_the_readme(tmp_path):
     path = tmp_path / "regions.h5"
-    facts = counted("regions", "--random", "--inputs", 2, "--depth", 3, "--width", 64, "--init", "he", "--bias-std",
-                    0.5, "--seed", 0, "--window", "-1,1,-1,1", "-o", path)  # fmt: skip
+    facts = counted(
+        "regions",
+        "--random",
+        "--inputs",
+        2,
+        "--depth",
+        3,
+        "--width",
+        64,
+        "--init",
+        "he",
+        "--bias-std",
+        0.5,
+        "--seed",
+        0,
+        "--window",
+        "-1,1,-1,1",
+        "-o",
+        path,
+    )
     assert facts["activation_regions"] == facts["linear_pieces"] == 9702  # regioncam finds as many
     assert set(facts["bounds"]) >= {"zaslavsky", "montufar", "serra", "paper"}
     assert facts["bounds"]["serra"] == 9011897441
@@ -61,14 +99,21 @@ def test_the_command_of_the_readme(tmp_path):
 def test_a_stored_network_in_the_base_of_its_fractal(folder, tmp_path):
     facts = counted("regions", folder / "run.h5", "-o", tmp_path / "plane.h5")
     assert facts["window"] == [-1.0, 1.0, -1.0, 1.0]
-    assert facts == {**counted("regions", folder / "run.h5", "--window", "-1,1,-1,1", "--snapshot", "3"),
-                     "seconds": facts["seconds"], "output": facts["output"]}  # fmt: skip
+    assert facts == {
+        **counted("regions", folder / "run.h5", "--window", "-1,1,-1,1", "--snapshot", "3"),
+        "seconds": facts["seconds"],
+        "output": facts["output"],
+    }
     assert plot("regions", tmp_path / "plane.h5", "-o", tmp_path / "a.svg").code == 0
 
 
 def test_a_constructed_network_on_its_interval(folder, tmp_path):
     facts = counted("regions", folder / "tent.h5", "-o", tmp_path / "line.h5")
-    assert (facts["window"], facts["activation_regions"], facts["linear_pieces"]) == ([0.0, 1.0], 16, 16)
+    assert (facts["window"], facts["activation_regions"], facts["linear_pieces"]) == (
+        [0.0, 1.0],
+        16,
+        16,
+    )
     assert facts["average_case"]["breakpoints_per_length"] == 15
     assert read_study(tmp_path / "line.h5").arrays["end"].tolist() == [i / 16 for i in range(17)]
     assert plot("regions", tmp_path / "line.h5", "-o", tmp_path / "a.png").code == 0
@@ -106,8 +151,21 @@ def test_words(folder):
     out = fracsim(*RANDOM).out
     assert re.search(r"\d activation regions in the window, \d+ linear pieces", out)
     assert "Zaslavsky" in out
-    assert "10^" in fracsim("regions", "--random", "--depth", 300, "--width", 100, "--points", 1, "--segment",
-                            "0,0,1e-3,0").out  # fmt: skip
+    assert (
+        "10^"
+        in fracsim(
+            "regions",
+            "--random",
+            "--depth",
+            300,
+            "--width",
+            100,
+            "--points",
+            1,
+            "--segment",
+            "0,0,1e-3,0",
+        ).out
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,12 +207,20 @@ def test_more_regions_than_memory(monkeypatch):
     monkeypatch.setattr("fracsim.theory.regions.most_regions", lambda bytes_each: 10)
     done = fracsim(*RANDOM)
     assert (done.code, "more than 10 regions in the window" in done.sentence) == (1, True)
-    assert "more than 10 regions on a segment" in fracsim(*RANDOM, "--window", "-9,9,-9,9", "--lines", 20).sentence
-    assert "more than 10 regions on the segment" in fracsim(*RANDOM, "--segment", "-9,-9,9,9").sentence
+    assert (
+        "more than 10 regions on a segment"
+        in fracsim(*RANDOM, "--window", "-9,9,-9,9", "--lines", 20).sentence
+    )
+    assert (
+        "more than 10 regions on the segment" in fracsim(*RANDOM, "--segment", "-9,-9,9,9").sentence
+    )
 
 
 def test_figures_say_what_they_cannot_draw(folder, tmp_path):
     done = plot("regions", folder / "tent.h5", "-o", tmp_path / "a.png")
     assert (done.code, "'network', not 'regions'" in done.sentence) == (1, True)
     write_study(tmp_path / "empty.h5", "regions", {}, {})
-    assert "no regions that could be drawn" in plot("regions", tmp_path / "empty.h5", "-o", tmp_path / "a.png").sentence
+    assert (
+        "no regions that could be drawn"
+        in plot("regions", tmp_path / "empty.h5", "-o", tmp_path / "a.png").sentence
+    )

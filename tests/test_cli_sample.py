@@ -1,4 +1,5 @@
-"""``fracsim sample``: the same points for any number of threads or blocks, whole files, and its error sentences."""
+"""``fracsim sample``: the same points for any number of threads or blocks, whole files, and its
+error sentences."""
 
 import json
 import os
@@ -18,7 +19,9 @@ from fracsim.runs import make_run
 @pytest.mark.compiled
 def test_the_command_of_the_manual(tmp_path):
     path = tmp_path / "points.h5"
-    line = f"sample vicsek --fractal-depth 5 --curve 4 --count 100000 --seed 7 --threads 1 -o {path}"
+    line = (
+        f"sample vicsek --fractal-depth 5 --curve 4 --count 100000 --seed 7 --threads 1 -o {path}"
+    )
     result = fracsim(*line.split())
     assert result.code == 0, result.err
     assert "100,000 points" in result.out
@@ -60,7 +63,9 @@ def test_points_depend_on_neither_threads_nor_blocks(tmp_path, monkeypatch):
 
 def test_more_points_begin_with_the_fewer(tmp_path):
     for count in (10, 30):
-        fracsim("sample", "cantor", "--count", count, "--threads", 1, "-o", tmp_path / f"{count}.h5")
+        fracsim(
+            "sample", "cantor", "--count", count, "--threads", 1, "-o", tmp_path / f"{count}.h5"
+        )
     few, many = read_samples(tmp_path / "10.h5"), read_samples(tmp_path / "30.h5")
     assert np.array_equal(few.x, many.x[:10])
 
@@ -75,7 +80,9 @@ def test_json_and_quiet(tmp_path):
     assert summary["curve_values"][0] == 0.5
     assert summary["curve_observed"] == pytest.approx(summary["curve_values"], abs=0.08)
     assert summary["positives"] == int((read_samples(path).y > 0).sum())
-    assert fracsim("sample", "cantor", "--count", 9, "--threads", 1, "-o", tmp_path / "b.h5", "-q")[1:] == ("", "")
+    assert fracsim("sample", "cantor", "--count", 9, "--threads", 1, "-o", tmp_path / "b.h5", "-q")[
+        1:
+    ] == ("", "")
 
 
 def test_observed_curve_counts_negatives():
@@ -91,9 +98,14 @@ def test_overwrite(tmp_path):
     assert result.code == 1
     assert "exists already" in result.sentence
     assert "--overwrite" in result.sentence
-    assert fracsim("sample", "cantor", "--gap", "x", "-o", path).code == 2  # what is wrong in any folder comes first
+    assert (
+        fracsim("sample", "cantor", "--gap", "x", "-o", path).code == 2
+    )  # what is wrong in any folder comes first
     assert path.read_bytes() == before
-    assert fracsim("sample", "cantor", "--count", 6, "--threads", 1, "-o", path, "--overwrite").code == 0
+    assert (
+        fracsim("sample", "cantor", "--count", 6, "--threads", 1, "-o", path, "--overwrite").code
+        == 0
+    )
     assert len(read_samples(path).y) == 6
 
 
@@ -132,7 +144,9 @@ def test_wrong_input_is_one_sentence_and_leaves_no_file(tmp_path, arguments, par
 
 @pytest.mark.parametrize("count", ["1e15", 10**18])
 def test_an_absurd_count_is_refused_before_any_work(tmp_path, count):
-    result = fracsim("sample", "cantor", "--count", count, "--threads", 1, "-o", tmp_path / "points.h5")
+    result = fracsim(
+        "sample", "cantor", "--count", count, "--threads", 1, "-o", tmp_path / "points.h5"
+    )
     assert result.code == 1
     assert "--count" in result.sentence
     assert "free" in result.sentence
@@ -165,7 +179,9 @@ def test_a_read_only_folder(tmp_path, monkeypatch):
     if os.geteuid() == 0:  # root may write anyway
         monkeypatch.setattr(os, "access", lambda path, mode: False)
     try:
-        result = fracsim("sample", "cantor", "--count", 5, "--threads", 1, "-o", tmp_path / "points.h5")
+        result = fracsim(
+            "sample", "cantor", "--count", 5, "--threads", 1, "-o", tmp_path / "points.h5"
+        )
     finally:
         tmp_path.chmod(0o755)
     assert result.code == 1

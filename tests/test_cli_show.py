@@ -1,4 +1,5 @@
-"""``fracsim show``: fractals, curves and experiments in words and numbers, and what it says to wrong input."""
+"""``fracsim show``: fractals, curves and experiments in words and numbers, and what it says to
+wrong input."""
 
 import json
 import math
@@ -46,11 +47,18 @@ def test_every_fractal_is_shown(name):
 
 @pytest.mark.parametrize(
     ("name", "dimension"),
-    [("cantor1d", math.log(2, 3)), ("cantor", math.log(4, 3)), ("sierpinski", math.log(3, 2)),
-     ("vicsek", math.log(5, 3)), ("corners", 1.0)],
-)  # fmt: skip
+    [
+        ("cantor1d", math.log(2, 3)),
+        ("cantor", math.log(4, 3)),
+        ("sierpinski", math.log(3, 2)),
+        ("vicsek", math.log(5, 3)),
+        ("corners", 1.0),
+    ],
+)
 def test_similarity_dimensions_are_the_known_ones(name, dimension):
-    assert show.similarity_dimension(load_fractal(name).matrices) == pytest.approx(dimension, abs=1e-12)
+    assert show.similarity_dimension(load_fractal(name).matrices) == pytest.approx(
+        dimension, abs=1e-12
+    )
 
 
 def test_similarity_dimension_of_unequal_scales_and_of_shears():
@@ -96,7 +104,9 @@ def test_experiment_in_words():
     assert result.code == 0
     assert "runs of 1,000,000 steps" in result.out
     assert "1, 2, 3, 4, 5" in result.out
-    resolved = json.loads(fracsim("show", "experiment", "cantor5-depth-width", "--quick", "--json").out)
+    resolved = json.loads(
+        fracsim("show", "experiment", "cantor5-depth-width", "--quick", "--json").out
+    )
     assert resolved["settings"]["fractal"] == "cantor"
 
 
@@ -105,7 +115,10 @@ def test_experiment_in_words():
     [
         (["fractal", "vicsec"], ["'vicsec'", "did you mean 'vicsek'?"]),
         (["fractal", "cantor", "--fractal-depth", "99"], ["99", "float64", "greatest depth"]),
-        (["fractal", "cantor", "--fractal-depth", "nan"], ["--fractal-depth", "'nan'", "whole number"]),
+        (
+            ["fractal", "cantor", "--fractal-depth", "nan"],
+            ["--fractal-depth", "'nan'", "whole number"],
+        ),
         (["fractal", "nowhere/x.toml"], ["nowhere/x.toml"]),
         (["curve", "polynomal:2"], ["'polynomal:2'", "did you mean 'polynomial'?"]),
         (["curve", "7"], ["'7'", "1 to 6"]),

@@ -1,4 +1,5 @@
-"""``fracsim status`` and ``fracsim export``: what they say of finished, running, foreign and broken files."""
+"""``fracsim status`` and ``fracsim export``: what they say of finished, running, foreign and broken
+files."""
 
 import csv
 import io
@@ -19,7 +20,12 @@ from fracsim.data.samples import write_samples
 def experiment():
     """Two networks of different depth, 3 records each."""
     return experiment_of(
-        {"network_depth": [1, 2]}, width=4, fractal="cantor1d", fractal_depth=3, steps=30, record_every=10
+        {"network_depth": [1, 2]},
+        width=4,
+        fractal="cantor1d",
+        fractal_depth=3,
+        steps=30,
+        record_every=10,
     )
 
 
@@ -37,8 +43,13 @@ def running(tmp_path, experiment):
 def points(tmp_path):
     path = tmp_path / "points.h5"
     x = np.array([[0.1, 1 / 3], [-1e-20, 0.5], [1.0, -0.25]])
-    write_samples(path, x, np.array([1, -1, 1]), np.array([5, 0, 5]), {"fractal": "cantor", "fractal_depth": 5,
-                                                                      "curve": "1", "seed": 3})  # fmt: skip
+    write_samples(
+        path,
+        x,
+        np.array([1, -1, 1]),
+        np.array([5, 0, 5]),
+        {"fractal": "cantor", "fractal_depth": 5, "curve": "1", "seed": 3},
+    )
     return path
 
 
@@ -72,16 +83,28 @@ def test_status_of_a_running_sweep_says_how_far_it_is(running):
 
 
 def test_status_as_json(finished, running, points):
-    done, live, drawn = json.loads(fracsim("status", finished, running, points, "--json").out)["files"]
-    assert (done["kind"], done["status"], done["run_status"]) == ("trajectory", "complete", {"complete": 2})
+    done, live, drawn = json.loads(fracsim("status", finished, running, points, "--json").out)[
+        "files"
+    ]
+    assert (done["kind"], done["status"], done["run_status"]) == (
+        "trajectory",
+        "complete",
+        {"complete": 2},
+    )
     assert [run["records_done"] for run in live["runs"]] == [2, 2]
     assert [run["network_depth"] for run in live["runs"]] == ["1", "2"]
-    assert done["runs"][0]["best_test_accuracy"] == open_trajectory(finished).variable("test_accuracy")[0].max()
+    assert (
+        done["runs"][0]["best_test_accuracy"]
+        == open_trajectory(finished).variable("test_accuracy")[0].max()
+    )
     assert (drawn["kind"], drawn["points"], drawn["fractal"]) == ("samples", 3, "cantor")
 
 
 def test_status_of_points(points):
-    assert f"{points}: 3 points of cantor (fractal depth 5, curve 1, seed 3)" in fracsim("status", points).out
+    assert (
+        f"{points}: 3 points of cantor (fractal depth 5, curve 1, seed 3)"
+        in fracsim("status", points).out
+    )
 
 
 def test_status_goes_on_after_a_broken_file(tmp_path, finished, capsys):
@@ -104,11 +127,16 @@ def test_export_has_a_row_per_run_and_step(finished):
     assert (result.code, result.err) == (0, "")
     table = rows(result.out)
     trajectory = open_trajectory(finished)
-    assert [(row["run"], row["step"]) for row in table] == [(r, s) for r in "01" for s in ("10", "20", "30")]
+    assert [(row["run"], row["step"]) for row in table] == [
+        (r, s) for r in "01" for s in ("10", "20", "30")
+    ]
     assert [row["network_depth"] for row in table] == ["1"] * 3 + ["2"] * 3
     for i, row in enumerate(table):
         assert float(row["test_accuracy"]) == trajectory.variable("test_accuracy")[i // 3, i % 3]
-        assert float(row["test_accuracy_by_level_3"]) == trajectory.variable("test_accuracy_by_level")[i // 3, i % 3, 3]
+        assert (
+            float(row["test_accuracy_by_level_3"])
+            == trajectory.variable("test_accuracy_by_level")[i // 3, i % 3, 3]
+        )
     assert table[0]["gradient_norm_2"] == ""  # a network of depth 1 has layers 0 and 1
     assert table[3]["gradient_norm_2"] != ""
 
@@ -120,11 +148,16 @@ def test_export_leaves_out_records_that_are_not_there(running):
 def test_export_of_chosen_variables(finished):
     text = fracsim("export", finished, "--variables", "network_depth,test_accuracy").out
     assert text.splitlines()[0] == "run,network_depth,step,test_accuracy"
-    long = rows(fracsim("export", finished, "--variables", "test_accuracy_by_level,train_loss", "--long").out)
+    long = rows(
+        fracsim(
+            "export", finished, "--variables", "test_accuracy_by_level,train_loss", "--long"
+        ).out
+    )
     assert set(long[0]) == {"run", "step", "variable", "index", "value"}
     assert {(row["variable"], row["index"]) for row in long} == {
-        *(("test_accuracy_by_level", str(j)) for j in range(4)), ("train_loss", "")
-    }  # fmt: skip
+        *(("test_accuracy_by_level", str(j)) for j in range(4)),
+        ("train_loss", ""),
+    }
     assert len(long) == 6 * 5
 
 

@@ -1,4 +1,5 @@
-"""``fracsim sweep``: grids on the command line, reruns, the table, the plan, progress and Ctrl-C."""
+"""``fracsim sweep``: grids on the command line, reruns, the table, the plan, progress and
+Ctrl-C."""
 
 import json
 import os
@@ -68,7 +69,13 @@ def test_json_lists_every_run(tiny, tmp_path):
     assert (value["status"], value["steps"], len(value["runs"])) == ("complete", 8 * 40, 8)
     assert value["best_test_accuracy"] == max(run["best_test_accuracy"] for run in value["runs"])
     run = value["runs"][-1]
-    assert (run["network_depth"], run["width"], run["seed"], run["status"], run["records"]) == (2, 5, 1, "complete", 4)
+    assert (run["network_depth"], run["width"], run["seed"], run["status"], run["records"]) == (
+        2,
+        5,
+        1,
+        "complete",
+        4,
+    )
     assert run["final"]["step"] == 40
 
 
@@ -97,7 +104,17 @@ def test_a_product_can_be_rerun_without_its_experiment(tiny, tmp_path):
     one, two = open_trajectory(tmp_path / "a.h5"), open_trajectory(tmp_path / "b.h5")
     assert (one.variable("test_loss") == two.variable("test_loss")).all()
     assert one.attributes["experiment_hash"] == two.attributes["experiment_hash"]
-    fracsim("sweep", "--from", tmp_path / "a.h5", "--seed", 1, "-o", tmp_path / "c.h5", "--weights", "final")
+    fracsim(
+        "sweep",
+        "--from",
+        tmp_path / "a.h5",
+        "--seed",
+        1,
+        "-o",
+        tmp_path / "c.h5",
+        "--weights",
+        "final",
+    )
     other = open_trajectory(tmp_path / "c.h5")
     assert set(other.runs["seed"]) == {1}
     assert other.weights(3)[0] == (2, 2, 5)
@@ -110,7 +127,10 @@ def test_a_product_can_be_rerun_without_its_experiment(tiny, tmp_path):
         ([], "give either an EXPERIMENT"),
         (["cantor5-curves", "--from", "a.h5"], "give either an EXPERIMENT"),
         (["--from", "a.h5", "--quick"], "--quick"),
-        (["cantor5-curves", "--set", "widht=5"], "unknown key 'widht' in --set; did you mean 'width'"),
+        (
+            ["cantor5-curves", "--set", "widht=5"],
+            "unknown key 'widht' in --set; did you mean 'width'",
+        ),
         (["cantor5-curves", "--set", "width"], "key=value"),
         (["cantor5-curves", "--set", "width=[5"], "--set width=[5 is not valid TOML"),
         (["cantor5-curves", "--set", "width=" + "[" * 5000], "nested too deeply"),
@@ -164,11 +184,23 @@ def test_the_dry_run_refuses_what_the_sweep_would(tiny, tmp_path):
 @pytest.mark.compiled
 def test_ctrl_c_ends_with_75_and_keeps_the_records(tiny, tmp_path):
     path = tmp_path / "a.h5"
-    arguments = ["sweep", tiny, "-o", path, "--set", "steps=100_000_000", "--set", "record_every=100_000"]
+    arguments = [
+        "sweep",
+        tiny,
+        "-o",
+        path,
+        "--set",
+        "steps=100_000_000",
+        "--set",
+        "record_every=100_000",
+    ]
     with subprocess.Popen(
         [sys.executable, "-m", "fracsim.cli.simulate", *map(str, arguments)],
-        cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        cwd=TOP,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         try:
             deadline = time.monotonic() + 120
             while time.monotonic() < deadline and process.poll() is None:

@@ -1,4 +1,5 @@
-"""``fracsim train``: the command as typed, its JSON, its errors, and that its help imports nothing heavy."""
+"""``fracsim train``: the command as typed, its JSON, its errors, and that its help imports nothing
+heavy."""
 
 import json
 import os
@@ -31,8 +32,14 @@ def test_json_is_one_object_with_what_was_promised(tmp_path):
     assert out.count("\n") == 1
     value = json.loads(out)
     assert set(value) == {
-        "output", "status", "steps", "seconds", "steps_per_second", "best_test_accuracy", "final",
-    }  # fmt: skip
+        "output",
+        "status",
+        "steps",
+        "seconds",
+        "steps_per_second",
+        "best_test_accuracy",
+        "final",
+    }
     assert (value["output"], value["status"], value["steps"]) == (str(path), "complete", 40)
     assert value["steps_per_second"] == pytest.approx(40 / value["seconds"])
     assert value["seconds"] < 2, "compilation is not counted"
@@ -49,7 +56,9 @@ def test_json_is_one_object_with_what_was_promised(tmp_path):
 
 def test_the_product_holds_weights_command_and_settings(tmp_path, monkeypatch):
     path = tmp_path / "run.h5"
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/fracsim", "train", "--fractal-depth=2", "-o", "my run.h5"])
+    monkeypatch.setattr(
+        sys, "argv", ["/usr/bin/fracsim", "train", "--fractal-depth=2", "-o", "my run.h5"]
+    )
     fracsim("train", *TINY, "--learning-rate", "0.01", "--curve", "finest:1", "-o", path)
     product = open_trajectory(path)
     assert product.weights(0)[0] == (2, 1, 5)
@@ -71,7 +80,9 @@ def test_a_run_that_was_interrupted_is_not_called_running():
     final = {"step": 9, "test_accuracy": 0.0, "train_accuracy": 0.0}
     result = {"status": "running", "best_test_accuracy": 0.5, "final": final}
     assert _one_line_result(result, "interrupted").startswith("interrupted after 9 steps")
-    assert _one_line_result({**result, "status": "diverged"}, "complete").startswith("diverged after 9 steps")
+    assert _one_line_result({**result, "status": "diverged"}, "complete").startswith(
+        "diverged after 9 steps"
+    )
     assert _one_line_result({**result, "final": None}, "interrupted") == "interrupted, no record"
 
 
@@ -156,7 +167,10 @@ def test_bad_outputs_are_one_sentence_and_exit_code_1(tmp_path):
         assert err.count("\n") == 1
     assert (tmp_path / "text.h5").read_text() == "my thesis"
     code, _, err = fracsim("train", *TINY, "-o", "/dev/null", "--overwrite")
-    assert (code, err) == (1, "Error: the output /dev/null is a device; accepted is the name of a file.\n")
+    assert (code, err) == (
+        1,
+        "Error: the output /dev/null is a device; accepted is the name of a file.\n",
+    )
     code, _, err = fracsim("train", *TINY)
     assert code == 2
     assert "give -o FILE" in err
@@ -193,5 +207,7 @@ def test_help_imports_nothing_heavy(name):
         "except SystemExit: pass\n"
         "print(sorted({'numpy', 'numba', 'h5py', 'matplotlib'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=TOP, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=TOP, check=True
+    )
     assert done.stdout.strip().endswith("[]")

@@ -1,4 +1,5 @@
-"""The constructed networks: right wherever their margins are kept, of the theorems' sizes, else refused."""
+"""The constructed networks: right wherever their margins are kept, of the theorems' sizes, else
+refused."""
 
 import numpy as np
 import pytest
@@ -20,7 +21,11 @@ DEEP = [(name, 8) for name in TRIED if not FRACTALS[name].touching]
 
 def tried(built, count=20_000, gap="complement", curve="1", **margins):
     """The verification of a construction on points that keep its margins, or others."""
-    kept = {"positive_margin": built.positive_margin, "negative_margin": built.negative_margin, **margins}
+    kept = {
+        "positive_margin": built.positive_margin,
+        "negative_margin": built.negative_margin,
+        **margins,
+    }
     distribution = Distribution(built.fractal, built.fractal_depth, parse_curve(curve), gap, **kept)
     return verify(built, distribution, count, seed=3)
 
@@ -30,9 +35,10 @@ def check_theorem_1(name, n, count):
     built = construct(fractal, n)
     assert built.shape.depth == 2 * n + 1
     assert built.shape.width <= 5 * fractal.dimension * fractal.maps
-    assert built.layer_sizes == [5 * built.shape.inputs * fractal.maps, built.shape.inputs * fractal.maps] * n + [
-        4 * built.shape.inputs
-    ]
+    assert built.layer_sizes == [
+        5 * built.shape.inputs * fractal.maps,
+        built.shape.inputs * fractal.maps,
+    ] * n + [4 * built.shape.inputs]
     result = tried(built, count)
     assert result.samples.sum() == count
     assert result.samples.min() > 0
@@ -59,7 +65,9 @@ def test_all_shipped_fractals_are_tried():
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("name", ["cantor1d", "cantor", "sierpinski", "twisted", "twisted01", "dead end"])
+@pytest.mark.parametrize(
+    "name", ["cantor1d", "cantor", "sierpinski", "twisted", "twisted01", "dead end"]
+)
 @pytest.mark.parametrize("s", [1, 2, 3])
 def test_theorem_3_loses_exactly_the_finer_negatives(name, s):
     fractal, n, count = FRACTALS[name], 4, 10_000
@@ -118,20 +126,27 @@ def test_margins_are_needed(name):
 
 
 def test_weights_grow_only_where_images_touch():
-    assert construct(FRACTALS["cantor"], 8).largest_weight == construct(FRACTALS["cantor"], 2).largest_weight < 2000
+    assert (
+        construct(FRACTALS["cantor"], 8).largest_weight
+        == construct(FRACTALS["cantor"], 2).largest_weight
+        < 2000
+    )
     steps = [construct(FRACTALS["sierpinski"], n).largest_weight for n in (3, 4, 5)]
     assert steps[1] / steps[0] == steps[2] / steps[1] == 2
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize(("name", "margins"), [
-    ("cantor", {"negative_margin": 1e-6}),
-    ("cantor", {"negative_margin": 0.2, "positive_margin": 0.1}),
-    ("sierpinski", {"positive_margin": 1e-4}),
-    ("sierpinski", {"negative_margin": 1e-5}),
-    ("vicsek", {"positive_margin": 0.2, "negative_margin": 0.001}),
-    ("twisted", {"negative_margin": 1e-4}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "margins"),
+    [
+        ("cantor", {"negative_margin": 1e-6}),
+        ("cantor", {"negative_margin": 0.2, "positive_margin": 0.1}),
+        ("sierpinski", {"positive_margin": 1e-4}),
+        ("sierpinski", {"negative_margin": 1e-5}),
+        ("vicsek", {"positive_margin": 0.2, "negative_margin": 0.001}),
+        ("twisted", {"negative_margin": 1e-4}),
+    ],
+)
 def test_margins_that_are_asked_for_are_kept(name, margins):
     built = construct(FRACTALS[name], 3, **margins)
     for key, margin in margins.items():
@@ -152,17 +167,35 @@ def test_what_float64_cannot_carry_is_refused_and_what_it_can_is_right(name):
     assert not tried(construct(fractal, greatest), 5000).errors.any()
 
 
-@pytest.mark.parametrize(("name", "settings", "error", "sentence"), [
-    ("cantor", {"levels": 4}, UsageError, r"levels \(--levels\) is 4; accepted is a whole number from 0 to"),
-    ("cantor", {"levels": -1}, UsageError, "levels"),
-    ("cantor", {"merge": 0}, UsageError, r"merge \(--merge\) is 0"),
-    ("cantor", {"negative_margin": 0.0}, UsageError, r"negative_margin \(--negative-margin\) is 0; accepted"),
-    ("sierpinski", {"positive_margin": 0.0}, UsageError, r"positive_margin \(--positive-margin\) is 0; accepted"),
-    ("sierpinski", {"positive_margin": float("nan")}, UsageError, "is nan; accepted"),
-    ("sierpinski", {"positive_margin": 1e-16}, RunError, "needs larger margins"),
-    ("cantor", {"negative_margin": 1e-17}, RunError, "needs larger margins"),
-    ("many", {"merge": 3}, RunError, r"with merge \(--merge\) 3 has 15,625 maps to a fold"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "settings", "error", "sentence"),
+    [
+        (
+            "cantor",
+            {"levels": 4},
+            UsageError,
+            r"levels \(--levels\) is 4; accepted is a whole number from 0 to",
+        ),
+        ("cantor", {"levels": -1}, UsageError, "levels"),
+        ("cantor", {"merge": 0}, UsageError, r"merge \(--merge\) is 0"),
+        (
+            "cantor",
+            {"negative_margin": 0.0},
+            UsageError,
+            r"negative_margin \(--negative-margin\) is 0; accepted",
+        ),
+        (
+            "sierpinski",
+            {"positive_margin": 0.0},
+            UsageError,
+            r"positive_margin \(--positive-margin\) is 0; accepted",
+        ),
+        ("sierpinski", {"positive_margin": float("nan")}, UsageError, "is nan; accepted"),
+        ("sierpinski", {"positive_margin": 1e-16}, RunError, "needs larger margins"),
+        ("cantor", {"negative_margin": 1e-17}, RunError, "needs larger margins"),
+        ("many", {"merge": 3}, RunError, r"with merge \(--merge\) 3 has 15,625 maps to a fold"),
+    ],
+)
 def test_refusals(name, settings, error, sentence):
     with pytest.raises(error, match=sentence):
         construct(FRACTALS[name], 3, **settings)
@@ -176,10 +209,12 @@ def test_overlapping_and_too_fine_fractals_are_refused():
         construct(load_fractal("cantor"), 40)
 
 
-# --- how far images keep apart ---------------------------------------------------------------------------------------
+# --- how far images keep apart --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "expected"), [("cantor", 2), ("cantor:3", 2), ("corners", 3), ("many", 1.5)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("cantor", 2), ("cantor:3", 2), ("corners", 3), ("many", 1.5)]
+)
 def test_separation_of_upright_boxes(name, expected):
     fractal = FRACTALS[name]
     assert separation(fractal.matrices, fractal.offsets) == pytest.approx(expected, rel=1e-12)

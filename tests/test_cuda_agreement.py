@@ -1,4 +1,5 @@
-"""The comparison of backends that doctor shows: that it passes for CUDA in the simulator, and that it can fail."""
+"""The comparison of backends that doctor shows: that it passes for CUDA in the simulator, and that
+it can fail."""
 
 import numpy as np
 import pytest

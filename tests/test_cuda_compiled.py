@@ -1,4 +1,5 @@
-"""The tests of CUDA kernels once more, on what the compiler for the card makes of them (see ptx_card.py)."""
+"""The tests of CUDA kernels once more, on what the compiler for the card makes of them (see
+ptx_card.py)."""
 
 import os
 import re
@@ -28,27 +29,47 @@ def _on_the_machine(*arguments, **variables):
         pytest.skip("no CUDA compiler: set CUDA_HOME, or pip install nvidia-cuda-nvcc-cu12")
     path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path} | variables
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "ptx_card", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=TESTS.parent, env=environment, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "ptx_card",
+        "-p",
+        "no:cacheprovider",
+        *arguments,
+    ]
+    done = subprocess.run(
+        command, cwd=TESTS.parent, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     return int(re.search(r"ptx_card: (\d+) launches", done.stdout)[1])
 
 
 def test_levels_and_samples_of_compiled_kernels():
-    """In a shuffled order of threads, with products and sums fused. One rounding too few shows on the pentaflake."""
+    """In a shuffled order of threads, with products and sums fused. One rounding too few shows on
+    the pentaflake."""
     files = [f"tests/{name}" for name in FILES[:2]]
-    assert _on_the_machine(*files, "-k", "pentaflake", PTX_CARD_ORDER="random", PTX_CARD_FUSE="1") >= 3
+    assert (
+        _on_the_machine(*files, "-k", "pentaflake", PTX_CARD_ORDER="random", PTX_CARD_FUSE="1") >= 3
+    )
 
 
 @pytest.mark.slow
 def test_training_of_compiled_kernels():
     """On fresh samples, in launches of any length; the threads in a shuffled order."""
-    assert _on_the_machine("tests/test_cuda_stream.py", "-k", "test_steps", PTX_CARD_ORDER="random") >= 3
+    assert (
+        _on_the_machine("tests/test_cuda_stream.py", "-k", "test_steps", PTX_CARD_ORDER="random")
+        >= 3
+    )
 
 
 def test_teams_of_compiled_kernels():
     """Equal bits by teams of one, two and four blocks, with memory in all places, and no race."""
-    test = "tests/test_cuda_training.py::test_bits_depend_neither_on_teams_nor_on_where_memory_is[20]"
+    test = (
+        "tests/test_cuda_training.py::test_bits_depend_neither_on_teams_nor_on_where_memory_is[20]"
+    )
     assert _on_the_machine(test, PTX_CARD_ORDER="random") == 10
 
 

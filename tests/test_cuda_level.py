@@ -1,4 +1,5 @@
-"""level(x) on the card: in numba's simulator against the CPU kernel, bit for bit, and what its compiled code is."""
+"""level(x) on the card: in numba's simulator against the CPU kernel, bit for bit, and what its
+compiled code is."""
 
 import itertools
 
@@ -12,9 +13,15 @@ from fracsim.fractals import fractal_names, load_fractal
 from fracsim.kernels.cuda import level as card
 from fracsim.kernels.cuda.target import SIMULATED
 
-ZOO = zoo() | {name: load_fractal(name) for name in fractal_names()} | {"cantor:7": load_fractal("cantor:7")}
+ZOO = (
+    zoo()
+    | {name: load_fractal(name) for name in fractal_names()}
+    | {"cantor:7": load_fractal("cantor:7")}
+)
 
-pytestmark = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # without the JIT, NumPy warns of NaN
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:invalid value:RuntimeWarning"
+)  # without the JIT, NumPy warns of NaN
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +34,8 @@ def few_threads(monkeypatch):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_as_on_the_cpu(name):
-    """Points in cells of all levels, on their corners and faces, and outside; more of them than threads."""
+    """Points in cells of all levels, on their corners and faces, and outside; more of them than
+    threads."""
     fractal, n = ZOO[name], 4 if ZOO[name].maps <= 5 else 2
     x = probes(fractal, n, np.random.default_rng(4))
     levels = card.level(fractal.geometry(), n, x)
@@ -39,7 +47,9 @@ def test_as_on_the_cpu(name):
 @pytest.mark.parametrize("fractal", [load_fractal("sierpinski"), twisted()], ids=lambda f: f.name)
 def test_against_all_addresses(fractal):
     x = probes(fractal, 3, np.random.default_rng(5))[::3]
-    assert card.level(fractal.geometry(), 3, x).tolist() == [reference.level(fractal.geometry(), 3, p) for p in x]
+    assert card.level(fractal.geometry(), 3, x).tolist() == [
+        reference.level(fractal.geometry(), 3, p) for p in x
+    ]
 
 
 @pytest.mark.parametrize("name", ["corners", "sierpinski"])
@@ -54,7 +64,8 @@ def test_corners_of_cells_that_touch(name):
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_search_leaves_dead_ends(order):
-    """0 lies in both images; through the first it maps to 1, which stays for ever, through the second to a gap."""
+    """0 lies in both images; through the first it maps to 1, which stays for ever, through the
+    second to a gap."""
     x = np.array([[0.0], [-0.125], [-0.75]])
     assert card.level(dead_end(order).geometry(), 12, x).tolist() == [12, 12, 0]
 
@@ -63,19 +74,36 @@ def test_the_search_leaves_dead_ends(order):
 def test_the_finest_depth(name):
     fractal = ZOO[name]
     n = fractal.greatest_depth
-    x = np.concatenate([probes(fractal, 3, np.random.default_rng(6))[::5], fractal.cells(3)[1][:20]])
+    x = np.concatenate(
+        [probes(fractal, 3, np.random.default_rng(6))[::5], fractal.cells(3)[1][:20]]
+    )
     np.testing.assert_array_equal(card.level(fractal.geometry(), n, x), fractal.level(x, n))
 
 
-@pytest.mark.parametrize("fractal", [load_fractal("cantor"), twisted(), many()], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "fractal", [load_fractal("cantor"), twisted(), many()], ids=lambda f: f.name
+)
 def test_outside_and_not_a_number(fractal):
-    x = np.array([[1.5, 0], [0, -1.0000001], [np.nan, 0], [0, np.nan], [np.inf, 0], [-np.inf, np.nan], [0.0, 0.0]])
-    assert card.level(fractal.geometry(), 4, x).tolist() == [-1] * 6 + fractal.level(x[6:], 4).tolist()
+    x = np.array(
+        [
+            [1.5, 0],
+            [0, -1.0000001],
+            [np.nan, 0],
+            [0, np.nan],
+            [np.inf, 0],
+            [-np.inf, np.nan],
+            [0.0, 0.0],
+        ]
+    )
+    assert (
+        card.level(fractal.geometry(), 4, x).tolist() == [-1] * 6 + fractal.level(x[6:], 4).tolist()
+    )
     assert card.level(fractal.geometry(), 0, x).tolist() == [-1] * 6 + [0]
 
 
 def test_pieces_and_few_threads(monkeypatch):
-    """More points than fit at a time, no points, and a search too large for all threads: the same levels."""
+    """More points than fit at a time, no points, and a search too large for all threads: the same
+    levels."""
     fractal = load_fractal("vicsek")
     x = np.random.default_rng(7).uniform(-1, 1, (45, 2))
     expected = fractal.level(x, 5)
@@ -88,7 +116,7 @@ def test_pieces_and_few_threads(monkeypatch):
     np.testing.assert_array_equal(card.level(fractal.geometry(), 5, x), expected)
 
 
-# --- the compiled code -----------------------------------------------------------------------------------------------
+# --- the compiled code ----------------------------------------------------------------------------
 
 
 def _fused(out):
@@ -101,7 +129,10 @@ def kernels():
     for d in (1, 2, 4, 7):
         stacks = card.Stacks(np.zeros((1, 5, d)), np.zeros((1, 5, 2), np.int64))
         points = card.Levels(np.zeros((1, d)), np.zeros(1, np.int16))
-        jobs[f"level, d = {d}"] = (card.level_kernel(d), (load_fractal("cantor", d).geometry(), 5, points, stacks))
+        jobs[f"level, d = {d}"] = (
+            card.level_kernel(d),
+            (load_fractal("cantor", d).geometry(), 5, points, stacks),
+        )
     return jobs
 
 

@@ -1,4 +1,5 @@
-"""What is said where CUDA cannot work: each sentence through the command line, and what `auto` makes of it."""
+"""What is said where CUDA cannot work: each sentence through the command line, and what `auto`
+makes of it."""
 
 import pytest
 from command_line import fracsim
@@ -46,13 +47,29 @@ def refused(tmp_path, command=SWEEP):
         (FakeDriver(cards=0), "the NVIDIA driver finds no card", "--gres=gpu:1"),
         (FakeDriver(fails={"cuInit": 100}), "the NVIDIA driver finds no card", "take a machine"),
         (FakeDriver(fails={"cuInit": 34}), "only the toolkit's stub", "install the driver"),
-        (FakeDriver(fails={"cuInit": 803}), "parts of the NVIDIA driver differ", "restart the machine"),
+        (
+            FakeDriver(fails={"cuInit": 803}),
+            "parts of the NVIDIA driver differ",
+            "restart the machine",
+        ),
         (FakeDriver(fails={"cuInit": 802}), "cards are not ready", "fabric manager"),
         (FakeDriver(fails={"cuInit": 999}), "fails with CUDA_ERROR_UNKNOWN", "nvidia-smi"),
         (FakeDriver(attributes={20: 2}), "compute mode prohibits", "administrator"),
-        (FakeDriver(attributes={20: 3}, fails={"cuDevicePrimaryCtxRetain": 46}), "another process uses it", "wait for"),
-        (FakeDriver(version=11080), "supports CUDA 11.8 and is too old for the installed toolkit 12.9", "CUDA 11"),
-        (FakeDriver(attributes={75: 3, 76: 7}), "compute capability 3.7 is below 5.0", "newer card"),
+        (
+            FakeDriver(attributes={20: 3}, fails={"cuDevicePrimaryCtxRetain": 46}),
+            "another process uses it",
+            "wait for",
+        ),
+        (
+            FakeDriver(version=11080),
+            "supports CUDA 11.8 and is too old for the installed toolkit 12.9",
+            "CUDA 11",
+        ),
+        (
+            FakeDriver(attributes={75: 3, 76: 7}),
+            "compute capability 3.7 is below 5.0",
+            "newer card",
+        ),
     ],
 )
 def test_each_lack_is_a_sentence_that_says_how_to_mend_it(machine, tmp_path, library, what, cure):
@@ -91,7 +108,9 @@ def test_no_toolkit(machine, tmp_path, monkeypatch):
 
 def test_a_first_kernel_that_fails(machine, tmp_path, monkeypatch):
     machine(FakeDriver())
-    monkeypatch.setattr(working, "_trial", lambda: Lack("a first kernel fails with ValueError: x", "mend it"))
+    monkeypatch.setattr(
+        working, "_trial", lambda: Lack("a first kernel fails with ValueError: x", "mend it")
+    )
     assert "a first kernel fails" in refused(tmp_path)
 
 
@@ -128,13 +147,34 @@ class CudaAPIError(Exception):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (CudaAPIError(46, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAILABLE"), "exclusive"),
-        (RuntimeError("[222] Call to cuLinkAddData results in CUDA_ERROR_UNSUPPORTED_PTX_VERSION\n"), "too old"),
-        (CudaAPIError(700, "Call to cuStreamSynchronize results in CUDA_ERROR_ILLEGAL_ADDRESS"), "what was recorded"),
-        (CudaAPIError(719, "Call to cuX results in UNKNOWN_CUDA_ERROR"), r"is kept.*\(LAUNCH_FAILED\)"),
+        (
+            CudaAPIError(
+                46, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_DEVICE_UNAVAILABLE"
+            ),
+            "exclusive",
+        ),
+        (
+            RuntimeError(
+                "[222] Call to cuLinkAddData results in CUDA_ERROR_UNSUPPORTED_PTX_VERSION\n"
+            ),
+            "too old",
+        ),
+        (
+            CudaAPIError(700, "Call to cuStreamSynchronize results in CUDA_ERROR_ILLEGAL_ADDRESS"),
+            "what was recorded",
+        ),
+        (
+            CudaAPIError(719, "Call to cuX results in UNKNOWN_CUDA_ERROR"),
+            r"is kept.*\(LAUNCH_FAILED\)",
+        ),
         (CudaAPIError(12345, "Call to cuX results in UNKNOWN_CUDA_ERROR"), "12345"),
         (RuntimeError("Driver missing function: cuKernelSetAttribute"), "too old"),
-        (ImportError("Error at driver init: \nCall to cuInit results in CUDA_ERROR_NO_DEVICE (100):"), "NO_DEVICE"),
+        (
+            ImportError(
+                "Error at driver init: \nCall to cuInit results in CUDA_ERROR_NO_DEVICE (100):"
+            ),
+            "NO_DEVICE",
+        ),
     ],
 )
 def test_what_the_driver_reports_becomes_a_sentence(monkeypatch, error, sentence):
@@ -158,7 +198,9 @@ def test_too_little_memory_says_the_sizes():
         raise BackendError("no context")
 
     with pytest.raises(OutOfDeviceMemory, match=r"too small$"), failures.told(0, unknown):
-        raise CudaAPIError(2, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_OUT_OF_MEMORY")
+        raise CudaAPIError(
+            2, "Call to cuDevicePrimaryCtxRetain results in CUDA_ERROR_OUT_OF_MEMORY"
+        )
     with (
         pytest.raises(OutOfDeviceMemory, match=r"8 GiB more are needed, 0.5 GiB of 2 GiB are free"),
         failures.told(2**33, lambda: (2**29, 2**31)),

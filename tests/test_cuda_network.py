@@ -1,4 +1,5 @@
-"""Scores, gradients, evaluations and norms on the card: in numba's simulator, compiled, against CPU and reference."""
+"""Scores, gradients, evaluations and norms on the card: in numba's simulator, compiled, against CPU
+and reference."""
 
 import numpy as np
 import pytest
@@ -32,14 +33,17 @@ def card():
 
 
 def asked(generator, shape, dtype, runs=2, count=23 if SIMULATED else 130):
-    """params (R, Q), x (2, N, d), y (2, N) and the set of each run; more points than a batch holds."""
+    """params (R, Q), x (2, N, d), y (2, N) and the set of each run; more points than a batch
+    holds."""
     x = generator.uniform(-1, 1, (2, count, shape.inputs)).astype(dtype)
     y = generator.choice([-1.0, 1.0], (2, count)).astype(dtype)
     return random_parameters(generator, shape, runs, dtype), x, y, np.arange(runs)[::-1] % 2
 
 
 def close(found, wanted, tolerance):
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * max(1e-30, np.abs(wanted).max()))
+    np.testing.assert_allclose(
+        found, wanted, rtol=0, atol=tolerance * max(1e-30, np.abs(wanted).max())
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -49,11 +53,17 @@ def test_forward(card, generator, shape, dtype):
     scores = card.forward(shape, params, x, sets)
     assert scores.dtype == dtype
     for run, chosen in enumerate(sets):
-        close(scores[run], reference.forward(shape, params[run].astype(float), x[chosen].astype(float)), CLOSE[dtype])
+        close(
+            scores[run],
+            reference.forward(shape, params[run].astype(float), x[chosen].astype(float)),
+            CLOSE[dtype],
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("loss", "shape"), [(LOSSES[i % 3], shape) for i, shape in enumerate(SHAPES)], ids=str)
+@pytest.mark.parametrize(
+    ("loss", "shape"), [(LOSSES[i % 3], shape) for i, shape in enumerate(SHAPES)], ids=str
+)
 def test_gradient(card, backend, generator, loss, shape, dtype):
     params, x, y, sets = asked(generator, shape, dtype)
     dparams, losses = card.gradient(shape, LOSSES.index(loss), params, x, y, sets)
@@ -78,17 +88,30 @@ def test_evaluation_by_level(card, backend, generator, loss, dtype):
     params, x, _, sets = asked(generator, shape, dtype, count=40)
     level = generator.choice([0, 1, 3, 4, 6], (2, 40)).astype(np.int16)  # none at 2 and 5
     y = np.where(level == n, 1, -1).astype(dtype)
-    found, wanted = (each.evaluate(shape, LOSSES.index(loss), params, x, y, level, n, sets) for each in (card, backend))
+    found, wanted = (
+        each.evaluate(shape, LOSSES.index(loss), params, x, y, level, n, sets)
+        for each in (card, backend)
+    )
     close(found[0], wanted[0], CLOSE[dtype])
     np.testing.assert_allclose(found[1], wanted[1], rtol=1e-15)
     np.testing.assert_allclose(found[2], wanted[2], rtol=1e-15)
-    assert np.isnan(found[2]).any(axis=0).tolist() == [False, False, True, False, False, True, False]
+    assert np.isnan(found[2]).any(axis=0).tolist() == [
+        False,
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_score_of_zero_is_wrong(card):
     shape, x, y = Shape(2, 1, 4), np.ones((1, 6, 2)), np.array([[1.0, -1.0] * 3])
     level = np.where(y > 0, 2, 0).astype(np.int16)
-    loss, accuracy, by_level = card.evaluate(shape, 0, np.zeros((1, 17)), x, y, level, 2, np.zeros(1, np.int64))
+    loss, accuracy, by_level = card.evaluate(
+        shape, 0, np.zeros((1, 17)), x, y, level, 2, np.zeros(1, np.int64)
+    )
     assert (loss[0], accuracy[0]) == (1, 0)
     np.testing.assert_array_equal(by_level[0], [0, np.nan, 0])
 
@@ -101,9 +124,13 @@ def test_bits_do_not_depend_on_teams_or_the_ensemble(generator, width, monkeypat
     params, x, y, sets = asked(generator, shape, np.float32, count=12 if SIMULATED else 130)
     gradients, scores = [], []
     for blocks in (1, 2, 4):
-        card = team_of(monkeypatch, 1 if SIMULATED else blocks)  # simulated blocks run one after the other
+        card = team_of(
+            monkeypatch, 1 if SIMULATED else blocks
+        )  # simulated blocks run one after the other
         gradients.append(card.gradient(shape, 1, params, x, y, sets)[0])
-        monkeypatch.setattr("fracsim.kernels.cuda.launch.multiprocessors", lambda blocks=blocks: blocks)
+        monkeypatch.setattr(
+            "fracsim.kernels.cuda.launch.multiprocessors", lambda blocks=blocks: blocks
+        )
         scores.append(card.forward(shape, params, x, sets))
     last = card.gradient(shape, 1, params[1:], x, y, sets[1:])[0]
     np.testing.assert_array_equal(last[0], gradients[0][1])

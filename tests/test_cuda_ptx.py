@@ -1,4 +1,5 @@
-"""What the compiler makes of the kernels that train and ask networks: PTX for each architecture, and its registers."""
+"""What the compiler makes of the kernels that train and ask networks: PTX for each architecture,
+and its registers."""
 
 import numpy as np
 import ptx
@@ -13,7 +14,8 @@ NETWORKS = ("train_on_dataset", "ask")
 
 
 def kernels():
-    """For ``ptx.compile_ptx``: every kernel of launch.py, with the arguments that it is launched with."""
+    """For ``ptx.compile_ptx``: every kernel of launch.py, with the arguments that it is launched
+    with."""
     from fracsim.kernels.cuda import target
 
     jobs = {}
@@ -70,7 +72,8 @@ def test_networks_of_float32_are_computed_in_float32_alone(texts, name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_lie_in_registers(texts, name):
-    """Nothing goes to the memory of a thread for want of registers, in the kernel nor in what it calls."""
+    """Nothing goes to the memory of a thread for want of registers, in the kernel nor in what it
+    calls."""
     used = ptx.registers(texts[f"{name}, float32"], REGISTERS)
     assert (used["spill_stores"], used["spill_loads"]) == (0, 0)
     assert 0 < used["registers"] <= REGISTERS <= 255

@@ -1,4 +1,5 @@
-"""The sampler on the card: in numba's simulator against the CPU's, bit for bit, and what its compiled code is."""
+"""The sampler on the card: in numba's simulator against the CPU's, bit for bit, and what its
+compiled code is."""
 
 import numpy as np
 import ptx
@@ -11,7 +12,15 @@ from fracsim.distributions import Distribution
 from fracsim.fractals import fractal_names, load_fractal
 from fracsim.kernels.cuda import level as card_level
 from fracsim.kernels.cuda import sample as card
-from fracsim.kernels.cuda.target import SIMULATED, cuda, kernel, launch, new_on_card, new_stream, to_host
+from fracsim.kernels.cuda.target import (
+    SIMULATED,
+    cuda,
+    kernel,
+    launch,
+    new_on_card,
+    new_stream,
+    to_host,
+)
 from fracsim.kernels.philox import SAMPLE, STREAM, TRAIN
 
 ZOO = zoo() | {name: load_fractal(name) for name in fractal_names()}
@@ -39,16 +48,20 @@ def check(distribution, seed=3, purpose=SAMPLE, first=0, count=40):
 @pytest.mark.parametrize("margins", [(0.0, 0.0), (0.2, 0.1)])
 @pytest.mark.parametrize("name", [name for name in ZOO if name != "many"])
 def test_as_on_the_cpu(name, margins):
-    """More samples than threads, with rejections, several words per path, seeds and indices beyond 32 bits."""
+    """More samples than threads, with rejections, several words per path, seeds and indices beyond
+    32 bits."""
     fractal, n = ZOO[name], 9 if ZOO[name].maps <= 3 else 4
     positive_margin, negative_margin = margins
-    law = Distribution(fractal, n, parse_curve("polynomial:1"), None, positive_margin, negative_margin)
+    law = Distribution(
+        fractal, n, parse_curve("polynomial:1"), None, positive_margin, negative_margin
+    )
     levels = check(law, 2**40 + 5, TRAIN, 2**33 - 10)
     assert len(set(levels.tolist())) > 2
 
 
 @pytest.mark.parametrize(
-    ("gap", "margin"), [("centre", 0.0), ("centre", 0.1), ("centre", 0.8), ("complement", 0.0), ("complement", 0.1)]
+    ("gap", "margin"),
+    [("centre", 0.0), ("centre", 0.1), ("centre", 0.8), ("complement", 0.0), ("complement", 0.1)],
 )
 def test_both_gaps(gap, margin):
     check(Distribution(load_fractal("cantor"), 3, parse_curve("1"), gap, 0.0, margin))
@@ -97,18 +110,37 @@ def _draw_some(geometry, law, seed, first, samples, stacks):
 
 @pytest.mark.parametrize("name", ["cantor", "vicsek"])
 def test_draw_in_a_kernel(name):
-    distribution, count, stream = Distribution(load_fractal(name), 5, parse_curve("1")), 16, new_stream()
-    geometry, law = card.place(distribution.fractal.geometry(), stream), card.place(distribution.law(), stream)
+    distribution, count, stream = (
+        Distribution(load_fractal(name), 5, parse_curve("1")),
+        16,
+        new_stream(),
+    )
+    geometry, law = (
+        card.place(distribution.fractal.geometry(), stream),
+        card.place(distribution.law(), stream),
+    )
     arrays = (((count, 2), np.float64), (count, np.int8), (count, np.int16))
     samples = card.Samples(*[new_on_card(shape, dtype, stream) for shape, dtype in arrays])
     stacks = card.new_stacks(count, 5, 2, stream)
-    launch(_draw_some, 2, count // 2, 0, stream, geometry, law, np.uint64(9), np.uint64(2**32 - 3), samples, stacks)
+    launch(
+        _draw_some,
+        2,
+        count // 2,
+        0,
+        stream,
+        geometry,
+        law,
+        np.uint64(9),
+        np.uint64(2**32 - 3),
+        samples,
+        stacks,
+    )
     expected = distribution.sample(count, 9, STREAM, 2**32 - 3)
     np.testing.assert_array_equal(to_host(samples.x, stream), expected.x)
     np.testing.assert_array_equal(to_host(samples.level, stream), expected.level)
 
 
-# --- the compiled code -----------------------------------------------------------------------------------------------
+# --- the compiled code ----------------------------------------------------------------------------
 
 
 def kernels():
@@ -122,7 +154,10 @@ def kernels():
         arguments = (geometry, law, np.uint64(1), SAMPLE, np.uint64(1), samples, stacks)
         jobs[f"sample, d = {d}"] = (card.sample_kernel(d), arguments)
         if d == 2:
-            jobs["draw"] = (_draw_some, (geometry, law, np.uint64(1), np.uint64(1), samples, stacks))
+            jobs["draw"] = (
+                _draw_some,
+                (geometry, law, np.uint64(1), np.uint64(1), samples, stacks),
+            )
     return jobs
 
 

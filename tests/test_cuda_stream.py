@@ -1,7 +1,7 @@
 """Training on a stream, on the card: the CPU's samples, and what networks learn from them.
 
-The simulator takes seconds for a step, so most of this runs on the machine for PTX (test_cuda_compiled.py) or a card.
-"""
+The simulator takes seconds for a step, so most of this runs on the machine for PTX
+(test_cuda_compiled.py) or a card."""
 
 import functools
 import itertools
@@ -43,7 +43,9 @@ LAWS = {
     "space": ("cantor:3", 2, "centre", 0.0, 0.0),  # nothing is checked
 }
 
-not_simulated = pytest.mark.skipif(SIMULATED, reason="takes minutes in the simulator, or more than one block at a time")
+not_simulated = pytest.mark.skipif(
+    SIMULATED, reason="takes minutes in the simulator, or more than one block at a time"
+)
 
 
 def distribution_of(name):
@@ -55,7 +57,7 @@ def source_of(name):
     return Stream(distribution_of(name).fractal.geometry(), distribution_of(name).law())
 
 
-# --- the samples -----------------------------------------------------------------------------------------------------
+# --- the samples ----------------------------------------------------------------------------------
 
 
 class Batches(NamedTuple):
@@ -71,7 +73,12 @@ def _copy_batch(job, source, step, out):
     notes = cuda.shared.array(NOTES, int64)
     take_notes(notes, job.queue)
     stream.draw_batch(notes, job, source[0], source[1], step)
-    plan, team, ticket, b = recall(notes), assemble(notes, job.memory), notes[TICKET], cuda.threadIdx.x
+    plan, team, ticket, b = (
+        recall(notes),
+        assemble(notes, job.memory),
+        notes[TICKET],
+        cuda.threadIdx.x,
+    )
     if b < plan.batch:
         for i in range(plan.inputs):
             out.x[ticket, b, i] = team.own[np.uint64(b * (plan.inputs + 1) + i)]
@@ -80,9 +87,19 @@ def _copy_batch(job, source, step, out):
 
 def job_for(plan, dtype, runs, scratch):
     """What a kernel that only draws needs of a job."""
-    queue, nothing = launchers.queue_for(plan, runs, scratch), scratch.copy("nothing", np.zeros(1, dtype))
+    queue, nothing = (
+        launchers.queue_for(plan, runs, scratch),
+        scratch.copy("nothing", np.zeros(1, dtype)),
+    )
     memory = Memory(nothing, nothing, nothing, nothing, np.dtype(dtype).type(0))
-    return Job(queue, memory, (nothing, nothing), *[nothing] * 3, scratch.copy("seeds", SEEDS[:runs]), *[nothing] * 3)
+    return Job(
+        queue,
+        memory,
+        (nothing, nothing),
+        *[nothing] * 3,
+        scratch.copy("seeds", SEEDS[:runs]),
+        *[nothing] * 3,
+    )
 
 
 @pytest.mark.parametrize("few_drawers", [False, True])
@@ -93,7 +110,9 @@ def test_batches(monkeypatch, name, dtype, few_drawers):
     distribution, runs, blocks, batch, step = distribution_of(name), 2, 2, 5, 2**33
     d, scratch = distribution.fractal.dimension, Scratch(new_stream())
     if few_drawers:  # two of each block
-        monkeypatch.setattr(stream, "_SEARCH_BYTES", 2 * runs * blocks * 8 * distribution.fractal_depth * (d + 2))
+        monkeypatch.setattr(
+            stream, "_SEARCH_BYTES", 2 * runs * blocks * 8 * distribution.fractal_depth * (d + 2)
+        )
     plan = make_plan(Shape(d, 1, 2), batch, np.dtype(dtype).itemsize, 2**16, blocks=blocks)
     source = stream.supply_for(source_of(name), plan, runs * blocks, scratch)
     assert source[0].drawers == (2 if few_drawers else batch)
@@ -104,15 +123,19 @@ def test_batches(monkeypatch, name, dtype, few_drawers):
     launch(_copy_batch, runs * blocks, plan.threads, size, scratch.stream, job, source, step, out)
     x, y = to_host(out.x, scratch.stream), to_host(out.y, scratch.stream)
     for ticket in range(runs * blocks):
-        expected = distribution.sample(batch, int(SEEDS[ticket // blocks]), STREAM, (step - 1) * batch)
+        expected = distribution.sample(
+            batch, int(SEEDS[ticket // blocks]), STREAM, (step - 1) * batch
+        )
         np.testing.assert_array_equal(x[ticket], expected.x.astype(dtype))
         np.testing.assert_array_equal(y[ticket], expected.y)
 
 
-# --- training --------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 
-def trained(backend, name, dtype=np.float32, runs=slice(0, 2), cuts=(0, 24), optimizer="adam", batch=6):
+def trained(
+    backend, name, dtype=np.float32, runs=slice(0, 2), cuts=(0, 24), optimizer="adam", batch=6
+):
     """State of a few runs after the steps, each with parameters and a seed of its own."""
     shape = Shape(distribution_of(name).fractal.dimension, 2, 3)
     params = random_parameters(np.random.default_rng(5), shape, len(SEEDS), dtype)[runs]
@@ -172,19 +195,33 @@ def test_teams_of_two_blocks(monkeypatch, backend):
 def test_records_as_on_the_cpu(backend):
     """What a sweep stores, through the same trainer."""
     run = Run(
-        fractal="vicsek", fractal_depth=3, network_depth=2, width=4, data="stream", batch_size=8, steps=24,
-        record_every=12, test_points=40, learning_rate=0.01, seed=7,
-    )  # fmt: skip
-    ours, theirs = (train_slice(run, each, place_data((run,), each)).records for each in (CudaBackend(), backend))
+        fractal="vicsek",
+        fractal_depth=3,
+        network_depth=2,
+        width=4,
+        data="stream",
+        batch_size=8,
+        steps=24,
+        record_every=12,
+        test_points=40,
+        learning_rate=0.01,
+        seed=7,
+    )
+    ours, theirs = (
+        train_slice(run, each, place_data((run,), each)).records
+        for each in (CudaBackend(), backend)
+    )
     assert [record.step for record in ours] == [12, 24]
     for found, wanted in zip(ours, theirs, strict=True):
         for field in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
             assert getattr(found, field) == pytest.approx(getattr(wanted, field), abs=1e-4)
-        np.testing.assert_allclose(found.test_accuracy_by_level, wanted.test_accuracy_by_level, atol=1e-4)
+        np.testing.assert_allclose(
+            found.test_accuracy_by_level, wanted.test_accuracy_by_level, atol=1e-4
+        )
         np.testing.assert_allclose(found.gradient_norm, wanted.gradient_norm, atol=1e-4)
 
 
-# --- the compiled code -----------------------------------------------------------------------------------------------
+# --- the compiled code ----------------------------------------------------------------------------
 
 
 def _kernel(dtype):

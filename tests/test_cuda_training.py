@@ -1,4 +1,5 @@
-"""Training on the card: in numba's simulator, and compiled (test_cuda_compiled.py), against CPU and reference."""
+"""Training on the card: in numba's simulator, and compiled (test_cuda_compiled.py), against CPU and
+reference."""
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*(overflow|invalid value):RuntimeWarning")  # NumPy, in the simulator
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*(overflow|invalid value):RuntimeWarning"
+)  # NumPy, in the simulator
 
 STEPS = 4 if SIMULATED else 50
 """The simulator takes about a tenth of a second for a step."""
@@ -44,22 +47,30 @@ def agree(found, wanted, tolerance=1e-4):
 def small(generator, shape, runs=2, dtype=np.float32, count=37, batch=8, sets=1):
     """Arguments of ``train`` after the rule, for runs that differ in all they may."""
     params = random_parameters(generator, shape, runs, dtype)
-    rates, seeds = 0.002 * np.arange(1, runs + 1), np.arange(runs, dtype=np.uint64) + np.uint64(2**63)
+    rates, seeds = (
+        0.002 * np.arange(1, runs + 1),
+        np.arange(runs, dtype=np.uint64) + np.uint64(2**63),
+    )
     source = dataset_of(generator, shape.inputs, count, sets, dtype)
     return rates, seeds, params, source, np.arange(runs) % sets
 
 
 def both(card, backend, shape, rule, arguments, steps=STEPS, tolerance=1e-4):
-    found, wanted = (train(each, shape, rule, *arguments, chunks=(0, steps)) for each in (card, backend))
+    found, wanted = (
+        train(each, shape, rule, *arguments, chunks=(0, steps)) for each in (card, backend)
+    )
     agree(found, wanted, tolerance)
     return found
 
 
 @pytest.mark.parametrize(
     ("loss", "optimizer", "schedule"),
-    [(loss, optimizer, ("constant", "step", "cosine")[(i + j) % 3])
-     for i, loss in enumerate(LOSSES) for j, optimizer in enumerate(OPTIMIZERS)],
-)  # fmt: skip
+    [
+        (loss, optimizer, ("constant", "step", "cosine")[(i + j) % 3])
+        for i, loss in enumerate(LOSSES)
+        for j, optimizer in enumerate(OPTIMIZERS)
+    ],
+)
 def test_steps_are_those_of_the_cpu(card, backend, generator, loss, optimizer, schedule):
     rule = rule_of(loss, optimizer, schedule, batch=8, period=STEPS - 2, decay=0.5)
     rates, *rest = small(generator, Shape(2, 2, 7), sets=2)
@@ -69,11 +80,19 @@ def test_steps_are_those_of_the_cpu(card, backend, generator, loss, optimizer, s
 
 @pytest.mark.parametrize(
     ("shape", "batch"),
-    [(Shape(1, 0, 1), 5), (Shape(3, 0, 4), 8), (Shape(3, 1, 1), 8), (Shape(1, 1, 9), 1), (Shape(2, 3, 5), 11),
-     (Shape(2, 2, 9), 13)], ids=str,
-)  # fmt: skip
+    [
+        (Shape(1, 0, 1), 5),
+        (Shape(3, 0, 4), 8),
+        (Shape(3, 1, 1), 8),
+        (Shape(1, 1, 9), 1),
+        (Shape(2, 3, 5), 11),
+        (Shape(2, 2, 9), 13),
+    ],
+    ids=str,
+)
 def test_every_shape_and_batch(card, backend, generator, shape, batch):
-    """One row, more rows than a block has, batches that do not divide the epoch; no hidden layer and one to three."""
+    """One row, more rows than a block has, batches that do not divide the epoch; no hidden layer
+    and one to three."""
     both(card, backend, shape, rule_of(batch=batch), small(generator, shape))
 
 
@@ -82,9 +101,16 @@ def test_every_shape_and_batch(card, backend, generator, shape, batch):
 )
 def test_float64_against_the_reference(card, backend, generator, optimizer):
     shape, seed, rule = Shape(2, 2, 6), 2**40 + 5, rule_of("logistic", optimizer, batch=6)
-    source, params = dataset_of(generator, 2, 20, dtype=np.float64), random_parameters(generator, shape)
-    found = both(card, backend, shape, rule, ([RATES[optimizer]], [seed], params, source), tolerance=1e-12)
-    truth = reference.train(shape, rule, RATES[optimizer], params[0], batches_of(source, 0, 6, seed), STEPS)
+    source, params = (
+        dataset_of(generator, 2, 20, dtype=np.float64),
+        random_parameters(generator, shape),
+    )
+    found = both(
+        card, backend, shape, rule, ([RATES[optimizer]], [seed], params, source), tolerance=1e-12
+    )
+    truth = reference.train(
+        shape, rule, RATES[optimizer], params[0], batches_of(source, 0, 6, seed), STEPS
+    )
     check(found, 0, truth, STEPS, 6, CLOSE[np.float64])
 
 
@@ -93,11 +119,23 @@ def test_bits_depend_neither_on_chunks_nor_on_the_ensemble(card, generator, monk
     steps = 3 if SIMULATED else 50
     rates, seeds, params, source, sets = small(generator, shape, 3, count=12, sets=2)
     together = train(card, shape, rule, rates, seeds, params, source, sets, chunks=(0, steps))
-    cut = train(card, shape, rule, rates, seeds, params, source, sets, chunks=(0, 1, min(7, steps), steps))
+    cut = train(
+        card, shape, rule, rates, seeds, params, source, sets, chunks=(0, 1, min(7, steps), steps)
+    )
     same_bits(together, cut)
     monkeypatch.setattr(launch, "MOST_STEPS", steps - 1)
     last = slice(2, 3)
-    alone = train(card, shape, rule, rates[last], seeds[last], params[last], source, sets[last], chunks=(0, steps))
+    alone = train(
+        card,
+        shape,
+        rule,
+        rates[last],
+        seeds[last],
+        params[last],
+        source,
+        sets[last],
+        chunks=(0, steps),
+    )
     same_bits(together, alone, runs=last)
 
 
@@ -115,14 +153,19 @@ def planned(monkeypatch, elements):
 
 
 @pytest.mark.parametrize("width", [9] if SIMULATED else [5, 20, 30, 60])
-def test_bits_depend_neither_on_teams_nor_on_where_memory_is(backend, generator, width, monkeypatch):
-    """Teams of one block, all in shared memory or none; of two and four blocks. With narrow, middling, wide ones."""
+def test_bits_depend_neither_on_teams_nor_on_where_memory_is(
+    backend, generator, width, monkeypatch
+):
+    """Teams of one block, all in shared memory or none; of two and four blocks. With narrow,
+    middling, wide ones."""
     shape, rule, steps = Shape(2, 2, width), rule_of(batch=11 if SIMULATED else 37), 2
     arguments = small(generator, shape, count=60)
     kinds, states = [], []
     places = [(1, 10**6), (1, 4000), (1, 0), (2, 10**6), (4, 10**6)]
     if SIMULATED:
-        places = places[:3]  # the simulator runs one block after the other: they cannot wait for each other
+        places = places[
+            :3
+        ]  # the simulator runs one block after the other: they cannot wait for each other
     for blocks, elements in places:
         with monkeypatch.context() as patch:
             made = planned(patch, elements)
@@ -142,7 +185,8 @@ def test_a_diverged_run_stops_while_others_go_on(card, backend, generator, optim
     _, seeds, params, source, sets = small(generator, shape, 3)
     rates = [0.001, 1e30, 0.001]
     found, wanted = (
-        train(each, shape, rule, rates, seeds, params, source, sets, (0, 2, 4)) for each in (card, backend)
+        train(each, shape, rule, rates, seeds, params, source, sets, (0, 2, 4))
+        for each in (card, backend)
     )
     assert found.diverged.tolist() == wanted.diverged.tolist()
     assert found.diverged.tolist()[::2] == [-1, -1]
@@ -150,7 +194,9 @@ def test_a_diverged_run_stops_while_others_go_on(card, backend, generator, optim
     assert found.counted.tolist() == wanted.counted.tolist() == [16, 4 * found.diverged[1], 16]
     assert found.correct.tolist() == wanted.correct.tolist()
     np.testing.assert_allclose(found.params[::2], wanted.params[::2], atol=1e-5)
-    healthy = train(card, shape, rule, rates[::2], seeds[::2], params[::2], source, sets[::2], chunks=(0, 4))
+    healthy = train(
+        card, shape, rule, rates[::2], seeds[::2], params[::2], source, sets[::2], chunks=(0, 4)
+    )
     same_bits(healthy, found, others=slice(None, None, 2))
 
 
@@ -160,7 +206,14 @@ def test_where_all_margins_are_met_nothing_moves(card, backend, generator):
     rates, seeds, params, source, sets = small(generator, shape)
     params[:, -1] = 1e3
     source = source._replace(y=np.ones_like(source.y))
-    state = both(card, backend, shape, rule_of("hinge", "adam", batch=8), (rates, seeds, params, source, sets), 3)
+    state = both(
+        card,
+        backend,
+        shape,
+        rule_of("hinge", "adam", batch=8),
+        (rates, seeds, params, source, sets),
+        3,
+    )
     np.testing.assert_array_equal(state.params, params)
     assert state.loss_sum.tolist() == [0, 0]
     assert state.correct.tolist() == [24, 24]

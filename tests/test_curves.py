@@ -26,7 +26,8 @@ def test_paper_table(name):
 @pytest.mark.parametrize("name", [*PAPER_CURVES, "polynomial:2.5", "finest:4"])
 @pytest.mark.parametrize("n", [4, 5, 12, 40])
 def test_the_walk_gives_the_closed_form(name, n):
-    """Multiply the walk's survival chances 2^(-v_j), finest weight first as the authors write them."""
+    """Multiply the walk's survival chances 2^(-v_j), finest weight first as the authors write
+    them."""
     family, _, parameter = PAPER_CURVES.get(name, name).partition(":")
     finest_first = np.arange(n, 0, -1.0)
     if family == "polynomial":

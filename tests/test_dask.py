@@ -32,15 +32,19 @@ class Cluster:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        self.scheduler = self._start("scheduler", "--host", self.address, "--no-dashboard", "--no-show")
+        self.scheduler = self._start(
+            "scheduler", "--host", self.address, "--no-dashboard", "--no-show"
+        )
         self.workers: list[subprocess.Popen] = []
 
     def _start(self, role: str, *options: str) -> subprocess.Popen:
         # in the checkout's folder, so that a worker finds the fracsim under test
         return subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{role}", *options], cwd=TOP,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, "-m", f"distributed.cli.dask_{role}", *options],
+            cwd=TOP,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def add_worker(self) -> None:
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
@@ -81,7 +85,10 @@ def test_the_same_bits_as_local(tmp_path, cluster, straight):
     path, said = tmp_path / "a.h5", []
     summary = run_sweep(EXPERIMENT, path, executor=f"dask:{cluster.address}", announce=said.append)
     assert summary.status == "complete"
-    assert f"4 runs on 2 workers of dask:{cluster.address} (as many as its workers have threads)" in said[-1]
+    assert (
+        f"4 runs on 2 workers of dask:{cluster.address} (as many as its workers have threads)"
+        in said[-1]
+    )
     product = open_trajectory(path)
     same_numbers(straight[0], product)
     for run in range(4):
@@ -137,7 +144,9 @@ def test_a_killed_worker_costs_only_its_slices(tmp_path, cluster, straight, monk
         once(now)
 
     once = Once(0.1, kill)
-    summary = run_sweep(LONG, path, executor=f"dask:{cluster.address}", progress=progress, announce=said.append)
+    summary = run_sweep(
+        LONG, path, executor=f"dask:{cluster.address}", progress=progress, announce=said.append
+    )
     assert summary.steps == [120_000] * 3
     assert steps == sorted(steps)
     assert any(re.match(r"1 workers? of dask:.* now, 2 before", text) for text in said), said
@@ -153,7 +162,9 @@ def test_a_lost_scheduler_ends_the_sweep_in_a_sentence_and_loses_nothing(tmp_pat
     with contextlib.closing(Cluster()) as cluster:
         cluster.add_worker()
         once = Once(0.1, cluster.scheduler.kill)
-        with pytest.raises(RunError, match=r"dask:tcp://127.* gave the work up \(was it shut down\?\)"):
+        with pytest.raises(
+            RunError, match=r"dask:tcp://127.* gave the work up \(was it shut down\?\)"
+        ):
             run_sweep(LONG, path, executor=f"dask:{cluster.address}", progress=once, threads=2)
     assert open_trajectory(path).status == "interrupted"
     run_sweep(LONG, path)
@@ -163,13 +174,30 @@ def test_a_lost_scheduler_ends_the_sweep_in_a_sentence_and_loses_nothing(tmp_pat
 def test_nobody_there(tmp_path, monkeypatch):
     monkeypatch.setattr("fracsim.cluster.CONNECT_SECONDS", 1.0)
     path = tmp_path / "a.h5"
-    found = fracsim("sweep", "cantor5-depth-width", "--quick", "--executor", "dask:tcp://127.0.0.1:1", "-o", path)
+    found = fracsim(
+        "sweep",
+        "cantor5-depth-width",
+        "--quick",
+        "--executor",
+        "dask:tcp://127.0.0.1:1",
+        "-o",
+        path,
+    )
     assert found.code == 1
     assert "no Dask scheduler answers at tcp://127.0.0.1:1 (" in found.sentence
-    for wrong in ("", "localhost", "tcp://localhost", "http://localhost:8786", "tcp://a:b", "tcp://a:99999"):
+    for wrong in (
+        "",
+        "localhost",
+        "tcp://localhost",
+        "http://localhost:8786",
+        "tcp://a:b",
+        "tcp://a:99999",
+    ):
         with pytest.raises(UsageError, match=r"accepted is dask:tcp://HOST:PORT"):
             run_sweep(EXPERIMENT, path, executor=f"dask:{wrong}")
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(RunError, match=r"needs the package distributed, .*: pip install '\.\[dask\]'"):
+    with pytest.raises(
+        RunError, match=r"needs the package distributed, .*: pip install '\.\[dask\]'"
+    ):
         run_sweep(EXPERIMENT, path, executor="dask:tcp://127.0.0.1:1")
     assert os.listdir(tmp_path) == []

@@ -1,4 +1,5 @@
-"""The documentation is true: its Python runs, its commands parse, and nothing public is left out."""
+"""The documentation is true: its Python runs, its commands parse, and nothing public is left
+out."""
 
 import doctest
 import re
@@ -22,19 +23,25 @@ GROUPS = {"fracsim": simulate.command, "fracsim-plot": plot.command}
 
 def blocks(page: Path, language: str | None = None) -> list[str]:
     """The fenced blocks of a page, of one language or all."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    found = re.findall(
+        r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     return [text for name, text in found if language is None or name == language]
 
 
-# --- Python and TOML -------------------------------------------------------------------------------------------------
+# --- Python and TOML ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", [pytest.param("api.md", marks=pytest.mark.compiled), "kernels.md", "fractals.md"])
+@pytest.mark.parametrize(
+    "page", [pytest.param("api.md", marks=pytest.mark.compiled), "kernels.md", "fractals.md"]
+)
 def test_python_examples_run(page, tmp_path, monkeypatch):
     """All examples of a page, in one session; what a session with >>> prints is compared."""
     monkeypatch.chdir(tmp_path)
     if page == "fractals.md":
-        (tmp_path / "mine.toml").write_text(blocks(TOP / "docs" / page, "toml")[0], encoding="utf-8")
+        (tmp_path / "mine.toml").write_text(
+            blocks(TOP / "docs" / page, "toml")[0], encoding="utf-8"
+        )
     names: dict = {}
     for text in blocks(TOP / "docs" / page, "python"):
         if ">>>" not in text:
@@ -66,9 +73,14 @@ def test_the_experiment_of_the_docs_has_the_runs_it_says(tmp_path):
 
 
 def test_the_table_of_keys_is_that_of_the_code():
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$",
-                      (TOP / "docs" / "experiments.md").read_text(encoding="utf-8"), re.MULTILINE)  # fmt: skip
-    said = {key: (default, accepted, about) for key, default, accepted, about in rows if key in SETTINGS}
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$",
+        (TOP / "docs" / "experiments.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    said = {
+        key: (default, accepted, about) for key, default, accepted, about in rows if key in SETTINGS
+    }
     assert list(said) == list(SETTINGS)
     for key, setting in SETTINGS.items():
         default = getattr(fracsim.Run, key)
@@ -88,24 +100,34 @@ def test_the_table_of_shipped_experiments_counts_their_runs():
     text = (TOP / "docs" / "experiments.md").read_text(encoding="utf-8")
     for name in experiment_names():
         family, _, kind = name.partition("-")
-        row = next(line for line in text.splitlines() if line.startswith((f"| `{name}`", f"| `{family}-…`")) or
-                   f"`{family}-…`" in line.partition(" | ")[0])  # fmt: skip
+        row = next(
+            line
+            for line in text.splitlines()
+            if line.startswith((f"| `{name}`", f"| `{family}-…`"))
+            or f"`{family}-…`" in line.partition(" | ")[0]
+        )
         full, quick = len(load_experiment(name).runs), len(load_experiment(name, quick=True).runs)
         columns = [cell.strip() for cell in row.split("|")[3:5]]
         place = ("depth-width", "curves").index(kind) if "…" in row.partition(" | ")[0] else 0
-        said = [int(re.findall(r"\d+", cell.partition("(")[0].partition(":")[0])[place]) for cell in columns]
+        said = [
+            int(re.findall(r"\d+", cell.partition("(")[0].partition(":")[0])[place])
+            for cell in columns
+        ]
         assert said == [full, quick], row
 
 
-# --- commands --------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The fracsim commands in the blocks of a page, each as a list of words; without variables and pipes."""
+    """The fracsim commands in the blocks of a page, each as a list of words; without variables and
+    pipes."""
     found = []
     for block in blocks(page):
         for line in block.replace("\\\n", " ").splitlines():
-            if not re.match(r"\s*(\$ )?([A-Z_]+=\S+ )*(fracsim(-plot)? |.*&& fracsim(-plot)? )", line):
+            if not re.match(
+                r"\s*(\$ )?([A-Z_]+=\S+ )*(fracsim(-plot)? |.*&& fracsim(-plot)? )", line
+            ):
                 continue
             lexer = shlex.shlex(line.strip().removeprefix("$ "), posix=True, punctuation_chars=True)
             lexer.whitespace_split = True
@@ -123,7 +145,8 @@ def commands(page: Path) -> list[list[str]]:
 
 
 def parse(words: list[str]) -> None:
-    """Fail unless click takes every word: the command exists, its options too, their values fit. Runs nothing."""
+    """Fail unless click takes every word: the command exists, its options too, their values fit.
+    Runs nothing."""
     command: click.Command = GROUPS[words[0]]
     context, rest = click.Context(command, info_name=words[0]), words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
@@ -149,20 +172,30 @@ def test_commands_parse(page, monkeypatch):
         for place, word in enumerate(words):
             if word == "--set":
                 assert words[place + 1].partition("=")[0] in SETTINGS, line
-        name = words[3] if words[1:3] == ["show", "experiment"] else words[2] if words[1:2] == ["sweep"] else "-"
+        name = (
+            words[3]
+            if words[1:3] == ["show", "experiment"]
+            else words[2]
+            if words[1:2] == ["sweep"]
+            else "-"
+        )
         if not name.startswith("-") and not name.endswith(".toml"):
             assert name in experiment_names(), line + nearest(name, experiment_names())
 
 
 def test_commands_are_found_and_wrong_ones_are_refused():
     assert len(commands(TOP / "docs" / "commands.md")) >= 4
-    for wrong in ("fracsim sampel vicsek -o x.h5", "fracsim sample vicsek --cout 5 -o x.h5", "fracsim sample vicsek",
-                  "fracsim-plot curves --fractal-depth x -o c.pdf"):  # fmt: skip
+    for wrong in (
+        "fracsim sampel vicsek -o x.h5",
+        "fracsim sample vicsek --cout 5 -o x.h5",
+        "fracsim sample vicsek",
+        "fracsim-plot curves --fractal-depth x -o c.pdf",
+    ):
         with pytest.raises((click.ClickException, AssertionError)):
             parse(wrong.split())
 
 
-# --- nothing is left out ---------------------------------------------------------------------------------------------
+# --- nothing is left out --------------------------------------------------------------------------
 
 
 def test_every_public_name_has_its_heading_and_its_example():
@@ -195,7 +228,9 @@ def test_every_command_is_documented():
 
 def test_links_between_pages_lead_somewhere():
     for page in PAGES:
-        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        text = re.sub(
+            r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+        )
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
         for target in re.findall(r"(?<![\w/])docs/[\w-]+\.md", text):

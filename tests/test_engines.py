@@ -1,4 +1,5 @@
-"""Engines: whatever computes the slices of a sweep, the product is the same, and a lost worker costs only its slice."""
+"""Engines: whatever computes the slices of a sweep, the product is the same, and a lost worker
+costs only its slice."""
 
 import contextlib
 import functools
@@ -56,15 +57,21 @@ def same(one, path):
     return other
 
 
-# --- processes (the tests look for them in /proc) ---------------------------------------------------------------------
+# --- processes (the tests look for them in /proc) -------------------------------------------------
 
 
-in_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to find processes in")
+in_proc = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="no /proc to find processes in"
+)
 
 
 def children(pid: int = os.getpid()) -> list[int]:
     """The worker processes below a process."""
-    return [child for child, (state, parent, words) in processes().items() if parent == pid and "serve" in words]
+    return [
+        child
+        for child, (state, parent, words) in processes().items()
+        if parent == pid and "serve" in words
+    ]
 
 
 def processes() -> dict[int, tuple[str, int, str]]:
@@ -90,7 +97,10 @@ def ended(pids: list[int], seconds: float) -> bool:
 def test_processes_stop_and_go_on_with_the_bits_of_threads(tmp_path, straight, short_slices):
     path = tmp_path / "a.h5"
     stop = StopAt(0.3)
-    assert run_sweep(EXPERIMENT, path, executor="processes", threads=2, progress=stop).status == "interrupted"
+    assert (
+        run_sweep(EXPERIMENT, path, executor="processes", threads=2, progress=stop).status
+        == "interrupted"
+    )
     assert children() == []
     assert checkpoint_path(path).exists()
     said: list[str] = []
@@ -107,7 +117,14 @@ def test_a_killed_process_loses_only_its_slice(tmp_path):
     run_sweep(LONG, tmp_path / "straight.h5")
     said: list[str] = []
     kill = Once(0.2, lambda: os.kill(children()[0], signal.SIGKILL))
-    run_sweep(LONG, tmp_path / "a.h5", executor="processes", threads=2, progress=kill, announce=said.append)
+    run_sweep(
+        LONG,
+        tmp_path / "a.h5",
+        executor="processes",
+        threads=2,
+        progress=kill,
+        announce=said.append,
+    )
     assert "a worker process was killed by SIGKILL: its slice is done again" in said
     same_numbers(open_trajectory(tmp_path / "straight.h5"), open_trajectory(tmp_path / "a.h5"))
 
@@ -118,18 +135,40 @@ def test_a_slice_that_kills_every_process_ends_the_sweep(tmp_path):
         for pid in children():
             os.kill(pid, signal.SIGKILL)
 
-    with pytest.raises(RunError, match=r"a worker process was killed by SIGKILL, and so did those that did its slice"):
+    with pytest.raises(
+        RunError,
+        match=r"a worker process was killed by SIGKILL, and so did those that did its slice",
+    ):
         run_sweep(LONG, tmp_path / "a.h5", executor="processes", threads=1, progress=kill_all)
     assert open_trajectory(tmp_path / "a.h5").status == "interrupted"
 
 
 @in_proc
 def test_no_process_outlives_a_killed_sweep_and_signals_to_the_group_do_not_end_them(tmp_path):
-    words = ["sweep", "cantor5-depth-width", "--quick", "--set", "steps=10000000", "--executor", "processes"]
+    words = [
+        "sweep",
+        "cantor5-depth-width",
+        "--quick",
+        "--set",
+        "steps=10000000",
+        "--executor",
+        "processes",
+    ]
     sweep = subprocess.Popen(
-        [sys.executable, "-m", "fracsim.cli.simulate", *words, "--threads", "2", "-o", tmp_path / "a.h5"],
-        cwd=TOP, start_new_session=True, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "fracsim.cli.simulate",
+            *words,
+            "--threads",
+            "2",
+            "-o",
+            tmp_path / "a.h5",
+        ],
+        cwd=TOP,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 60
     while len(children(sweep.pid)) < 2 or not (tmp_path / "a.h5").exists():
         assert time.monotonic() < deadline
@@ -150,20 +189,24 @@ def test_a_script_needs_no_guard(tmp_path):
         "import fracsim\n"
         "from fracsim.grids import Grid\n"
         "print('once')\n"
-        "grid = Grid(fixed=dict(steps=20, record_every=10, train_points=200, test_points=100, width=3,\n"
+        "grid = Grid(fixed=dict(steps=20, record_every=10, train_points=200, test_points=100, "
+        "width=3,\n"
         "                       network_depth=1, fractal_depth=2), crossed={'seed': (0, 1)})\n"
         "made = fracsim.make_experiment(grid, name='mine')\n"
         "print(fracsim.run_sweep(made, 'a.h5', executor='processes', threads=1).status)\n",
         encoding="utf-8",
     )
     found = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(TOP)},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+        capture_output=True,
+        text=True,
+    )
     assert (found.stdout, found.stderr) == ("once\ncomplete\n", "")
 
 
-# --- executors of the caller's ---------------------------------------------------------------------------------------
+# --- executors of the caller's --------------------------------------------------------------------
 
 
 def test_any_executor_gives_the_same_bits_and_stays_open(tmp_path, straight):
@@ -202,15 +245,28 @@ def cancel(future):
     future.set_running_or_notify_cancel()
 
 
-@pytest.mark.parametrize(("turn", "sentence"), [
-    (lambda future: future.set_exception(ValueError("no luck")), r"run \d failed: ValueError: no luck"),
-    (lambda future: future.set_result(42), "Hostile gave back an object of type int, which no worker of fracsim does"),
-    (lambda future: future.set_exception(ModuleNotFoundError("No module named 'fracsim'")),
-     "a worker of Hostile cannot import all it needs: No module named 'fracsim'"),
-    (refuse, "cannot schedule new futures after shutdown"),
-    (cancel, "Hostile gave the work up"),
-])  # fmt: skip
-def test_a_hostile_executor_ends_in_a_sentence_and_loses_nothing(tmp_path, straight, short_slices, turn, sentence):
+@pytest.mark.parametrize(
+    ("turn", "sentence"),
+    [
+        (
+            lambda future: future.set_exception(ValueError("no luck")),
+            r"run \d failed: ValueError: no luck",
+        ),
+        (
+            lambda future: future.set_result(42),
+            "Hostile gave back an object of type int, which no worker of fracsim does",
+        ),
+        (
+            lambda future: future.set_exception(ModuleNotFoundError("No module named 'fracsim'")),
+            "a worker of Hostile cannot import all it needs: No module named 'fracsim'",
+        ),
+        (refuse, "cannot schedule new futures after shutdown"),
+        (cancel, "Hostile gave the work up"),
+    ],
+)
+def test_a_hostile_executor_ends_in_a_sentence_and_loses_nothing(
+    tmp_path, straight, short_slices, turn, sentence
+):
     path = tmp_path / "a.h5"
     with pytest.raises(RunError, match=sentence):
         run_sweep(EXPERIMENT, path, executor=Hostile(12, turn), threads=1)
@@ -238,7 +294,9 @@ def test_slices_that_never_come_back_are_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr("fracsim.engines.Engine.patience", 1.0)
     lost: list[Future] = []
     started = time.monotonic()
-    summary = run_sweep(EXPERIMENT, tmp_path / "a.h5", executor=Hostile(2, lost.append), threads=2, max_seconds=2.0)
+    summary = run_sweep(
+        EXPERIMENT, tmp_path / "a.h5", executor=Hostile(2, lost.append), threads=2, max_seconds=2.0
+    )
     assert summary.status == "interrupted"
     assert time.monotonic() - started < 10
     assert lost[0].cancelled()
@@ -246,7 +304,9 @@ def test_slices_that_never_come_back_are_given_up(tmp_path, monkeypatch):
 
 def test_a_worker_of_another_version_is_refused(backend):
     task = Task(EXPERIMENT.runs[:1], (None,), "cpu", False, version="0.0.9")
-    with pytest.raises(RunError, match=r"has fracsim .* and the sweep has 0\.0\.9: install the same version"):
+    with pytest.raises(
+        RunError, match=r"has fracsim .* and the sweep has 0\.0\.9: install the same version"
+    ):
         work(task)
 
 
@@ -256,11 +316,18 @@ def test_workers_that_differ_are_told_of(tmp_path, backend):
             future = super().submit(function, *args, **kwargs)
             if isinstance(done := future.result(), Done) and self.good % 2:
                 future = Future()
-                future.set_result(Done(done.slices, {**done.machine, "instruction_sets": "sse2", "device": "old, v"}))
+                future.set_result(
+                    Done(
+                        done.slices,
+                        {**done.machine, "instruction_sets": "sse2", "device": "old, v"},
+                    )
+                )
             return future
 
     said: list[str] = []
-    run_sweep(EXPERIMENT, tmp_path / "a.h5", executor=Mixed(10**6, None), threads=1, announce=said.append)
+    run_sweep(
+        EXPERIMENT, tmp_path / "a.h5", executor=Mixed(10**6, None), threads=1, announce=said.append
+    )
     (note,) = [text for text in said if "not bit-identical" in text]
     assert "on one worker and v on another; other instruction sets of the CPU" in note
     product = open_trajectory(tmp_path / "a.h5")
@@ -274,6 +341,8 @@ def test_unknown_engines_are_refused(tmp_path):
     for wrong in ("thread", "mpi", ""):
         with pytest.raises(UsageError, match="accepted: threads, processes, or dask:"):
             run_sweep(EXPERIMENT, tmp_path / "a.h5", executor=wrong)
-    found = fracsim("sweep", "cantor5-depth-width", "--executor", "proceses", "-o", tmp_path / "a.h5")
+    found = fracsim(
+        "sweep", "cantor5-depth-width", "--executor", "proceses", "-o", tmp_path / "a.h5"
+    )
     assert found.code == 2
     assert re.search("did you mean 'processes'", found.sentence)

@@ -1,4 +1,5 @@
-"""Groups of runs trained side by side: the numbers of single runs, whatever the groups and the memory."""
+"""Groups of runs trained side by side: the numbers of single runs, whatever the groups and the
+memory."""
 
 import json
 import multiprocessing
@@ -21,8 +22,10 @@ from fracsim.sweeps import run_sweep
 MIXED = small(
     "records",
     {"learning_rate": (0.01, 1000.0, 0.02), "seed": (0, 7), "curve": ("1", "4")},
-    loss="squared", optimizer="sgd", network_depth=2,
-)  # fmt: skip
+    loss="squared",
+    optimizer="sgd",
+    network_depth=2,
+)
 """One group: four data sets, and four runs that diverge."""
 
 
@@ -33,7 +36,9 @@ def device(monkeypatch):
     from fracsim.kernels import backend
 
     get_backend = backend.get_backend
-    monkeypatch.setattr(backend, "get_backend", lambda name="auto": found if name == "cuda" else get_backend(name))
+    monkeypatch.setattr(
+        backend, "get_backend", lambda name="auto": found if name == "cuda" else get_backend(name)
+    )
     workers._backend.cache_clear()
     yield found
     workers._backend.cache_clear()
@@ -55,24 +60,42 @@ def test_runs_side_by_side_have_the_numbers_of_single_ones(tmp_path, device):
     said: list[str] = []
     summary = run_sweep(MIXED, tmp_path / "b.h5", backend="cuda", announce=said.append)
     assert device.launches[0] == 12
-    assert said == ["12 runs in one launch on 1 thread (one for each launch, a group of equal networks); "
-                    "cuda: a fake device"]  # fmt: skip
+    assert said == [
+        "12 runs in one launch on 1 thread (one for each launch, a group of equal networks); "
+        "cuda: a fake device"
+    ]
     assert summary.run_status.count("diverged") == 4
     same(tmp_path / "a.h5", tmp_path / "b.h5")
     assert sum(summary.run_seconds) <= summary.seconds
 
 
 def test_stop_and_go_on_in_other_groups_and_without(tmp_path, device, short_slices):
-    experiment = small("final", {"optimizer": ("sgd", "adam"), "data": ("dataset", "stream"), "seed": (0, 1, 2, 3, 4)},
-                       steps=60, record_every=12)  # fmt: skip
+    experiment = small(
+        "final",
+        {"optimizer": ("sgd", "adam"), "data": ("dataset", "stream"), "seed": (0, 1, 2, 3, 4)},
+        steps=60,
+        record_every=12,
+    )
     run_sweep(experiment, tmp_path / "a.h5")
     path, sizes = tmp_path / "b.h5", []
-    for share, most, backend in ((0.2, 5, "cuda"), (0.4, 2, "cuda"), (0.6, 1, "cpu"), (0.8, 3, "cuda"), (1, 5, "cuda")):
+    for share, most, backend in (
+        (0.2, 5, "cuda"),
+        (0.4, 2, "cuda"),
+        (0.6, 1, "cpu"),
+        (0.8, 3, "cuda"),
+        (1, 5, "cuda"),
+    ):
         device.each = device.free * 0.8 / 2 / (most + 0.5)
         device.launches.clear()
         said: list[str] = []
-        run_sweep(experiment, path, backend=backend, threads=2, progress=StopAt(share) if share < 1 else None,
-                  announce=said.append)  # fmt: skip
+        run_sweep(
+            experiment,
+            path,
+            backend=backend,
+            threads=2,
+            progress=StopAt(share) if share < 1 else None,
+            announce=said.append,
+        )
         sizes.append(max(device.launches, default=0))
     assert sizes[:4] == [5, 2, 0, 3]
     assert open_trajectory(path).attributes["continued"] == 4
@@ -104,8 +127,14 @@ def test_the_other_backend_goes_on_and_it_is_said(tmp_path, device, short_slices
         run_sweep(experiment, path, backend=there, progress=StopAt(0.5), overwrite=True)
         said: list[str] = []
         run_sweep(experiment, path, backend=here, announce=said.append)
-        assert f"not bit-identical to a run without a stop: backend {there} there and {here} here" in said
-        assert open_trajectory(path).attributes["bit_identical"] == f"no: backend {there} there and {here} here"
+        assert (
+            f"not bit-identical to a run without a stop: backend {there} there and {here} here"
+            in said
+        )
+        assert (
+            open_trajectory(path).attributes["bit_identical"]
+            == f"no: backend {there} there and {here} here"
+        )
 
 
 def test_groups_have_what_a_launch_must_have_in_common(device):
@@ -113,14 +142,30 @@ def test_groups_have_what_a_launch_must_have_in_common(device):
         runs = small(crossed=crossed).runs
         return len(Ensembles(runs, device).groups(range(len(runs)), [0] * len(runs)))
 
-    together = {"seed": (0, 1), "learning_rate": (0.1, 0.2), "curve": ("1", "4"), "fractal": ("cantor", "vicsek"),
-                "initialisation": ("paper", "he"), "positive_margin": (0.0, 0.1)}  # fmt: skip
+    together = {
+        "seed": (0, 1),
+        "learning_rate": (0.1, 0.2),
+        "curve": ("1", "4"),
+        "fractal": ("cantor", "vicsek"),
+        "initialisation": ("paper", "he"),
+        "positive_margin": (0.0, 0.1),
+    }
     assert groups(**together) == 1
     assert groups(data=("stream",), seed=(0, 1), learning_rate=(0.1, 0.2)) == 1
-    for key, values in {"width": (3, 4), "network_depth": (1, 2), "batch_size": (10, 20), "loss": ("hinge", "squared"),
-                        "optimizer": ("sgd", "adam"), "fractal": ("cantor", "cantor1d"), "fractal_depth": (2, 3),
-                        "precision": ("float32", "float64"), "train_points": (100, 200), "test_points": (10, 20),
-                        "data": ("dataset", "stream"), "beta1": (0.8, 0.9)}.items():  # fmt: skip
+    for key, values in {
+        "width": (3, 4),
+        "network_depth": (1, 2),
+        "batch_size": (10, 20),
+        "loss": ("hinge", "squared"),
+        "optimizer": ("sgd", "adam"),
+        "fractal": ("cantor", "cantor1d"),
+        "fractal_depth": (2, 3),
+        "precision": ("float32", "float64"),
+        "train_points": (100, 200),
+        "test_points": (10, 20),
+        "data": ("dataset", "stream"),
+        "beta1": (0.8, 0.9),
+    }.items():
         assert groups(**{key: values, "seed": (0, 1)}) == 2, key
     assert groups(data=("stream",), curve=("1", "4")) == 2
     runs = small(crossed={"seed": (0, 1, 2, 3)}).runs
@@ -131,7 +176,10 @@ def test_groups_have_what_a_launch_must_have_in_common(device):
 
 def test_groups_in_flight_share_the_memory(device):
     runs = small(crossed={"seed": tuple(range(10))}, train_points=20, test_points=10).runs
-    device.each, device.free = 1e6 - (20 + 10) * 3 * 4 - 2 * 10, 1e7  # of which 8 runs may fill 80 %
+    device.each, device.free = (
+        1e6 - (20 + 10) * 3 * 4 - 2 * 10,
+        1e7,
+    )  # of which 8 runs may fill 80 %
     ensembles = Ensembles(runs, device)
     groups = ensembles.groups(range(10), [0] * 10)
     assert groups == [(0, 1, 2, 3), (4, 5, 6), (7, 8, 9)]
@@ -152,7 +200,10 @@ def test_a_full_device_gets_smaller_groups(tmp_path, device):
     device.most = 2
     said: list[str] = []
     run_sweep(experiment, tmp_path / "b.h5", backend="cuda", announce=said.append)
-    assert "a fake device has too little free memory for 5 runs at once: they go on as two groups" in said
+    assert (
+        "a fake device has too little free memory for 5 runs at once: they go on as two groups"
+        in said
+    )
     assert max(device.launches) == 2
     same(tmp_path / "a.h5", tmp_path / "b.h5")
 
@@ -160,14 +211,20 @@ def test_a_full_device_gets_smaller_groups(tmp_path, device):
 def test_a_run_that_is_too_large_ends_the_sweep_with_the_sizes(tmp_path, device):
     experiment, path = small(crossed={"seed": (0, 1)}), tmp_path / "a.h5"
     device.most, device.each, device.free = 0, 3e9, 4e9
-    with pytest.raises(RunError, match=r"run \d takes 3 GB of the memory of a fake device, of which 4 GB are free: no"):
+    with pytest.raises(
+        RunError,
+        match=r"run \d takes 3 GB of the memory of a fake device, of which 4 GB are free: no",
+    ):
         run_sweep(experiment, path, backend="cuda")
     assert open_trajectory(path).status == "interrupted"
     device.most = 5
     assert run_sweep(experiment, path, backend="cuda").status == "complete"
     path.unlink()
     device.each = 3.5e9
-    sentence = r"a network of depth 1 and width 5 with its points takes 3\.5 GB of .* 4 GB are free; .* at most 80%"
+    sentence = (
+        r"a network of depth 1 and width 5 with its points takes 3\.5 GB of .* 4 GB are "
+        r"free; .* at most 80%"
+    )
     with pytest.raises(RunError, match=sentence):
         run_sweep(experiment, path, backend="cuda")
     assert list(tmp_path.iterdir()) == []
@@ -175,12 +232,17 @@ def test_a_run_that_is_too_large_ends_the_sweep_with_the_sizes(tmp_path, device)
 
 def test_what_the_device_does_not_train_on_is_refused_before_anything_is_written(tmp_path, device):
     experiment = small(fractal="cantor1d", data="population")
-    sentence = (r"data \(--data\) is population; accepted with --backend cuda is dataset or stream, and population "
-                "with --backend cpu")  # fmt: skip
+    sentence = (
+        r"data \(--data\) is population; accepted with --backend cuda is dataset or stream, and "
+        r"population "
+        "with --backend cpu"
+    )
     with pytest.raises(UsageError, match=sentence):
         run_sweep(experiment, tmp_path / "a.h5", backend="cuda")
     assert list(tmp_path.iterdir()) == []
-    result = fracsim("train", "--data", "population", "--fractal", "cantor1d", "--backend", "cuda", "--dry-run")
+    result = fracsim(
+        "train", "--data", "population", "--fractal", "cantor1d", "--backend", "cuda", "--dry-run"
+    )
     assert result.code == 2
 
 
@@ -198,8 +260,20 @@ def test_groups_travel_to_other_processes(tmp_path, monkeypatch, executor):
 
 
 def test_the_plan_says_how_many_launches_of_how_many_runs(device):
-    words = ["sweep", "cantor5-depth-width", "--quick", "--set", "width=[5,6]", "--set", "network_depth=[1]",
-             "--set", "seed=[0,1,2]", "--backend", "cuda", "--dry-run"]  # fmt: skip
+    words = [
+        "sweep",
+        "cantor5-depth-width",
+        "--quick",
+        "--set",
+        "width=[5,6]",
+        "--set",
+        "network_depth=[1]",
+        "--set",
+        "seed=[0,1,2]",
+        "--backend",
+        "cuda",
+        "--dry-run",
+    ]
     result = fracsim(*words)
     assert (result.code, result.err) == (0, "")
     assert "launches: 2 of 3 runs; memory of the device" in result.out

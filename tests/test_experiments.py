@@ -1,4 +1,5 @@
-"""Experiments: the shipped ones, reading TOML, overriding, and a resolved form that is complete in itself."""
+"""Experiments: the shipped ones, reading TOML, overriding, and a resolved form that is complete in
+itself."""
 
 import dataclasses
 import json
@@ -40,9 +41,19 @@ def test_the_defaults_are_the_papers_protocol():
     run = Run()
     run.validate()
     assert (run.fractal, run.fractal_depth, run.curve, run.gap) == ("cantor", 5, "1", None)
-    assert (run.initialisation, run.loss, run.optimizer, run.learning_rate) == ("paper", "hinge", "adam", 0.005)
+    assert (run.initialisation, run.loss, run.optimizer, run.learning_rate) == (
+        "paper",
+        "hinge",
+        "adam",
+        0.005,
+    )
     assert (run.beta1, run.beta2, run.epsilon) == (0.9, 0.999, 1e-8)
-    assert (run.data, run.train_points, run.test_points, run.batch_size) == ("dataset", 50_000, 5_000, 100)
+    assert (run.data, run.train_points, run.test_points, run.batch_size) == (
+        "dataset",
+        50_000,
+        5_000,
+        100,
+    )
     assert (run.steps, run.record_every) == (1_000_000, 10_000)
     assert run.recorded_steps()[0] == 10_000
     assert run.recorded_steps()[-1] == 1_000_000
@@ -63,13 +74,19 @@ def test_choices_are_those_of_the_kernels():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"batch_size": 200, "train_points": 100}, "batch_size .* is 200, more than the training set.* is 100"),
+        (
+            {"batch_size": 200, "train_points": 100},
+            "batch_size .* is 200, more than the training set.* is 100",
+        ),
         ({"record_every": 300, "steps": 1000}, "record_every .* is 300; it must divide steps"),
         ({"record_every": 2000, "steps": 1000}, "must divide steps"),
         ({"initialisation": "uniform"}, "needs a bias"),
         ({"schedule": "step"}, "needs a schedule_period"),
         ({"loss": "hing"}, "loss .* is 'hing'; accepted is one of hinge, logistic, squared"),
-        ({"learning_rate": 0}, "learning_rate .--learning-rate. is 0.0; accepted is a number from 1e-30 to 1,000"),
+        (
+            {"learning_rate": 0},
+            "learning_rate .--learning-rate. is 0.0; accepted is a number from 1e-30 to 1,000",
+        ),
         ({"epsilon": 1e-46}, "epsilon .* is 1e-46; accepted is a number from 1e-30 to 1"),
         ({"network_depth": -1}, "network_depth .--depth. is -1; accepted is a whole number from 0"),
     ],
@@ -118,8 +135,13 @@ def test_the_shipped_set_is_that_of_the_readme():
 
 
 def test_the_gap_is_resolved_from_the_fractal():
-    experiment = load_experiment("cantor5-curves", overrides={"fractal": ["cantor", "vicsek"], "curve": 1})
-    assert {run.fractal: run.gap for run in experiment.runs} == {"cantor": "centre", "vicsek": "complement"}
+    experiment = load_experiment(
+        "cantor5-curves", overrides={"fractal": ["cantor", "vicsek"], "curve": 1}
+    )
+    assert {run.fractal: run.gap for run in experiment.runs} == {
+        "cantor": "centre",
+        "vicsek": "complement",
+    }
     fixed = load_experiment("cantor5-curves", overrides={"gap": "complement"})
     assert {run.gap for run in fixed.runs} == {"complement"}
 
@@ -151,7 +173,9 @@ def test_overrides_win_over_quick_and_quick_over_the_file(tmp_path):
     assert len(quick.runs) == 4
     assert {(run.fractal, run.curve) for run in full.runs} == {("cantor", "1"), ("vicsek", "4")}
     assert {(run.steps, run.seed) for run in quick.runs} == {(200, 5)}
-    mine = load_experiment(path, quick=True, overrides={"width": 7, "seed": [1, 2, 3]}, weights="none")
+    mine = load_experiment(
+        path, quick=True, overrides={"width": 7, "seed": [1, 2, 3]}, weights="none"
+    )
     assert mine.varied == ("fractal", "curve", "seed")
     assert {run.width for run in mine.runs} == {7}
     assert mine.weights == "none"
@@ -161,7 +185,10 @@ def test_overrides_win_over_quick_and_quick_over_the_file(tmp_path):
     ("text", "says"),
     [
         ("widht = 5", "unknown key 'widht' in experiment 'mine'; did you mean 'width'"),
-        ("[grid]\ndepth = [1]", "unknown key 'depth' in .grid. of experiment 'mine'; did you mean 'network_depth'"),
+        (
+            "[grid]\ndepth = [1]",
+            "unknown key 'depth' in .grid. of experiment 'mine'; did you mean 'network_depth'",
+        ),
         ("[quik]\nsteps = 5", "unknown key 'quik'.*'quick'"),
         ("[[zip]]\nwidth = [1]\nfoo = [2]", "unknown key 'foo' in ..zip.."),
         ("zip = 3", "zip"),
@@ -178,7 +205,10 @@ def test_overrides_win_over_quick_and_quick_over_the_file(tmp_path):
         ("[grid]\nseed = [0, -1]", "seed"),
         ("[quick]\nweights = 'final'", "unknown key 'weights' in .quick. of experiment 'mine'"),
         ("a = " + "[" * 5000, "mine.toml is not valid TOML: .* nested too deeply"),
-        ("width = " + "9" * 5000, "mine.toml is not valid TOML: a number in it has too many digits"),
+        (
+            "width = " + "9" * 5000,
+            "mine.toml is not valid TOML: a number in it has too many digits",
+        ),
     ],
 )
 def test_a_bad_file_is_told_in_one_sentence(tmp_path, text, says):
@@ -189,7 +219,8 @@ def test_a_bad_file_is_told_in_one_sentence(tmp_path, text, says):
 
 def test_names_and_paths_that_are_not_there(tmp_path):
     with pytest.raises(
-        UsageError, match="unknown experiment 'cantor5-depth-widht'; did you mean 'cantor5-depth-width'"
+        UsageError,
+        match="unknown experiment 'cantor5-depth-widht'; did you mean 'cantor5-depth-width'",
     ):
         load_experiment("cantor5-depth-widht")
     with pytest.raises(UsageError, match="cannot read the experiment"):
@@ -206,7 +237,9 @@ def test_names_and_paths_that_are_not_there(tmp_path):
 def test_a_resolved_experiment_needs_nothing_but_itself(tmp_path):
     fractal = written(tmp_path, TRIANGLE, "fractal.toml")
     curves = [1, [0.5, 0.6, 0.7, 0.8, 0.9, 1]]
-    experiment = load_experiment("cantor5-curves", overrides={"fractal": str(fractal), "curve": curves})
+    experiment = load_experiment(
+        "cantor5-curves", overrides={"fractal": str(fractal), "curve": curves}
+    )
     stored = experiment.to_json()
     fractal.unlink()
     again = Experiment.from_json(stored)
@@ -215,13 +248,17 @@ def test_a_resolved_experiment_needs_nothing_but_itself(tmp_path):
     assert again.runs == experiment.runs
     assert {run.fractal for run in again.runs} == {"corner-triple"}
     assert again.runs[0].load_fractal().maps == 2
-    assert set(json.loads(stored)["settings"]) | set(again.varied) == set(SETTINGS), "every key is written down"
+    assert set(json.loads(stored)["settings"]) | set(again.varied) == set(SETTINGS), (
+        "every key is written down"
+    )
     changed = again.changed({"seed": [0, 1], "width": 7})
     assert len(changed.runs) == 2 * len(again.runs)
     assert changed.runs[0].load_fractal().maps == 2
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"settings": {}}', '{"settings": 3, "grid": {}, "zip": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "null", '{"settings": {}}', '{"settings": 3, "grid": {}, "zip": []}']
+)
 def test_a_stored_experiment_that_is_none(text):
     with pytest.raises(UsageError, match="stored experiment cannot be read"):
         Experiment.from_json(text)
@@ -240,11 +277,22 @@ def test_a_stored_experiment_that_was_tampered_with():
 
 def test_the_hash_depends_on_what_is_computed_and_on_nothing_else(tmp_path):
     base = make_experiment(Grid(fixed={"width": 10}), name="a", description="one")
-    assert base.hash() == make_experiment(Grid(crossed={"width": (10,)}), name="b", description="two").hash()
-    assert base.hash() == make_experiment(Grid(fixed={"width": 10, "gap": "centre"})).hash(), "the fractal's own gap"
+    assert (
+        base.hash()
+        == make_experiment(Grid(crossed={"width": (10,)}), name="b", description="two").hash()
+    )
+    assert base.hash() == make_experiment(Grid(fixed={"width": 10, "gap": "centre"})).hash(), (
+        "the fractal's own gap"
+    )
     others = [
         make_experiment(Grid(fixed={"width": 10, key: value}))
-        for key, value in {"seed": 1, "bias": 0.1, "gap": "complement", "precision": "float64", "curve": "2"}.items()
+        for key, value in {
+            "seed": 1,
+            "bias": 0.1,
+            "gap": "complement",
+            "precision": "float64",
+            "curve": "2",
+        }.items()
     ]
     others.append(make_experiment(Grid(fixed={"width": 10}), weights="final"))
     others.append(make_experiment(Grid(crossed={"width": (10, 20)})))
@@ -286,7 +334,9 @@ def test_the_documented_table_of_keys_is_the_code():
         shown = setting.optional if default is None else f"`{default}`"
         rows.append(f"| `{key}` | {shown} | {setting.accepted} | {setting.about} |")
     page = Path(__file__).parent.parent / "docs" / "experiments.md"
-    assert "\n".join(rows) in page.read_text(encoding="utf-8"), "docs/experiments.md should hold:\n" + "\n".join(rows)
+    assert "\n".join(rows) in page.read_text(encoding="utf-8"), (
+        "docs/experiments.md should hold:\n" + "\n".join(rows)
+    )
 
 
 def test_the_documented_example_is_an_experiment(tmp_path):

@@ -1,4 +1,5 @@
-"""A disk that fails at the N-th write of a sweep: one sentence, no crash, and the sweep goes on once it works again."""
+"""A disk that fails at the N-th write of a sweep: one sentence, no crash, and the sweep goes on
+once it works again."""
 
 import errno
 import os
@@ -25,7 +26,8 @@ def experiment():
 
 
 class FailingDisk:
-    """Counts the calls that touch the disk, and lets one fail, and with ``lasting`` all that follow."""
+    """Counts the calls that touch the disk, and lets one fail, and with ``lasting`` all that
+    follow."""
 
     def __init__(self, monkeypatch, number, fail_at=None, lasting=False):
         self.count, self.fail_at, self.lasting, self.number = 0, fail_at, lasting, number
@@ -35,7 +37,9 @@ class FailingDisk:
     def wrapped(self, real):
         def call(*arguments, **keywords):
             self.count += 1
-            if self.count == self.fail_at or (self.lasting and self.fail_at and self.count > self.fail_at):
+            if self.count == self.fail_at or (
+                self.lasting and self.fail_at and self.count > self.fail_at
+            ):
                 raise OSError(self.number, os.strerror(self.number))
             return real(*arguments, **keywords)
 
@@ -51,7 +55,8 @@ def straight(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def many_checkpoints(monkeypatch):
-    """A commit and a checkpoint at every turn, so that faults meet all of them; our own files need no quarantine."""
+    """A commit and a checkpoint at every turn, so that faults meet all of them; our own files need
+    no quarantine."""
     monkeypatch.setattr("fracsim.sweeping._COMMIT_EVERY", 0.0)
     monkeypatch.setattr("fracsim.data.quarantine.inspect", lambda fd, name: None)
 
@@ -98,7 +103,9 @@ def each_write_fails(tmp_path, monkeypatch, straight, number, lasting, every):
 
 @pytest.mark.parametrize("number", list(SENTENCES))
 def test_writes_of_a_sweep_may_fail(tmp_path, monkeypatch, straight, number):
-    each_write_fails(tmp_path, monkeypatch, straight, number, lasting=number != errno.EMFILE, every=37)
+    each_write_fails(
+        tmp_path, monkeypatch, straight, number, lasting=number != errno.EMFILE, every=37
+    )
 
 
 @pytest.mark.slow
@@ -113,7 +120,9 @@ def test_a_checkpoint_that_cannot_be_made_is_told_and_the_training_goes_on(tmp_p
     import fracsim.data.checkpoint
 
     def full(*arguments):
-        raise FileError("cannot write 'a.h5.checkpoint': the disk is full; the checkpoint before it is kept")
+        raise FileError(
+            "cannot write 'a.h5.checkpoint': the disk is full; the checkpoint before it is kept"
+        )
 
     monkeypatch.setattr(fracsim.data.checkpoint, "write_checkpoint", full)
     said = []
@@ -127,6 +136,8 @@ def test_a_checkpoint_that_cannot_be_made_is_told_and_the_training_goes_on(tmp_p
             signal.raise_signal(signal.SIGTERM)
 
     said_stop = []
-    with pytest.raises(FileError, match="the checkpoint before it is kept"):  # a stop without one is an error
+    with pytest.raises(
+        FileError, match="the checkpoint before it is kept"
+    ):  # a stop without one is an error
         run_sweep(small(steps=10**9, record_every=10**8), tmp_path / "b.h5", progress=stop)
     assert open_trajectory(tmp_path / "b.h5").status == "interrupted"

@@ -1,4 +1,5 @@
-"""The order of an epoch: a bijection for every N, new for every seed and epoch, and random enough."""
+"""The order of an epoch: a bijection for every N, new for every seed and epoch, and random
+enough."""
 
 import numba
 import numpy as np
@@ -22,7 +23,9 @@ def order_of(count, seed, epoch):
     return order(count, np.uint64(seed), epoch)
 
 
-@pytest.mark.parametrize("count", [*range(1, 41), 63, 64, 65, 127, 1000, 1023, 1024, 1025, 4097, 50_000])
+@pytest.mark.parametrize(
+    "count", [*range(1, 41), 63, 64, 65, 127, 1000, 1023, 1024, 1025, 4097, 50_000]
+)
 def test_bijection(count):
     for seed, epoch in ((0, 0), (7, 3), (2**64 - 1, 10**6)):
         np.testing.assert_array_equal(np.sort(order_of(count, seed, epoch)), np.arange(count))
@@ -34,7 +37,9 @@ def test_pure_function_of_seed_and_epoch():
 
 def test_seeds_and_epochs_give_unrelated_orders():
     count = 4000
-    orders = [order_of(count, seed, epoch) for seed in (0, 1, 2**32, 2**63) for epoch in (0, 1, 500)]
+    orders = [
+        order_of(count, seed, epoch) for seed in (0, 1, 2**32, 2**63) for epoch in (0, 1, 500)
+    ]
     for i, one in enumerate(orders):
         for other in orders[:i]:
             # agreements of two random permutations: Poisson with mean 1
@@ -55,15 +60,17 @@ def cells_chi_square(first, second, bins, count, repeats):
 
 @pytest.mark.parametrize("count", [60, 1000, 50_000])
 def test_positions_and_neighbours_are_spread_evenly(count):
-    # Where a position goes, and where two neighbours in the order lie, over many epochs. The p-values are fixed, since
-    # the orders are: the thresholds say that nothing is grossly uneven.
+    # Where a position goes, and where two neighbours in the order lie, over many epochs. The
+    # p-values are fixed, since the orders are: the thresholds say that nothing is grossly uneven.
     epochs = 200_000 // count
     orders = np.array([order_of(count, 11, epoch) for epoch in range(epochs)])
     positions = np.tile(np.arange(count), epochs)
     assert cells_chi_square(positions, orders.ravel(), 10, count, orders.size) > 1e-4
     pairs = orders[:, :-1].ravel(), orders[:, 1:].ravel()
     table = np.histogram2d(*pairs, bins=10, range=[[0, count]] * 2)[0]
-    same = (count / 10) * (count / 10 - 1) / (count * (count - 1))  # both in one tenth: without replacement
+    same = (
+        (count / 10) * (count / 10 - 1) / (count * (count - 1))
+    )  # both in one tenth: without replacement
     other = (count / 10) ** 2 / (count * (count - 1))
     expected = (np.full((10, 10), other) + np.eye(10) * (same - other)) * len(pairs[0])
     assert stats.chisquare(table.ravel(), expected.ravel()).pvalue > 1e-4
@@ -77,7 +84,8 @@ def test_single_positions_are_uniform_over_epochs():
 
 
 def test_batches_of_neighbouring_indices_do_not_stay_together():
-    # the gap between neighbours of the order, modulo N, must be uniform too: a lazy bijection keeps i and i + 1 close
+    # the gap between neighbours of the order, modulo N, must be uniform too: a lazy bijection keeps
+    # i and i + 1 close
     count = 50_000
     one = order_of(count, 0, 0)
     gaps = np.diff(one) % count

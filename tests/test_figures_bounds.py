@@ -22,7 +22,9 @@ def fracsim_style():
 
 
 def study(path, *arguments):
-    simulate(["bounds", *arguments, "--fractal-depth", "4", "-q", "-o", str(path)], standalone_mode=False)
+    simulate(
+        ["bounds", *arguments, "--fractal-depth", "4", "-q", "-o", str(path)], standalone_mode=False
+    )
     return path
 
 
@@ -31,11 +33,15 @@ def points_of(axes):
 
 
 def text_of(figure):
-    return "\n".join(text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text")))
+    return "\n".join(
+        text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
+    )
 
 
 def test_bounds_and_trained_networks(tmp_path):
-    experiment = experiment_of({"network_depth": [1, 2], "width": [10, 50], "learning_rate": [0.001, 0.005]}, **SMALL)
+    experiment = experiment_of(
+        {"network_depth": [1, 2], "width": [10, 50], "learning_rate": [0.001, 0.005]}, **SMALL
+    )
     files = [write_file(tmp_path / "t.h5", experiment), study(tmp_path / "b.h5", "cantor")]
     found, runs = bounds.load(files)
     figure = bounds.draw(found, runs)
@@ -45,19 +51,25 @@ def test_bounds_and_trained_networks(tmp_path):
         error = 1 - max(made_up_record(run, step).test_accuracy for step in run.recorded_steps())
         best[run.network_depth, run.width] = min(best.get((run.network_depth, run.width), 1), error)
     assert [line.get_xydata().tolist() for line in points_of(depth)] == [
-        [[1, pytest.approx(best[1, k])], [2, pytest.approx(best[2, k])]] for k in (10, 50)]
+        [[1, pytest.approx(best[1, k])], [2, pytest.approx(best[2, k])]] for k in (10, 50)
+    ]
     assert [line.get_xydata().tolist() for line in points_of(width)] == [
-        [[10, pytest.approx(best[t, 10])], [50, pytest.approx(best[t, 50])]] for t in (1, 2)]
+        [[10, pytest.approx(best[t, 10])], [50, pytest.approx(best[t, 50])]] for t in (1, 2)
+    ]
     np.testing.assert_array_equal(least.lines[0].get_ydata(), found.arrays["least_width"])
     solid = [line for line in depth.lines if line.get_linestyle() == "-" and len(line.get_xdata())]
-    np.testing.assert_array_equal([line.get_ydata() for line in solid], found.arrays["upper_error"].T)
+    np.testing.assert_array_equal(
+        [line.get_ydata() for line in solid], found.arrays["upper_error"].T
+    )
     assert "trained: 1 − best test accuracy" in text_of(figure)
     assert "0-1 error" in text_of(figure)
     assert "Theorem 4:" not in text_of(figure)
 
 
 def test_on_the_line_the_exact_error_has_a_panel(tmp_path):
-    path = study(tmp_path / "b.h5", "cantor1d", "--curve", "6", "--width", "2,3,10", "--depth", "1:3")
+    path = study(
+        tmp_path / "b.h5", "cantor1d", "--curve", "6", "--width", "2,3,10", "--depth", "1:3"
+    )
     found, runs = bounds.load([path])
     figure = bounds.draw(found, runs)
     assert len(figure.axes) == 4
@@ -66,7 +78,11 @@ def test_on_the_line_the_exact_error_has_a_panel(tmp_path):
     np.testing.assert_array_equal(exact.get_ydata(), found.arrays["changes_least_error"])
     np.testing.assert_array_equal(lower.get_ydata(), found.arrays["changes_lower_error"])
     drawn = [line.get_ydata().tolist() for line in figure.axes[1].lines]
-    for values in (*found.arrays["lower_error"], *found.arrays["least_error"], *found.arrays["upper_error"]):
+    for values in (
+        *found.arrays["lower_error"],
+        *found.arrays["least_error"],
+        *found.arrays["upper_error"],
+    ):
         assert any(np.array_equal(values, line, equal_nan=True) for line in drawn)
     assert "trained" not in text_of(figure)
 
@@ -85,10 +101,19 @@ def test_runs_of_other_distributions_are_left_out_or_refused(tmp_path):
     assert len(points_of(figure.axes[0])) == 1
     assert runs.notes[0] == "2 of 4 runs are of another distribution and left out"
     assert runs.notes[1].endswith("left out: depth 3, width 50")
-    for i, settings in enumerate([{"curve": "4"}, {"fractal": "corners"}, {"gap": "complement"}, {"fractal_depth": 3},
-                                  {"positive_margin": 0.1}]):  # fmt: skip
+    for i, settings in enumerate(
+        [
+            {"curve": "4"},
+            {"fractal": "corners"},
+            {"gap": "complement"},
+            {"fractal_depth": 3},
+            {"positive_margin": 0.1},
+        ]
+    ):
         other = write_file(tmp_path / f"{i}.h5", experiment_of({}, **{**SMALL, **settings}))
-        with pytest.raises(UsageError, match="bounds are of cantor, n = 4, curve #1, without margins, but no"):
+        with pytest.raises(
+            UsageError, match="bounds are of cantor, n = 4, curve #1, without margins, but no"
+        ):
             bounds.draw(*bounds.load([path, other]))
 
 

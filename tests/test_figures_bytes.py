@@ -1,4 +1,5 @@
-"""The same input gives the same bytes: every figure drawn in two processes that hash differently, a second apart."""
+"""The same input gives the same bytes: every figure drawn in two processes that hash differently, a
+second apart."""
 
 import os
 import subprocess
@@ -59,13 +60,34 @@ def twice(tmp_path_factory) -> list[Path]:
     write_file(folder / "one.h5", experiment_of({}, "final", width=10, fractal_depth=3, **SMALL))
     for fractal, name in (("cantor", "bounds.h5"), ("cantor1d", "bounds1d.h5")):
         simulate(["bounds", fractal, "-q", "-o", str(folder / name)], standalone_mode=False)
-    simulate(["construct", "sierpinski", "--fractal-depth", "1", "--count", "100", "-q", "-o", str(folder / "net.h5")],
-             standalone_mode=False)
+    simulate(
+        [
+            "construct",
+            "sierpinski",
+            "--fractal-depth",
+            "1",
+            "--count",
+            "100",
+            "-q",
+            "-o",
+            str(folder / "net.h5"),
+        ],
+        standalone_mode=False,
+    )
     made_up_study(folder / "gradient.h5")
-    write_file(folder / "records.h5", experiment_of({}, "records", width=10, fractal_depth=3, **SMALL))
+    write_file(
+        folder / "records.h5", experiment_of({}, "records", width=10, fractal_depth=3, **SMALL)
+    )
     for name, words in REGIONS.items():
         source, *options = words.split()
-        arguments = ["regions", str(folder / source), *options, "-q", "-o", str(folder / f"{name}.h5")]
+        arguments = [
+            "regions",
+            str(folder / source),
+            *options,
+            "-q",
+            "-o",
+            str(folder / f"{name}.h5"),
+        ]
         simulate(arguments, standalone_mode=False)
     figures = [" ".join([name, *arguments]) for name, arguments in FIGURES.items()]
     root = Path(__file__).parent.parent

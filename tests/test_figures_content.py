@@ -23,7 +23,9 @@ def fracsim_style():
 
 
 def all_text(figure) -> str:
-    return "\n".join(text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text")))
+    return "\n".join(
+        text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
+    )
 
 
 def best_of(run) -> float:
@@ -41,22 +43,37 @@ def hollow(axes) -> list:
 
 
 def test_depth_width_takes_the_rate_with_the_best_mean_over_seeds(tmp_path):
-    experiment = experiment_of({"network_depth": [1, 2], "width": [10, 50], "learning_rate": [0.001, 0.005],
-                                "seed": [0, 1, 2]}, **SMALL)
+    experiment = experiment_of(
+        {
+            "network_depth": [1, 2],
+            "width": [10, 50],
+            "learning_rate": [0.001, 0.005],
+            "seed": [0, 1, 2],
+        },
+        **SMALL,
+    )
     runs = load_runs([write_file(tmp_path / "a.h5", experiment)])
     axes = depth_width.draw(runs).axes[0]
     expected = {}
     for run in experiment.runs:
-        expected.setdefault((run.network_depth, run.width, run.learning_rate), []).append(best_of(run))
+        expected.setdefault((run.network_depth, run.width, run.learning_rate), []).append(
+            best_of(run)
+        )
     for depth, line in zip([1, 2], filled(axes), strict=True):
         assert list(line.get_xdata()) == [10, 50]
-        means = [max(np.mean(expected[depth, width, rate]) for rate in (0.001, 0.005)) for width in (10, 50)]
+        means = [
+            max(np.mean(expected[depth, width, rate]) for rate in (0.001, 0.005))
+            for width in (10, 50)
+        ]
         assert line.get_ydata() == pytest.approx(means)
     spans = axes.collections[1].get_segments()  # the seeds of depth 1
     assert [span[:, 1].tolist() for span in spans] == [
-        pytest.approx([min(expected[1, width, 0.001]), max(expected[1, width, 0.001])]) for width in (10, 50)
+        pytest.approx([min(expected[1, width, 0.001]), max(expected[1, width, 0.001])])
+        for width in (10, 50)
     ]
-    assert any("depth 1: the best learning rate is 0.001 at width 10, 50" in note for note in runs.notes)
+    assert any(
+        "depth 1: the best learning rate is 0.001 at width 10, 50" in note for note in runs.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,14 +96,20 @@ def test_papers_points_are_drawn_on_the_papers_distribution_only(tmp_path, setti
     assert ("Malach" in all_text(figure)) == drawn
     if drawn:
         table = paper.depth_width_table()
-        assert lines[1].get_xydata().tolist() == [[width, value] for width, value in table[5].items()]
+        assert lines[1].get_xydata().tolist() == [
+            [width, value] for width, value in table[5].items()
+        ]
 
 
 def test_fractals_make_panels_and_shards_join(tmp_path):
     grid = {"network_depth": [1, 2], "width": [10, 20]}
-    files = [write_file(tmp_path / f"{name}.h5", experiment_of(grid, fractal=name, **SMALL))
-             for name in ("cantor", "vicsek")]
-    shard = write_file(tmp_path / "shard.h5", experiment_of({"width": [50]}, network_depth=1, **SMALL))
+    files = [
+        write_file(tmp_path / f"{name}.h5", experiment_of(grid, fractal=name, **SMALL))
+        for name in ("cantor", "vicsek")
+    ]
+    shard = write_file(
+        tmp_path / "shard.h5", experiment_of({"width": [50]}, network_depth=1, **SMALL)
+    )
     figure = depth_width.draw(load_runs([*files, shard]))
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["cantor, $n = 5$, curve #1", "vicsek, $n = 5$, curve #1"]
@@ -108,10 +131,19 @@ def test_training_of_one_setting_shows_levels_and_layers_with_a_band_over_seeds(
     experiment = experiment_of({"seed": [0, 1, 2]}, network_depth=2, fractal_depth=3, **SMALL)
     figure = training.draw(load_runs([write_file(tmp_path / "a.h5", experiment)]))
     loss, accuracy, levels, layers = figure.axes
-    assert [line.get_label() for line in levels.lines] == ["level 0", "level 1", "level 2", "level 3 ($+$)"]
+    assert [line.get_label() for line in levels.lines] == [
+        "level 0",
+        "level 1",
+        "level 2",
+        "level 3 ($+$)",
+    ]
     assert [line.get_label() for line in layers.lines] == ["layer 1", "layer 2", "layer 3"]
-    expected = np.array([[made_up_record(run, step).test_accuracy for step in run.recorded_steps()]
-                         for run in experiment.runs])
+    expected = np.array(
+        [
+            [made_up_record(run, step).test_accuracy for step in run.recorded_steps()]
+            for run in experiment.runs
+        ]
+    )
     assert accuracy.lines[1].get_ydata() == pytest.approx(expected.mean(0))
     assert list(accuracy.lines[1].get_xdata()) == [1000, 2000, 3000, 4000]
     band = accuracy.collections[1].get_paths()[0].vertices[:, 1]
@@ -137,7 +169,9 @@ def test_files_with_other_steps_share_an_axis(tmp_path):
     b = write_file(tmp_path / "b.h5", experiment_of({}, seed=0, steps=6000, record_every=1500))
     accuracy = training.draw(load_runs([a, b])).axes[1]
     assert [list(line.get_xdata()) for line in accuracy.lines[1::2]] == [
-        [1000, 2000, 3000, 4000], [1500, 3000, 4500, 6000]]
+        [1000, 2000, 3000, 4000],
+        [1500, 3000, 4500, 6000],
+    ]
 
 
 def test_curve_accuracy_has_the_curves_and_the_papers_figure_5(tmp_path):
@@ -148,15 +182,24 @@ def test_curve_accuracy_has_the_curves_and_the_papers_figure_5(tmp_path):
     lines = {line.get_label(): line for line in axes.lines}
     assert [text.get_text() for text in axes.get_xticklabels()] == [f"#{curve}" for curve in curves]
     # FACTS of the paper, P(3) and P(4) of curves 1..6
-    assert lines["$P(3)$"].get_ydata() == pytest.approx([0.8402, 0.7063, 0.5, 0.5423, 0.5062, 0.5], abs=1e-4)
-    assert lines["$P(4)$"].get_ydata() == pytest.approx([0.9257, 0.87, 0.7929, 0.6842, 0.5838, 0.5], abs=1e-4)
+    assert lines["$P(3)$"].get_ydata() == pytest.approx(
+        [0.8402, 0.7063, 0.5, 0.5423, 0.5062, 0.5], abs=1e-4
+    )
+    assert lines["$P(4)$"].get_ydata() == pytest.approx(
+        [0.9257, 0.87, 0.7929, 0.6842, 0.5838, 0.5], abs=1e-4
+    )
     assert lines["depth 5"].get_ydata() == pytest.approx(
-        [max(best_of(run) for run in experiment.runs if run.curve == curve) for curve in curves])
-    assert hollow(axes)[0].get_ydata() == pytest.approx([0.9924, 0.9654, 0.9096, 0.9322, 0.7566, 0.7764])
+        [max(best_of(run) for run in experiment.runs if run.curve == curve) for curve in curves]
+    )
+    assert hollow(axes)[0].get_ydata() == pytest.approx(
+        [0.9924, 0.9654, 0.9096, 0.9322, 0.7566, 0.7764]
+    )
 
 
 def test_the_wrong_figure_names_the_right_one(tmp_path):
-    curves = load_runs([write_file(tmp_path / "c.h5", experiment_of({"curve": ["1", "2"]}, **SMALL))])
+    curves = load_runs(
+        [write_file(tmp_path / "c.h5", experiment_of({"curve": ["1", "2"]}, **SMALL))]
+    )
     widths = load_runs([write_file(tmp_path / "w.h5", experiment_of({"width": [10, 20]}, **SMALL))])
     with pytest.raises(FileError, match="use curve-accuracy"):
         depth_width.draw(curves)
@@ -175,7 +218,9 @@ def test_json_and_quiet(tmp_path):
     rate = max(experiment.runs, key=best_of).learning_rate
     note = f"cantor, n = 5, curve #1, depth 5: the best learning rate is {rate} at width 100"
     assert json.loads(result.stdout) == {"output": str(output), "notes": [note]}
-    result = CliRunner().invoke(command, [*arguments, "--quiet", "--title", "A title", "--size", "5x4"])
+    result = CliRunner().invoke(
+        command, [*arguments, "--quiet", "--title", "A title", "--size", "5x4"]
+    )
     assert result.output == ""
     text = output.read_text()
     assert 'width="360pt" height="288pt"' in text

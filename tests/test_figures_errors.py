@@ -37,10 +37,14 @@ def folder(tmp_path_factory) -> Path:
     (folder / "empty.h5").write_bytes(b"")
     (folder / "foreign.h5").write_text("not ours, " * 1000)
     (folder / "truncated.h5").write_bytes(product.read_bytes()[:-2000])
-    write_samples(folder / "points.h5", np.zeros((3, 2)), np.ones(3, np.int8), np.zeros(3, np.int16), {})
+    write_samples(
+        folder / "points.h5", np.zeros((3, 2)), np.ones(3, np.int8), np.zeros(3, np.int16), {}
+    )
     write_file(folder / "started.h5", experiment_of({}, **SMALL), records=0, finish=None)
     write_file(folder / "curves.h5", experiment_of({"curve": ["1", "2"]}, **SMALL))
-    write_file(folder / "widths.h5", experiment_of({"width": [10, 20]}, **{**SMALL, "network_depth": 1}))
+    write_file(
+        folder / "widths.h5", experiment_of({"width": [10, 20]}, **{**SMALL, "network_depth": 1})
+    )
     write_file(folder / "cube.h5", experiment_of({}, "final", fractal="cantor:3", **SMALL))
     many = {"loss": ["hinge", "logistic", "squared"], "batch_size": [10, 20, 50]}
     write_file(folder / "many.h5", experiment_of(many, **SMALL))
@@ -130,12 +134,16 @@ def test_bad_output(folder, tmp_path, output, code, says):
 def test_help_is_light():
     heavy = "numpy numba h5py matplotlib.pyplot"
     code = (
-        "import sys\nfrom fracsim.cli.plot import main\nsys.argv = ['fracsim-plot', *sys.argv[1:]]\n"
-        f"try:\n    main()\nfinally:\n    print([m for m in '{heavy}'.split() if m in sys.modules], file=sys.stderr)"
+        "import sys\nfrom fracsim.cli.plot import main\nsys.argv = ['fracsim-plot', "
+        "*sys.argv[1:]]\n"
+        f"try:\n    main()\nfinally:\n    print([m for m in '{heavy}'.split() if m in "
+        f"sys.modules], file=sys.stderr)"
     )
     root = Path(__file__).parent.parent
     for arguments in ([], ["--help"], ["training", "--help"], ["fractal", "--help"]):
-        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=root)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=root
+        )
         assert done.returncode == 0
         assert done.stderr.strip() == "[]"
         assert "Usage: fracsim-plot" in done.stdout

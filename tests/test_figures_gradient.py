@@ -22,7 +22,9 @@ def figure_of(*paths):
 
 
 def all_text(figure):
-    return "\n".join(text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text")))
+    return "\n".join(
+        text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
+    )
 
 
 def test_the_median_of_each_level_is_drawn(tmp_path):
@@ -34,7 +36,9 @@ def test_the_median_of_each_level_is_drawn(tmp_path):
         np.testing.assert_array_equal(line.get_xdata(), np.arange(6))
     assert levels.get_yscale() == shares.get_xscale() == "log"
     band = levels.collections[0].get_paths()[0].vertices
-    assert band[:, 1].max() == pytest.approx(np.quantile(study.arrays["correlation_by_level"][0], 0.95))
+    assert band[:, 1].max() == pytest.approx(
+        np.quantile(study.arrays["correlation_by_level"][0], 0.95)
+    )
 
 
 def test_shares_count_the_networks_and_the_bound_is_a_line(tmp_path):
@@ -42,7 +46,9 @@ def test_shares_count_the_networks_and_the_bound_is_a_line(tmp_path):
     coarse, bound, fine = figure.axes[1].lines
     left, right = figure.axes[1].get_xlim()
     assert np.interp(0.1, coarse.get_xdata(), coarse.get_ydata()) == pytest.approx(1 / 3, abs=0.05)
-    assert fine.get_ydata()[np.searchsorted(fine.get_xdata(), left) - 1] == 0.5  # those without a gradient
+    assert (
+        fine.get_ydata()[np.searchsorted(fine.get_xdata(), left) - 1] == 0.5
+    )  # those without a gradient
     assert bound.get_xdata()[0] == 1.5
     assert left < 0.005 < 1.5 < right
     text = all_text(figure)
@@ -77,6 +83,8 @@ def test_the_command_draws_and_refuses_what_is_no_study(tmp_path):
     assert done.exit_code == 0
     assert "note: Theorem 5 says nothing" in done.stderr
     write_study(tmp_path / "net.h5", "network", {"params": np.zeros(3)}, {})
-    refused = runner.invoke(command, ["gradient", str(tmp_path / "net.h5"), "-o", str(tmp_path / "g.pdf")])
+    refused = runner.invoke(
+        command, ["gradient", str(tmp_path / "net.h5"), "-o", str(tmp_path / "g.pdf")]
+    )
     assert refused.exit_code == 1
     assert "holds a study of kind 'network', not 'gradient'" in refused.stderr

@@ -50,7 +50,9 @@ def test_the_partition_with_its_decision_boundary_and_cells(drawn):
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     near = np.abs(f(grid)) < 0.01  # wherever f is about 0, a line is not far
     assert near.any()
-    along = np.concatenate([a + np.linspace(0, 1, 30)[:, None] * (b - a) for a, b in ends.reshape(-1, 2, 2)])
+    along = np.concatenate(
+        [a + np.linspace(0, 1, 30)[:, None] * (b - a) for a, b in ends.reshape(-1, 2, 2)]
+    )
     assert max(np.linalg.norm(along - x, axis=1).min() for x in grid[near]) < 0.1
 
 
@@ -60,7 +62,9 @@ def test_f_along_a_segment(drawn):
     curve = next(line for line in figure.axes[0].lines if line.get_label() == "$f(x)$")
     places, values = curve.get_data()
     assert len(places) == measured.facts["activation_regions"] + 1
-    np.testing.assert_allclose(values, f(-1 + np.array(places)[:, None] / np.sqrt(8) * [2, 2]), atol=1e-12)
+    np.testing.assert_allclose(
+        values, f(-1 + np.array(places)[:, None] / np.sqrt(8) * [2, 2]), atol=1e-12
+    )
 
 
 def test_random_segments(drawn):
@@ -68,9 +72,9 @@ def test_random_segments(drawn):
     figure, measured = draw(Place((-1, 1, -1, 1), lines=40))
     points, rate = figure.axes[0].lines
     assert points.get_ydata().sum() == measured.facts["activation_regions"] - 40
-    assert points.get_xdata().sum() * np.diff(rate.get_ydata())[0] / np.diff(rate.get_xdata())[0] == pytest.approx(
-        measured.facts["activation_regions"] - 40
-    )
+    assert points.get_xdata().sum() * np.diff(rate.get_ydata())[0] / np.diff(rate.get_xdata())[
+        0
+    ] == pytest.approx(measured.facts["activation_regions"] - 40)
 
 
 def test_too_many_regions_to_draw(drawn, monkeypatch):

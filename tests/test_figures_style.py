@@ -61,7 +61,10 @@ def test_every_style_of_matplotlib_works(tmp_path):
 
 
 def test_unknown_style_names_the_nearest():
-    with pytest.raises(UsageError, match=r"--style.*'grayscal'; did you mean 'grayscale'"), style.styled("grayscal"):
+    with (
+        pytest.raises(UsageError, match=r"--style.*'grayscal'; did you mean 'grayscale'"),
+        style.styled("grayscal"),
+    ):
         pass
 
 
@@ -69,7 +72,10 @@ def test_unknown_style_names_the_nearest():
 def test_bad_style_file(tmp_path, text):
     path = tmp_path / "bad.mplstyle"
     path.write_text(text)
-    with pytest.raises(UsageError, match=r"bad\.mplstyle is not a matplotlib style file"), style.styled(str(path)):
+    with (
+        pytest.raises(UsageError, match=r"bad\.mplstyle is not a matplotlib style file"),
+        style.styled(str(path)),
+    ):
         pass
 
 

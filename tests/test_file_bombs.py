@@ -1,7 +1,8 @@
-"""Sealed files that lie about sizes, types and places: trajectories, samples and studies, one sentence each.
+"""Sealed files that lie about sizes, types and places: trajectories, samples and studies, one
+sentence each.
 
-`test_file_hostile.py` goes through the schema of a trajectory; here are the bombs, and the files of the other kinds.
-"""
+`test_file_hostile.py` goes through the schema of a trajectory; here are the bombs, and the files of
+the other kinds."""
 
 import json
 import resource
@@ -59,7 +60,7 @@ def replaced(name, **storage):
     return change
 
 
-# --- bombs -----------------------------------------------------------------------------------------------------------
+# --- bombs ----------------------------------------------------------------------------------------
 
 
 def sparse(root):
@@ -88,7 +89,9 @@ def references(root):
 def unknown_filter(root):
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plan.set_chunk((3, 4))
-    plan.set_filter(305, h5py.h5z.FLAG_OPTIONAL, (1, 2, 3))  # of the range for private tests: nobody has it
+    plan.set_filter(
+        305, h5py.h5z.FLAG_OPTIONAL, (1, 2, 3)
+    )  # of the range for private tests: nobody has it
     del root["test_loss"]
     space, kind = h5py.h5s.create_simple((3, 4)), h5py.h5t.IEEE_F64LE
     h5py.h5d.create(root.id, b"test_loss", kind, space, plan)
@@ -113,29 +116,65 @@ def many_objects(root):
 
 BOMBS = {
     "sparse axis": (sparse, "'step' declares more data than the file can hold"),
-    "huge level": (replaced("level", shape=(HUGE,), dtype="<i8", chunks=(9,)), "'level' declares more data"),
-    "huge run": (replaced("run", shape=(HUGE,), dtype="<i8"), "'run' declares more data than the file can hold"),
-    "compound": (replaced("seed", data=np.zeros(3, [("a", "i4"), ("b", "f8")])), "'seed' has a type that no fracsim"),
-    "many members": (replaced("seed", data=np.zeros(3, [(f"m{i}", "i1") for i in range(900)])), "'seed' has a type"),
+    "huge level": (
+        replaced("level", shape=(HUGE,), dtype="<i8", chunks=(9,)),
+        "'level' declares more data",
+    ),
+    "huge run": (
+        replaced("run", shape=(HUGE,), dtype="<i8"),
+        "'run' declares more data than the file can hold",
+    ),
+    "compound": (
+        replaced("seed", data=np.zeros(3, [("a", "i4"), ("b", "f8")])),
+        "'seed' has a type that no fracsim",
+    ),
+    "many members": (
+        replaced("seed", data=np.zeros(3, [(f"m{i}", "i1") for i in range(900)])),
+        "'seed' has a type",
+    ),
     "variable length": (nested(1), "'seed' has a type that no fracsim file has"),
     "nested types": (nested(500), "'seed' has a type that no fracsim file has"),
     "references": (references, "'seed' has a type that no fracsim file has"),
-    "truth values": (replaced("seed", data=[True, False, True]), "'seed' has a type that no fracsim file has"),
-    "array type": (replaced("seed", shape=(3,), dtype="(4,)i8"), "'seed' has shape|'seed' has a type"),
+    "truth values": (
+        replaced("seed", data=[True, False, True]),
+        "'seed' has a type that no fracsim file has",
+    ),
+    "array type": (
+        replaced("seed", shape=(3,), dtype="(4,)i8"),
+        "'seed' has shape|'seed' has a type",
+    ),
     "unknown filter": (unknown_filter, "'test_loss' is stored in an unknown way"),
     "attributes": (attribute_bomb, "too many attributes"),
     "deep groups": (deep, "'g' is not a dataset"),
     "many objects": (many_objects, "501 objects in one group"),
-    "named type": (lambda root: root.__setitem__("kind", np.dtype("<f8")), "'kind' is not a dataset"),
+    "named type": (
+        lambda root: root.__setitem__("kind", np.dtype("<f8")),
+        "'kind' is not a dataset",
+    ),
     "link in mid-path": (
-        lambda root: (root.move("weights/T1_k3_d2", "away"), linked("weights/T2_k3_d2", h5py.SoftLink("/away"))(root)),
+        lambda root: (
+            root.move("weights/T1_k3_d2", "away"),
+            linked("weights/T2_k3_d2", h5py.SoftLink("/away"))(root),
+        ),
         "'T2_k3_d2' is a soft or external link",
     ),
-    "circle": (lambda root: root["weights"].__setitem__("loop", root["weights"]), "weights group 'loop'"),
-    "steps fall": (lambda root: root["step"].write_direct(np.array([10, 30, 20, 40])), "its steps do not increase"),
-    "runs numbered": (lambda root: root["run"].write_direct(np.array([0, 1, 1])), "numbers of its runs do not"),
-    "snapshots": (lambda root: root["weights/T2_k3_d2/snapshot"].write_direct(np.array([20, 41])), "the snapshots of"),
-}  # fmt: skip
+    "circle": (
+        lambda root: root["weights"].__setitem__("loop", root["weights"]),
+        "weights group 'loop'",
+    ),
+    "steps fall": (
+        lambda root: root["step"].write_direct(np.array([10, 30, 20, 40])),
+        "its steps do not increase",
+    ),
+    "runs numbered": (
+        lambda root: root["run"].write_direct(np.array([0, 1, 1])),
+        "numbers of its runs do not",
+    ),
+    "snapshots": (
+        lambda root: root["weights/T2_k3_d2/snapshot"].write_direct(np.array([20, 41])),
+        "the snapshots of",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", BOMBS)
@@ -146,7 +185,8 @@ def test_bombs(finished, case, monkeypatch):
 
 
 def test_texts_are_counted_over_the_whole_file(finished, monkeypatch):
-    """Many texts of a file can be one and the same stored text, so a small file could fill the memory."""
+    """Many texts of a file can be one and the same stored text, so a small file could fill the
+    memory."""
     monkeypatch.setattr(safe, "_TEXT_ROOM", 5_000)
 
     def texts(root):
@@ -155,7 +195,9 @@ def test_texts_are_counted_over_the_whole_file(finished, monkeypatch):
 
     refused(files.changed(finished, texts), open_trajectory, "the texts of 'text2' are too long")
     files.finished(finished)
-    files.changed(finished, lambda root: root.attrs.update({f"text{i}": "x" * 600 for i in range(9)}))
+    files.changed(
+        finished, lambda root: root.attrs.update({f"text{i}": "x" * 600 for i in range(9)})
+    )
     refused(finished, open_trajectory, "the texts of its attributes are too long")
 
 
@@ -183,7 +225,7 @@ def test_depth_and_circles_where_nobody_looks_do_no_harm(finished):
     files.assert_records(open_trajectory(files.changed(finished, change)), [4, 4, 4])
 
 
-# --- samples and studies ---------------------------------------------------------------------------------------------
+# --- samples and studies --------------------------------------------------------------------------
 
 
 def sample_file(path):
@@ -192,7 +234,12 @@ def sample_file(path):
 
 
 def study_file(path):
-    write_study(path, "network", {"params": np.arange(5.0), "level": np.arange(3), "errors": np.zeros(3)}, {})
+    write_study(
+        path,
+        "network",
+        {"params": np.arange(5.0), "level": np.arange(3), "errors": np.zeros(3)},
+        {},
+    )
     return path
 
 
@@ -225,14 +272,26 @@ def test_other_kinds_of_files_are_trusted_no_more(tmp_path, kind):
     shape = (5, 2) if kind == "samples" else (5,)
     huge = (HUGE, *shape[1:])
     for change, sentence in [
-        (replaced(name, shape=shape, dtype="<f8", external=[(str(secret), 0, 80)]), "keeps its data in another file"),
+        (
+            replaced(name, shape=shape, dtype="<f8", external=[(str(secret), 0, 80)]),
+            "keeps its data in another file",
+        ),
         (virtual(name, shape), "keeps its data in another file"),
         (linked(name, h5py.SoftLink("/level")), f"'{name}' is a soft or external link"),
         (linked(name, h5py.ExternalLink("secret", "/x")), f"'{name}' is a soft or external link"),
-        (replaced(name, shape=huge, dtype="<f8", chunks=(1, *shape[1:])), f"'{name}' declares more data than"),
-        (replaced(name, data=np.zeros(shape, "<f4")), f"'{name}' has type float32 instead of float64"),
+        (
+            replaced(name, shape=huge, dtype="<f8", chunks=(1, *shape[1:])),
+            f"'{name}' declares more data than",
+        ),
+        (
+            replaced(name, data=np.zeros(shape, "<f4")),
+            f"'{name}' has type float32 instead of float64",
+        ),
         (replaced(name, data=np.zeros((2, 2, 2))), rf"'{name}' has shape \(2, 2, 2\)"),
-        (replaced(name, data=np.zeros(shape), compression="lzf", chunks=shape), "is stored in an unknown way"),
+        (
+            replaced(name, data=np.zeros(shape), compression="lzf", chunks=shape),
+            "is stored in an unknown way",
+        ),
         (replaced("level", data=["a", "b", "c"]), "'level' has"),
         (lambda root: (root.pop(name), root.create_group(name)), f"'{name}' is not a dataset"),
         (lambda root: root.attrs.modify("format_version", 2), "is from a newer fracsim"),

@@ -1,4 +1,5 @@
-"""Trajectories whose writer is cut off at any moment: no committed record is lost, and nothing else is seen."""
+"""Trajectories whose writer is cut off at any moment: no committed record is lost, and nothing else
+is seen."""
 
 import subprocess
 import sys
@@ -47,18 +48,23 @@ def assert_right(path, least):
     assert contents.problems == []
     assert trajectory.records_done.min() >= least
     files.assert_records(trajectory, trajectory.records_done)
-    with h5py.File(path, "r") as root:  # Trajectory.weights opens the file for each network, which would take minutes
+    with h5py.File(
+        path, "r"
+    ) as root:  # Trajectory.weights opens the file for each network, which would take minutes
         for stored in trajectory.stored_weights:
             params = root[f"weights/{stored.name}/params"][...]
             for row, (run, done) in enumerate(zip(stored.runs, stored.done, strict=True)):
                 for snapshot in range(done):
-                    np.testing.assert_array_equal(params[row, snapshot], files.params(run, snapshot))
+                    np.testing.assert_array_equal(
+                        params[row, snapshot], files.params(run, snapshot)
+                    )
     return trajectory
 
 
 @pytest.mark.parametrize("end", ["interrupted", "complete"])
 def test_every_prefix_of_the_writes_is_a_valid_file(tmp_path, monkeypatch, in_process, end):
-    """From create to finish, after each call and with each write torn in half: all committed records, nothing else."""
+    """From create to finish, after each call and with each write torn in half: all committed
+    records, nothing else."""
     path, replay = tmp_path / "run.h5", tmp_path / "replay.h5"
     log, committed = logged_run(path, monkeypatch, end)
     points, before, trajectory = 0, None, None

@@ -1,4 +1,5 @@
-"""Files cut anywhere or with flipped bits, by the hundred: refused, or read; never a traceback, a hang or a crash."""
+"""Files cut anywhere or with flipped bits, by the hundred: refused, or read; never a traceback, a
+hang or a crash."""
 
 import numpy as np
 import pytest
@@ -9,18 +10,26 @@ from fracsim.checking import check_file
 from fracsim.data import quarantine, trailer
 
 STATES = ("complete", "interrupted", "running")
-FEW_AND_MANY = [pytest.param("few", id="few"), pytest.param("many", id="many", marks=pytest.mark.slow)]
+FEW_AND_MANY = [
+    pytest.param("few", id="few"),
+    pytest.param("many", id="many", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(scope="module")
 def contents(tmp_path_factory):
     """State -> bytes of a product with three runs, three records and the weights of each."""
     folder = tmp_path_factory.mktemp("whole")
-    grid = experiment_of({"network_depth": [0, 1, 2]}, "records", width=4, steps=30, record_every=10)
+    grid = experiment_of(
+        {"network_depth": [0, 1, 2]}, "records", width=4, steps=30, record_every=10
+    )
     records = {"complete": None, "interrupted": 2, "running": 1}
     return {
         state: write_file(
-            folder / f"{state}.h5", grid, records[state], finish=None if state == "running" else state
+            folder / f"{state}.h5",
+            grid,
+            records[state],
+            finish=None if state == "running" else state,
         ).read_bytes()
         for state in STATES
     }
@@ -59,7 +68,17 @@ def test_a_file_cut_anywhere_is_refused(state, count, contents, reader, tmp_path
     content = contents[state]
     whole, places = len(content), 200 if count == "many" else 40
     near_the_end = [*range(whole - trailer.SIZE - 2, whole, 1 if count == "many" else 8)]
-    for size in [*np.linspace(0, whole - 1, places).astype(int), 7, 8, 9, 47, 48, 95, 96, *near_the_end]:
+    for size in [
+        *np.linspace(0, whole - 1, places).astype(int),
+        7,
+        8,
+        9,
+        47,
+        48,
+        95,
+        96,
+        *near_the_end,
+    ]:
         seen = look(reader, tmp_path / "run.h5", content[:size])
         assert seen.end == "refused", size
 
@@ -68,7 +87,8 @@ def test_a_file_cut_anywhere_is_refused(state, count, contents, reader, tmp_path
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("flips", [1, 12])
 def test_flipped_bits(flips, state, count, contents, reader, tmp_path, monkeypatch):
-    """A finished file with a flipped bit is refused. An unfinished one has no checksum: it is refused or read."""
+    """A finished file with a flipped bit is refused. An unfinished one has no checksum: it is
+    refused or read."""
     monkeypatch.setattr(quarantine, "_SECONDS", 5)
     content, rng = contents[state], np.random.default_rng(flips)
     ends = []

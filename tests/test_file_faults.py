@@ -1,4 +1,5 @@
-"""Disks that are full or broken and processes without file handles: a sentence, and the last good state stays."""
+"""Disks that are full or broken and processes without file handles: a sentence, and the last good
+state stays."""
 
 import errno
 import os
@@ -22,13 +23,17 @@ SENTENCES = {
 
 
 class FailingSystem:
-    """Fails at the N-th of some calls of the operating system, for that one time or from then on."""
+    """Fails at the N-th of some calls of the operating system, for that one time or from then
+    on."""
 
     def __init__(self, monkeypatch, names, code):
         self.calls, self.fails_at, self.once, self.code = 0, None, False, code
         for name in (*WRITES, *HANDLES):
             function = getattr(os, name)
-            if name in ("fsync", "fdatasync"):  # hundreds of files: waiting for the real disk proves nothing here
+            if name in (
+                "fsync",
+                "fdatasync",
+            ):  # hundreds of files: waiting for the real disk proves nothing here
                 function = lambda fd: None  # noqa: E731
             monkeypatch.setattr(os, name, self._guarded(function) if name in names else function)
 
@@ -44,13 +49,25 @@ class FailingSystem:
 
 
 def record(s):
-    return {**files.record(0, s), "test_accuracy_by_level": np.zeros(1), "gradient_norm": np.ones(1)}
+    return {
+        **files.record(0, s),
+        "test_accuracy_by_level": np.zeros(1),
+        "gradient_norm": np.ones(1),
+    }
 
 
 def write(path, committed):
-    """A short life of a file: two records, a snapshot, an end; `committed` is told of each commit."""
+    """A short life of a file: two records, a snapshot, an end; `committed` is told of each
+    commit."""
     weights = {"T0_k1_d1": WeightsGroup([0], [20], 2)}
-    plan = {"runs": {"seed": [0]}, "steps": [10, 20], "levels": 1, "layers": 1, "attributes": {}, "weights": weights}
+    plan = {
+        "runs": {"seed": [0]},
+        "steps": [10, 20],
+        "levels": 1,
+        "layers": 1,
+        "attributes": {},
+        "weights": weights,
+    }
     with TrajectoryWriter.create(path, **plan) as writer:
         committed.append(0)
         for s in range(2):
@@ -78,7 +95,8 @@ SLOW = pytest.mark.slow
     ],
 )
 def test_a_fault_at_every_call(tmp_path, monkeypatch, code, once, stride):
-    """Whatever call fails: one sentence, no file half-written, none left behind, every commit readable afterwards."""
+    """Whatever call fails: one sentence, no file half-written, none left behind, every commit
+    readable afterwards."""
     monkeypatch.setattr(safe.quarantine, "inspect", lambda fd, name: None)
     path = tmp_path / "run.h5"
     with monkeypatch.context() as patch:
@@ -105,7 +123,9 @@ def test_a_fault_at_every_call(tmp_path, monkeypatch, code, once, stride):
                 assert trajectory.variable("test_loss")[0, s] == record(s)["test_loss"]
     # What synchronises a folder may fail: some file systems cannot, and the file itself is safe.
     assert len(sentences) >= whole // stride - 4
-    assert all(sentence.startswith(f"cannot write '{path}': {SENTENCES[code]}") for sentence in sentences)
+    assert all(
+        sentence.startswith(f"cannot write '{path}': {SENTENCES[code]}") for sentence in sentences
+    )
 
 
 def test_what_fails_in_the_end_leaves_all_records(tmp_path, monkeypatch):
@@ -113,7 +133,9 @@ def test_what_fails_in_the_end_leaves_all_records(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         system = FailingSystem(patch, ["replace"], errno.ENOSPC)
         system.fails_at = 2
-        with pytest.raises(FileError, match="the disk is full; the records are safe in the unfinished file"):
+        with pytest.raises(
+            FileError, match="the disk is full; the records are safe in the unfinished file"
+        ):
             write(path, committed)
     assert committed == [0, 1, 2]
     trajectory = open_trajectory(path)

@@ -1,4 +1,5 @@
-"""Files with a right checksum and a wrong content: refused before anything is followed, allocated or believed."""
+"""Files with a right checksum and a wrong content: refused before anything is followed, allocated
+or believed."""
 
 import h5py
 import numpy as np
@@ -60,41 +61,91 @@ def weights_elsewhere(root):
 
 HUGE = 2**50
 BAD_CONTENT = {
-    "soft link": (link("test_loss", h5py.SoftLink("/train_loss")), "'test_loss' is a soft or external link"),
-    "external link": (link("test_loss", h5py.ExternalLink("o.h5", "/x")), "'test_loss' is a soft or external link"),
+    "soft link": (
+        link("test_loss", h5py.SoftLink("/train_loss")),
+        "'test_loss' is a soft or external link",
+    ),
+    "external link": (
+        link("test_loss", h5py.ExternalLink("o.h5", "/x")),
+        "'test_loss' is a soft or external link",
+    ),
     "linked column": (link("seed", h5py.SoftLink("/width")), "'seed' is a soft or external link"),
-    "linked group": (link("weights", h5py.ExternalLink("o.h5", "/x")), "'weights' is a soft or external link"),
+    "linked group": (
+        link("weights", h5py.ExternalLink("o.h5", "/x")),
+        "'weights' is a soft or external link",
+    ),
     "linked weights": (weights_elsewhere, "'params' is a soft or external link"),
     "external storage": (external, "'test_loss' keeps its data in another file"),
     "virtual dataset": (virtual, "'test_loss' keeps its data in another file"),
-    "group for dataset": (lambda root: (root.pop("test_loss"), root.create_group("test_loss")), "is not a dataset"),
+    "group for dataset": (
+        lambda root: (root.pop("test_loss"), root.create_group("test_loss")),
+        "is not a dataset",
+    ),
     "missing": (lambda root: root.pop("test_loss"), "'test_loss' is missing"),
     "no step": (lambda root: root.pop("step"), "'step' is missing"),
-    "wrong shape": (replace("test_loss", data=np.zeros((3, 5))), r"'test_loss' has shape \(3, 5\) instead of \(3, 4\)"),
-    "wrong axes": (replace("test_loss", data=np.zeros(12)), r"'test_loss' has shape \(12,\)"),
-    "wrong type": (replace("test_loss", data=np.zeros((3, 4), "f4")), "'test_loss' has type float32 instead of"),
-    "big-endian": (replace("test_loss", data=np.zeros((3, 4), ">f8")), "'test_loss' has type"),
-    "text for numbers": (replace("run_status", data=["a", "b", "c"]), "'run_status' has type object"),
-    "null space": (replace("test_loss", data=h5py.Empty("f8")), "'test_loss' has shape None"),
-    "huge axis": (replace("step", shape=(HUGE,), dtype="<i8", chunks=(1024,)), "'step' declares more data than"),
-    "huge column": (replace("seed", shape=(HUGE,), dtype="<i8", chunks=(1024,)), "'seed' has shape"),
-    "huge weights": (replace("weights/T2_k3_d2/params", shape=(1, 2, HUGE), dtype="<f4", chunks=(1, 1, 9)), "'params'"),
-    "huge chunks": (
-        replace("test_loss", shape=(3, 4), maxshape=(None, 4), dtype="<f8", chunks=(2**25, 4)), "has too large chunks",
+    "wrong shape": (
+        replace("test_loss", data=np.zeros((3, 5))),
+        r"'test_loss' has shape \(3, 5\) instead of \(3, 4\)",
     ),
-    "other filter": (replace("test_loss", data=np.zeros((3, 4)), compression="lzf"), "stored in an unknown way"),
+    "wrong axes": (replace("test_loss", data=np.zeros(12)), r"'test_loss' has shape \(12,\)"),
+    "wrong type": (
+        replace("test_loss", data=np.zeros((3, 4), "f4")),
+        "'test_loss' has type float32 instead of",
+    ),
+    "big-endian": (replace("test_loss", data=np.zeros((3, 4), ">f8")), "'test_loss' has type"),
+    "text for numbers": (
+        replace("run_status", data=["a", "b", "c"]),
+        "'run_status' has type object",
+    ),
+    "null space": (replace("test_loss", data=h5py.Empty("f8")), "'test_loss' has shape None"),
+    "huge axis": (
+        replace("step", shape=(HUGE,), dtype="<i8", chunks=(1024,)),
+        "'step' declares more data than",
+    ),
+    "huge column": (
+        replace("seed", shape=(HUGE,), dtype="<i8", chunks=(1024,)),
+        "'seed' has shape",
+    ),
+    "huge weights": (
+        replace("weights/T2_k3_d2/params", shape=(1, 2, HUGE), dtype="<f4", chunks=(1, 1, 9)),
+        "'params'",
+    ),
+    "huge chunks": (
+        replace("test_loss", shape=(3, 4), maxshape=(None, 4), dtype="<f8", chunks=(2**25, 4)),
+        "has too large chunks",
+    ),
+    "other filter": (
+        replace("test_loss", data=np.zeros((3, 4)), compression="lzf"),
+        "stored in an unknown way",
+    ),
     "compact": (lambda root: compact(root), "stored in an unknown way"),
-    "counter too high": (lambda root: root["records_done"].write_direct(np.array([4, 5, 4])), "counters are out of"),
-    "status unknown": (lambda root: root["run_status"].write_direct(np.array([2, 9, 2], "i1")), "counters are out of"),
-    "broken JSON": (lambda root: root.attrs.modify("experiment", "{"), "'experiment' is not a JSON object"),
+    "counter too high": (
+        lambda root: root["records_done"].write_direct(np.array([4, 5, 4])),
+        "counters are out of",
+    ),
+    "status unknown": (
+        lambda root: root["run_status"].write_direct(np.array([2, 9, 2], "i1")),
+        "counters are out of",
+    ),
+    "broken JSON": (
+        lambda root: root.attrs.modify("experiment", "{"),
+        "'experiment' is not a JSON object",
+    ),
     "status word": (lambda root: root.attrs.create("status", "done"), "status 'done'"),
     "weights name": (lambda root: root.create_group("weights/other"), "weights group 'other'"),
-    "weights run": (lambda root: root["weights/T1_k3_d2/run"].write_direct(np.array([0, 7])), "the runs of weights"),
-    "weights counter": (
-        lambda root: root["weights/T1_k3_d2/snapshots_done"].write_direct(np.array([9, 2])), "the counters of weights",
+    "weights run": (
+        lambda root: root["weights/T1_k3_d2/run"].write_direct(np.array([0, 7])),
+        "the runs of weights",
     ),
-    "weights type": (replace("weights/T2_k3_d2/params", data=np.zeros((1, 2, 25), "i4")), "has type int32"),
-}  # fmt: skip
+    "weights counter": (
+        lambda root: root["weights/T1_k3_d2/snapshots_done"].write_direct(np.array([9, 2])),
+        "the counters of weights",
+    ),
+    "weights type": (
+        replace("weights/T2_k3_d2/params", data=np.zeros((1, 2, 25), "i4")),
+        "has type int32",
+    ),
+}
 
 
 def compact(root):

@@ -1,4 +1,5 @@
-"""Files that are empty, cut, damaged, foreign, newer or hostile: one sentence each, never a wrong number."""
+"""Files that are empty, cut, damaged, foreign, newer or hostile: one sentence each, never a wrong
+number."""
 
 import os
 import stat
@@ -30,7 +31,7 @@ def refused(path, sentence):
         assert "\n" not in str(caught.value)
 
 
-# --- the outer shell -----------------------------------------------------------------------------------------------
+# --- the outer shell ------------------------------------------------------------------------------
 
 
 def test_missing_file_and_folder(tmp_path):
@@ -62,7 +63,8 @@ def test_empty_and_foreign_files(tmp_path):
 
 
 def test_truncated_anywhere(finished):
-    """A finished file loses its trailer first; every cut is noticed before libhdf5 opens the file or by it."""
+    """A finished file loses its trailer first; every cut is noticed before libhdf5 opens the file
+    or by it."""
     content = finished.read_bytes()
     whole = len(content)
     for size in [*range(1, 100, 9), *range(100, whole, whole // 12), *range(whole - 65, whole, 9)]:
@@ -73,7 +75,10 @@ def test_truncated_anywhere(finished):
 def test_any_flipped_bit_of_a_finished_file_is_noticed(finished):
     content = finished.read_bytes()
     rng = np.random.default_rng(0)
-    for position in [*rng.integers(8, len(content) - trailer.SIZE, 40), *range(len(content) - 48, len(content), 4)]:
+    for position in [
+        *rng.integers(8, len(content) - trailer.SIZE, 40),
+        *range(len(content) - 48, len(content), 4),
+    ]:
         damaged = bytearray(content)
         damaged[position] ^= 1 << rng.integers(8)
         finished.write_bytes(damaged)
@@ -88,7 +93,10 @@ def test_appended_bytes_are_noticed(finished):
 
 def test_newer_versions(finished):
     files.changed(finished, lambda root: root.attrs.modify("format_version", 2))
-    refused(finished, r"from a newer fracsim \(format_version 2, this one reads up to 1\): update fracsim")
+    refused(
+        finished,
+        r"from a newer fracsim \(format_version 2, this one reads up to 1\): update fracsim",
+    )
     fd = os.open(finished, os.O_RDWR)
     os.pwrite(fd, struct.pack("<Q", 2), os.fstat(fd).st_size - trailer.SIZE + 16)
     os.close(fd)
@@ -120,7 +128,7 @@ def test_a_finished_file_may_replace_the_one_that_is_read(tmp_path):
     assert open_trajectory(path).status == "complete"
 
 
-# --- quarantine ----------------------------------------------------------------------------------------------------
+# --- quarantine -----------------------------------------------------------------------------------
 
 
 def test_quarantine_tells_what_the_child_found(tmp_path):
@@ -128,7 +136,10 @@ def test_quarantine_tells_what_the_child_found(tmp_path):
     with h5py.File(path, "r+") as root:
         del root["test_loss"]
         root["test_loss"] = h5py.SoftLink("/train_loss")
-    with pytest.raises(FileError, match=r"run.h5' is not a valid fracsim file: 'test_loss' is a soft or external link"):
+    with pytest.raises(
+        FileError,
+        match=r"run.h5' is not a valid fracsim file: 'test_loss' is a soft or external link",
+    ):
         open_trajectory(path)
 
 
@@ -136,8 +147,14 @@ def test_quarantine_tells_what_the_child_found(tmp_path):
     ("deed", "sentence"),
     [
         ("import os; os.kill(os.getpid(), 11)", "reading it crashes or never ends"),
-        ("import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass", "crashes or never ends"),
-        ("raise SystemError('no such thing')", "could not be inspected: SystemError: no such thing"),
+        (
+            "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass",
+            "crashes or never ends",
+        ),
+        (
+            "raise SystemError('no such thing')",
+            "could not be inspected: SystemError: no such thing",
+        ),
     ],
     ids=["crash", "hang", "fault"],
 )
@@ -147,7 +164,8 @@ def test_what_happens_to_the_child_does_not_happen_to_us(tmp_path, monkeypatch, 
 
 
 def test_flipped_bits_of_an_unfinished_file_never_take_us_along(tmp_path):
-    """Without a checksum a wrong number cannot be noticed; a crash, a hang or a traceback must not happen."""
+    """Without a checksum a wrong number cannot be noticed; a crash, a hang or a traceback must not
+    happen."""
     path = files.unfinished(tmp_path / "run.h5")
     content = path.read_bytes()
     rng = np.random.default_rng(1)
@@ -169,7 +187,12 @@ def test_careful_file_reads_and_seeks_like_a_file(tmp_path):
     fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
     file = CarefulFile(fd)
     file.write(b"0123456789")
-    assert (file.tell(), file.seek(-3, os.SEEK_END), file.read(2), file.seek(1, os.SEEK_CUR)) == (10, 7, b"78", 10)
+    assert (file.tell(), file.seek(-3, os.SEEK_END), file.read(2), file.seek(1, os.SEEK_CUR)) == (
+        10,
+        7,
+        b"78",
+        10,
+    )
     assert file.read(4) == b""
     file.truncate(4)
     file.seek(0)

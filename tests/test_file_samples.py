@@ -19,10 +19,19 @@ X, Y, LEVEL = RNG.random((300_000, 3)), RNG.choice([-1, 1], 300_000), RNG.intege
 def test_samples_come_back(tmp_path):
     write_samples(tmp_path / "points.h5", X, Y, LEVEL, {"seed": 7, "curve": "4"})
     samples = read_samples(tmp_path / "points.h5")
-    for got, wanted, dtype in [(samples.x, X, "f8"), (samples.y, Y, "i1"), (samples.level, LEVEL, "i2")]:
+    for got, wanted, dtype in [
+        (samples.x, X, "f8"),
+        (samples.y, Y, "i1"),
+        (samples.level, LEVEL, "i2"),
+    ]:
         np.testing.assert_array_equal(got, wanted)
         assert got.dtype == dtype
-    assert samples.attributes == {"format": "fracsim-samples", "format_version": 1, "seed": 7, "curve": "4"}
+    assert samples.attributes == {
+        "format": "fracsim-samples",
+        "format_version": 1,
+        "seed": 7,
+        "curve": "4",
+    }
     assert os.listdir(tmp_path) == ["points.h5"]
 
 
@@ -42,7 +51,13 @@ def test_equal_samples_give_equal_bytes(tmp_path):
     [
         (np.zeros(3), [1, 1, 1], [0, 0, 0], {}, r"x \(N, d\), y \(N,\), level \(N,\) needed"),
         (np.zeros((3, 2)), [1, 1], [0, 0, 0], {}, r"y \(N,\)"),
-        (np.zeros((1, 2)), [1], [0], {"quick": True}, "attribute 'quick' must be text, int or float"),
+        (
+            np.zeros((1, 2)),
+            [1],
+            [0],
+            {"quick": True},
+            "attribute 'quick' must be text, int or float",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit(tmp_path, x, y, level, attributes, sentence):

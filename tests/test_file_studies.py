@@ -11,7 +11,12 @@ from fracsim.data.errors import FileError
 from fracsim.data.samples import write_samples
 from fracsim.data.studies import read_study, write_study
 
-ARRAYS = {"params": np.linspace(-1, 1, 9), "level": np.arange(4), "errors": np.zeros(4, int), "samples": np.arange(4)}
+ARRAYS = {
+    "params": np.linspace(-1, 1, 9),
+    "level": np.arange(4),
+    "errors": np.zeros(4, int),
+    "samples": np.arange(4),
+}
 
 
 def test_a_study_comes_back(tmp_path):
@@ -23,8 +28,12 @@ def test_a_study_comes_back(tmp_path):
     for name, values in ARRAYS.items():
         np.testing.assert_array_equal(study.arrays[name], values)
     assert study.attributes == {
-        "format": "fracsim-study", "format_version": 1, "study": "network", "about": "a test", "width": 3
-    }  # fmt: skip
+        "format": "fracsim-study",
+        "format_version": 1,
+        "study": "network",
+        "about": "a test",
+        "width": 3,
+    }
     assert os.listdir(tmp_path) == ["net.h5"]
 
 
@@ -37,7 +46,10 @@ def test_xarray_opens_a_study(tmp_path, engine):
     assert dict(data.sizes) == {"parameter": 9, "level": 4}
     assert data.errors.dims == ("level",)
     assert data.level.values.tolist() == [0, 1, 2, 3]
-    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in data.variables.values())
+    assert all(
+        variable.attrs["units"] and variable.attrs["long_name"]
+        for variable in data.variables.values()
+    )
 
 
 @pytest.mark.parametrize(

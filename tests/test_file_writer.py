@@ -1,4 +1,5 @@
-"""Trajectories written and read back, also while they are written; what cannot be written is told."""
+"""Trajectories written and read back, also while they are written; what cannot be written is
+told."""
 
 import os
 import time
@@ -41,7 +42,9 @@ def test_weights_come_back_with_their_shape(tmp_path):
             assert shape == (2, files.RUNS["network_depth"][run], 3)
             assert params.dtype == np.float32
             np.testing.assert_array_equal(params, files.params(run, snapshot % 2))
-    with pytest.raises(FileError, match=r"holds no snapshot 2 of the weights \(2 stored\) of run 1"):
+    with pytest.raises(
+        FileError, match=r"holds no snapshot 2 of the weights \(2 stored\) of run 1"
+    ):
         trajectory.weights(1, 2)
     with pytest.raises(ValueError, match="run 3 is not in"):
         trajectory.weights(3)
@@ -53,7 +56,10 @@ def test_weights_that_are_not_there(tmp_path):
     none = open_trajectory(files.unfinished(tmp_path / "half.h5", records=2))
     assert none.weight_steps(2).tolist() == [20]
     np.testing.assert_array_equal(none.weights(2)[1], files.params(2, 0))
-    with files.create(tmp_path / "without.h5", weights=None), pytest.raises(FileError, match="no weights of run 2"):
+    with (
+        files.create(tmp_path / "without.h5", weights=None),
+        pytest.raises(FileError, match="no weights of run 2"),
+    ):
         open_trajectory(tmp_path / "without.h5").weights(2)
 
 
@@ -71,11 +77,15 @@ def test_running_file_is_read_while_the_writer_holds_it(tmp_path):
         assert open_trajectory(tmp_path / "run.h5").note == "running, 0 of 12 records"
         files.fill(writer, 1)
         writer.write_record(2, 1, files.record(2, 1))
-        assert open_trajectory(tmp_path / "run.h5").note == "running, 3 of 12 records"  # not yet committed
+        assert (
+            open_trajectory(tmp_path / "run.h5").note == "running, 3 of 12 records"
+        )  # not yet committed
         writer.set_run_status(1, "diverged")
         writer.commit()
         trajectory = open_trajectory(tmp_path / "run.h5")
-        assert trajectory.note == "running, 4 of 9 records"  # no more are expected of the diverged run
+        assert (
+            trajectory.note == "running, 4 of 9 records"
+        )  # no more are expected of the diverged run
         assert trajectory.run_status == ("running", "diverged", "running")
         files.assert_records(trajectory, [1, 1, 2])
     assert sniff(tmp_path / "run.h5") == "trajectory"
@@ -98,7 +108,9 @@ def test_diverged_run_ends_early_in_a_complete_file(tmp_path):
             for s in (2, 3):
                 writer.write_record(run, s, files.record(run, s))
             writer.set_run_status(run, "complete")
-        with pytest.raises(ValueError, match="not a complete file: run 2 is running with 2 of 4 records"):
+        with pytest.raises(
+            ValueError, match="not a complete file: run 2 is running with 2 of 4 records"
+        ):
             writer.finish("complete")
         writer.set_run_status(2, "diverged")
         writer.finish("complete")
@@ -127,7 +139,9 @@ def test_long_experiment_and_many_runs(tmp_path):
     """HDF5 keeps small attributes in a header of 64 KiB; a resolved experiment may be longer."""
     text = '{"x": "' + "0123456789" * 30_000 + '"}'
     runs = {"fractal": [f"f{i}" for i in range(2000)], "seed": list(range(2000))}
-    with files.create(tmp_path / "run.h5", runs=runs, weights=None, attributes={"experiment": text}) as writer:
+    with files.create(
+        tmp_path / "run.h5", runs=runs, weights=None, attributes={"experiment": text}
+    ) as writer:
         writer.finish("interrupted")
     trajectory = open_trajectory(tmp_path / "run.h5")
     assert trajectory.attributes["experiment"] == text
@@ -148,8 +162,14 @@ def test_long_experiment_and_many_runs(tmp_path):
         ({"runs": {"test_loss": [1]}, "weights": None}, "cannot be called test_loss"),
         ({"attributes": {"quick": True}}, "attribute 'quick' must be text, int or float, not bool"),
         ({"attributes": {"status": "complete"}}, "the writer itself sets status"),
-        ({"weights": {"T1_k3_d2": files.WeightsGroup([0], [40], 14)}}, "does not fit 14 parameters"),
-        ({"weights": {"T1_k3_d2": files.WeightsGroup([3], [40], 13)}}, "needs snapshots and runs of this file"),
+        (
+            {"weights": {"T1_k3_d2": files.WeightsGroup([0], [40], 14)}},
+            "does not fit 14 parameters",
+        ),
+        (
+            {"weights": {"T1_k3_d2": files.WeightsGroup([3], [40], 13)}},
+            "needs snapshots and runs of this file",
+        ),
     ],
 )
 def test_plans_that_cannot_be_stored(tmp_path, changed, sentence):
@@ -162,7 +182,9 @@ def test_misuse_of_the_writer_is_told(tmp_path):
     with files.create(tmp_path / "run.h5") as writer:
         with pytest.raises(ValueError, match="record 1 given, record 0 of 4 expected"):
             writer.write_record(0, 1, files.record(0, 1))
-        with pytest.raises(ValueError, match="test_accuracy_by_level has 4 values, the file has room for 3"):
+        with pytest.raises(
+            ValueError, match="test_accuracy_by_level has 4 values, the file has room for 3"
+        ):
             writer.write_record(0, 0, {**files.record(0, 0), "test_accuracy_by_level": np.zeros(4)})
         with pytest.raises(ValueError, match="snapshot 1 given, 0 expected"):
             writer.write_weights(0, 1, files.params(0, 1))
@@ -199,7 +221,9 @@ def test_a_link_to_scratch_stays_a_link(tmp_path):
 def test_a_thousand_runs_take_about_a_second(tmp_path):
     """1,000 runs × 100 records × 6 levels; the limits are loose because test machines are busy."""
     runs = {"fractal": ["cantor"] * 1000, "seed": list(range(1000))}
-    values = {v.name: 0.5 for v in RECORDS[:5]} | {v.name: np.linspace(0, 1, 6) for v in RECORDS[5:]}
+    values = {v.name: 0.5 for v in RECORDS[:5]} | {
+        v.name: np.linspace(0, 1, 6) for v in RECORDS[5:]
+    }
     start = time.perf_counter()
     with TrajectoryWriter.create(
         tmp_path / "run.h5", runs=runs, steps=range(100), levels=6, layers=6, attributes={}

@@ -1,4 +1,5 @@
-"""What others see: xarray without arguments or warnings, plain h5py, and the promises of the documentation."""
+"""What others see: xarray without arguments or warnings, plain h5py, and the promises of the
+documentation."""
 
 import re
 from pathlib import Path
@@ -30,14 +31,18 @@ def paths(tmp_path_factory):
     with files.create(folder / "running.h5", attributes=attributes) as writer:
         files.fill(writer, 2)
     x = np.linspace(-1, 1, 2000).reshape(1000, 2)
-    write_samples(folder / "points.h5", x, np.where(x[:, 0] > 0, 1, -1), np.arange(1000) % 6, attributes)
+    write_samples(
+        folder / "points.h5", x, np.where(x[:, 0] > 0, 1, -1), np.arange(1000) % 6, attributes
+    )
     return folder
 
 
 @ENGINES
 @pytest.mark.parametrize("name", ["complete", "interrupted", "running"])
 def test_xarray_opens_a_trajectory(paths, name, engine):
-    with xarray.open_dataset(paths / f"{name}.h5", **({"engine": engine} if engine else {})) as data:
+    with xarray.open_dataset(
+        paths / f"{name}.h5", **({"engine": engine} if engine else {})
+    ) as data:
         data.load()
     assert dict(data.sizes) == {"run": 3, "step": 4, "level": 3, "layer": 3}
     for variable in (*RECORDS, *schema.PROGRESS):
@@ -60,7 +65,9 @@ def test_xarray_opens_a_trajectory(paths, name, engine):
 
 @ENGINES
 def test_xarray_opens_the_weights(paths, engine):
-    with xarray.open_dataset(paths / "complete.h5", group="weights/T1_k3_d2", engine=engine) as data:
+    with xarray.open_dataset(
+        paths / "complete.h5", group="weights/T1_k3_d2", engine=engine
+    ) as data:
         data.load()
     assert dict(data.sizes) == {"run": 2, "snapshot": 2, "parameter": 13}
     assert data.run.values.tolist() == [0, 2]
@@ -80,7 +87,10 @@ def test_xarray_opens_samples(paths, engine):
     assert (data.x.dims, data.y.dims, data.level.dims) == (("point", "dim"), ("point",), ("point",))
     assert (data.x.dtype, data.y.dtype, data.level.dtype) == (np.float64, np.int8, np.int16)
     assert data.level.values.tolist() == [j % 6 for j in range(1000)]
-    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in data.variables.values())
+    assert all(
+        variable.attrs["units"] and variable.attrs["long_name"]
+        for variable in data.variables.values()
+    )
 
 
 @pytest.mark.parametrize("name", ["complete", "interrupted", "running", "points"])
@@ -96,7 +106,12 @@ def test_every_axis_of_every_dataset_has_a_scale(paths, name):
 def test_finished_files_are_compressed_and_running_ones_are_not(paths):
     with h5py.File(paths / "complete.h5") as root:
         for data in (root["test_accuracy_by_level"], root["weights/T2_k3_d2/params"]):
-            assert (data.compression, data.compression_opts, data.shuffle, data.fletcher32) == ("gzip", 1, True, True)
+            assert (data.compression, data.compression_opts, data.shuffle, data.fletcher32) == (
+                "gzip",
+                1,
+                True,
+                True,
+            )
     with h5py.File(paths / "running.h5") as root:
         for variable in RECORDS:
             data = root[variable.name]
@@ -109,7 +124,13 @@ def test_the_documentation_names_everything():
     """docs/file-format.md lists every variable, dimension, column and state under its name."""
     text = (Path(__file__).parent.parent / "docs" / "file-format.md").read_text()
     named = set(re.findall(r"`([A-Za-z_0-9]+)`", text))
-    variables = (*schema.DIMENSIONS.values(), *RECORDS, *schema.PROGRESS, *schema.WEIGHTS, *schema.SAMPLES)
+    variables = (
+        *schema.DIMENSIONS.values(),
+        *RECORDS,
+        *schema.PROGRESS,
+        *schema.WEIGHTS,
+        *schema.SAMPLES,
+    )
     expected = {v.name for v in variables}.union(
         schema.BARE_DIMENSIONS, schema.COLUMNS, schema.RUN_STATUS, schema.FILE_STATUS
     )

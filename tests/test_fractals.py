@@ -32,20 +32,30 @@ def one_map(matrix, offset, **more):
 def squares(*placed, half=0.25):
     """Maps to squares of half side ``half``: (x, y) or (x, y, degrees)."""
     matrices = [half * rotation(place[2] if len(place) > 2 else 0) for place in placed]
-    return Fractal("squares", np.array(matrices), np.array([place[:2] for place in placed], dtype=float))
+    return Fractal(
+        "squares", np.array(matrices), np.array([place[:2] for place in placed], dtype=float)
+    )
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped(name):
     f = load_fractal(name)
     r, d, base, gap, touching, share = SHIPPED[name]
-    assert (f.name, f.maps, f.dimension, f.base, f.gap, f.touching) == (name, r, d, base, gap, touching)
+    assert (f.name, f.maps, f.dimension, f.base, f.gap, f.touching) == (
+        name,
+        r,
+        d,
+        base,
+        gap,
+        touching,
+    )
     assert f.gap_share == pytest.approx(share, abs=1e-12)
     assert f.description
 
 
 def test_maps_of_the_paper():
-    """Offsets of the authors' samplers, and the orientation-reversing map of the paper's section 4."""
+    """Offsets of the authors' samplers, and the orientation-reversing map of the paper's section
+    4."""
     third = 1 / 3
     cantor1d = load_fractal("cantor1d")
     assert cantor1d.matrices.ravel().tolist() == [-third, third]
@@ -57,7 +67,13 @@ def test_maps_of_the_paper():
     assert sets["sierpinski"] == {(0, 0.5), (-0.5, -0.5), (0.5, -0.5)}
     assert sets["pentaflake"] == {(-two, 0), (two, 0), (0, two), (-third, -two), (third, -two)}
     assert sets["corners"] == {(-0.75, -0.75), (-0.75, 0.75), (0.75, -0.75), (0.75, 0.75)}
-    scales = {"cantor": third, "vicsek": third, "pentaflake": third, "sierpinski": 0.5, "corners": 0.25}
+    scales = {
+        "cantor": third,
+        "vicsek": third,
+        "pentaflake": third,
+        "sierpinski": 0.5,
+        "corners": 0.25,
+    }
     for name, scale in scales.items():
         assert (load_fractal(name).matrices == scale * np.eye(2)).all()
 
@@ -182,7 +198,11 @@ def test_a_file_without_maps(tmp_path):
     [
         ([[0.5, 0], [0, 0]], [0, 0], "map 1: the matrix is singular"),
         ([[0.2, 0.1], [0.4, 0.2]], [0, 0], "singular"),
-        ([[0.5, 0.9], [0, 0.5]], [0, 0], r"spectral norm 1\.\d+; a contractive map"),  # eigenvalues 1/2
+        (
+            [[0.5, 0.9], [0, 0.5]],
+            [0, 0],
+            r"spectral norm 1\.\d+; a contractive map",
+        ),  # eigenvalues 1/2
         ([[1, 0], [0, 1]], [0, 0], "contractive"),
         ([[-1.5]], [0], "contractive"),
         ([[0.5, 0], [0, 0.5]], [0.6, 0], "sticks out of the base"),
@@ -199,7 +219,9 @@ def test_maps_that_are_refused(matrix, offset, sentence):
 
 
 def test_the_image_may_reach_the_border():
-    assert one_map(rotation(45) / np.sqrt(2), [0, 0]).maps == 1  # the corners touch the base's sides
+    assert (
+        one_map(rotation(45) / np.sqrt(2), [0, 0]).maps == 1
+    )  # the corners touch the base's sides
     assert one_map([[-0.5]], [0.5], base="[0,1]").maps == 1
     with pytest.raises(UsageError, match=re.escape("[0,1]^1 sticks out")):
         one_map([[-0.5]], [0.4], base="[0,1]")
@@ -219,11 +241,18 @@ PLACED = [  # (what, overlaps, touches, the second square)
     ("its corner 1e-10 off", False, False, (SQUARE + DIAMOND + 1e-10, 0.1, 45)),
     ("boxes overlap, the turned square does not", False, False, (0.46, 0.46, 45)),
     ("turned square overlaps", True, None, (0.4, 0.4, 45)),
-    ("turned square's side on the corner", False, True, (0.25 + 0.25 / np.sqrt(2), 0.25 + 0.25 / np.sqrt(2), 45)),
+    (
+        "turned square's side on the corner",
+        False,
+        True,
+        (0.25 + 0.25 / np.sqrt(2), 0.25 + 0.25 / np.sqrt(2), 45),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("overlaps", "touches", "second"), [p[1:] for p in PLACED], ids=[p[0] for p in PLACED])
+@pytest.mark.parametrize(
+    ("overlaps", "touches", "second"), [p[1:] for p in PLACED], ids=[p[0] for p in PLACED]
+)
 def test_overlap_and_touch(overlaps, touches, second):
     if overlaps:
         with pytest.raises(UsageError, match=r"maps 1 and 2 overlap \(by .*they may only touch"):
@@ -240,7 +269,8 @@ def test_one_image_inside_another_overlaps():
 
 @pytest.mark.parametrize("d", [1, 2, 3, 5])
 def test_penetration_against_a_library(d):
-    """The diameter of the largest common ball, 40 random pairs in each dimension, against scipy's linear program."""
+    """The diameter of the largest common ball, 40 random pairs in each dimension, against scipy's
+    linear program."""
     rng = np.random.default_rng(d)
     signs = set()
     for _ in range(40):
@@ -263,7 +293,9 @@ def test_penetration_is_exact_enough(d):
     turn = np.linalg.qr(np.random.default_rng(d).normal(size=(d, d)))[0]
     for moved in (1e-9, 1e-11, 3e-12, 0.0, -3e-12, -1e-11, -1e-9):
         centres = np.array([np.zeros(d), (0.5 - moved) * turn[:, 0]])
-        assert penetration(np.array([0.25 * turn] * 2), centres) == pytest.approx(moved, abs=OVERLAP / 10)
+        assert penetration(np.array([0.25 * turn] * 2), centres) == pytest.approx(
+            moved, abs=OVERLAP / 10
+        )
 
 
 def test_many_upright_images_need_no_linear_program():

@@ -1,4 +1,5 @@
-"""On an NVIDIA card, at real sizes: the same levels, labels and points as the CPU, and training within a tolerance.
+"""On an NVIDIA card, at real sizes: the same levels, labels and points as the CPU, and training
+within a tolerance.
 
     python -m pytest -m gpu
 
@@ -41,13 +42,21 @@ def card():
 
 def drawn(run, backend, count, purpose=SAMPLE):
     distribution = run.distribution()
-    return backend.sample(distribution.fractal.geometry(), distribution.law(), run.seed, purpose, 0, count)
+    return backend.sample(
+        distribution.fractal.geometry(), distribution.law(), run.seed, purpose, 0, count
+    )
 
 
 @pytest.mark.parametrize("fractal", FRACTALS)
 @pytest.mark.parametrize("margins", [(0.0, 0.0), (0.1, 0.05)])
 def test_a_million_points_are_the_same(card, backend, fractal, margins):
-    run = Run(fractal=fractal, fractal_depth=4, curve="1", positive_margin=margins[0], negative_margin=margins[1])
+    run = Run(
+        fractal=fractal,
+        fractal_depth=4,
+        curve="1",
+        positive_margin=margins[0],
+        negative_margin=margins[1],
+    )
     x, y, level = drawn(run, backend, 10**6)
     found = drawn(run, card, 10**6)
     assert np.abs(found[0] - x).max() <= ONE_ULP
@@ -59,7 +68,8 @@ def test_a_million_points_are_the_same(card, backend, fractal, margins):
 
 @pytest.mark.parametrize("width", [10, 50, 100, 200, 400])
 def test_all_verbs_agree(card, backend, width):
-    """Widths of one and of several blocks per run, and of more shared memory than a kernel has unasked."""
+    """Widths of one and of several blocks per run, and of more shared memory than a kernel has
+    unasked."""
     rows = list(agreements(card, backend, USUAL._replace(width=width)))
     assert [row for row in rows if not row.passed] == []
 
@@ -80,13 +90,22 @@ def trained(backend, shape, rule, seeds, source, steps):
     rates = np.full(len(seeds), 1e-3)
     for start in range(0, steps, 25):
         backend.train(
-            shape, rule, rates, np.array(seeds, np.uint64), state, placed, which, start, min(start + 25, steps)
+            shape,
+            rule,
+            rates,
+            np.array(seeds, np.uint64),
+            state,
+            placed,
+            which,
+            start,
+            min(start + 25, steps),
         )
     return backend.fetch(state).params
 
 
 @pytest.mark.parametrize(
-    ("loss", "optimizer", "kind"), list(itertools.product(LOSSES, OPTIMIZERS, ("dataset", "stream")))
+    ("loss", "optimizer", "kind"),
+    list(itertools.product(LOSSES, OPTIMIZERS, ("dataset", "stream"))),
 )
 def test_fifty_steps_stay_together(card, backend, loss, optimizer, kind):
     shape, rule = Shape(2, 5, 50), Rule(LOSSES.index(loss), OPTIMIZERS.index(optimizer), 0, 100)
@@ -112,7 +131,11 @@ def test_too_large_an_array_is_refused_with_the_sizes(card):
     _, total = target.memory()
     with pytest.raises(OutOfDeviceMemory, match=r"GiB more are needed, .* GiB of .* GiB are free"):
         target.new_on_card((2 * total,), np.uint8, stream)
-    assert target.to_host(target.to_card(np.arange(3), stream), stream).tolist() == [0, 1, 2]  # it works on
+    assert target.to_host(target.to_card(np.arange(3), stream), stream).tolist() == [
+        0,
+        1,
+        2,
+    ]  # it works on
 
 
 @pytest.mark.parametrize("first", ["cpu", "cuda"])
@@ -127,5 +150,7 @@ def test_what_one_backend_began_the_other_ends(card, tmp_path, first):
     assert any("not bit-identical" in sentence for sentence in said)
     straight = tmp_path / "straight.h5"
     fracsim.run_sweep(experiment, straight, backend="cpu")
-    found, wanted = (fracsim.open_trajectory(each).variable("test_loss") for each in (path, straight))
+    found, wanted = (
+        fracsim.open_trajectory(each).variable("test_loss") for each in (path, straight)
+    )
     np.testing.assert_allclose(found, wanted, rtol=1e-3)

@@ -1,4 +1,5 @@
-"""The benchmark of the card (benchmarks/gpu.py): its formulas, its tables, and a rehearsal without a card."""
+"""The benchmark of the card (benchmarks/gpu.py): its formulas, its tables, and a rehearsal without
+a card."""
 
 import json
 import os
@@ -23,7 +24,10 @@ from fracsim.kernels.network import Shape, parameter_count  # noqa: E402
 
 def cell(width=100, runs=132, **microseconds):
     """A cell in which the contenders took so long for a step of all runs."""
-    found = {name: {"loss": 0.8, "microseconds": [time, 9 * time, time]} for name, time in microseconds.items()}
+    found = {
+        name: {"loss": 0.8, "microseconds": [time, 9 * time, time]}
+        for name, time in microseconds.items()
+    }
     return {"width": width, "runs": runs, **found}
 
 
@@ -58,20 +62,31 @@ def test_speeds_ratios_and_shares_of_a_cell():
     assert gpu_report.line(list(texts.values()))
 
 
-@pytest.mark.parametrize(("width", "runs", "speed", "share"), [
-    (100, 132, 5.0, None), (10, 528, 5.0, None), (200, 132, 2.0, 0.4), (400, 528, 2.0, 0.4), (400, 16, None, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("width", "runs", "speed", "share"),
+    [
+        (100, 132, 5.0, None),
+        (10, 528, 5.0, None),
+        (200, 132, 2.0, 0.4),
+        (400, 528, 2.0, 0.4),
+        (400, 16, None, None),
+    ],
+)
 def test_targets(width, runs, speed, share):
     assert gpu_report.speed_target(width, runs) == speed
     assert gpu_report.share_target(width, runs) == share
 
 
 def test_missing_numbers_are_explained_and_other_losses_told():
-    made_up = cell(fracsim=100.0) | {"jax": {"failed": "ImportError: no jax"}, "torch": {"skipped": "too large"}}
+    made_up = cell(fracsim=100.0) | {
+        "jax": {"failed": "ImportError: no jax"},
+        "torch": {"skipped": "too large"},
+    }
     assert gpu_report.columns(made_up, 1e12)[3:7] == ["failed", "-", "skipped", "-"]
     assert gpu_report.notes_of(made_up) == [
-        "width 100, R = 132: jax failed: ImportError: no jax", "width 100, R = 132: torch skipped: too large"
-    ]  # fmt: skip
+        "width 100, R = 132: jax failed: ImportError: no jax",
+        "width 100, R = 132: torch skipped: too large",
+    ]
     apart = cell(fracsim=1.0, jax=1.0)
     assert gpu_report.notes_of(apart) == []
     apart["jax"]["loss"] = 0.9
@@ -85,11 +100,19 @@ def test_the_slowest_network_decides_the_grid():
 
 
 def test_a_block_with_too_many_registers_is_told():
-    kernels = {"train_on_dataset": {"sm_90": {"registers": 190, "PTX instructions": 1, "f64": 0, "spill_stores": 0}}}
-    sizes = {width: {"blocks": 1, "threads": threads, "shared": 1, "resident": True}
-             for width, threads in ((50, 352), (100, 320))}  # fmt: skip
+    kernels = {
+        "train_on_dataset": {
+            "sm_90": {"registers": 190, "PTX instructions": 1, "f64": 0, "spill_stores": 0}
+        }
+    }
+    sizes = {
+        width: {"blocks": 1, "threads": threads, "shared": 1, "resident": True}
+        for width, threads in ((50, 352), (100, 320))
+    }
     warnings = gpu_report.too_large({"kernels": kernels, "plans": {"sm_90": sizes}, "points": {}})
-    assert [warning.split()[:2] for warning in warnings] == [["Width", "50"]]  # 192 · 352 > 65,536 ≥ 192 · 320
+    assert [warning.split()[:2] for warning in warnings] == [
+        ["Width", "50"]
+    ]  # 192 · 352 > 65,536 ≥ 192 · 320
 
 
 def test_machine_instructions_are_counted():
@@ -107,7 +130,9 @@ def test_cells_larger_than_the_card_and_late_ones_are_skipped():
     race = object.__new__(gpu_race.Race)
     race.processes, race.ways, race.points = {"fracsim": None}, {}, 50_000
     race.memory, race.deadline = 2**30, float("inf")
-    assert "GiB are needed, the card has 1.0" in race.cell(400, 528, tf32=False)["fracsim"]["skipped"]
+    assert (
+        "GiB are needed, the card has 1.0" in race.cell(400, 528, tf32=False)["fracsim"]["skipped"]
+    )
     race.deadline = 0.0
     assert race.cell(10, 1, tf32=False)["fracsim"]["skipped"] == "out of time (--minutes)"
 
@@ -127,8 +152,12 @@ def test_without_a_card_it_says_what_is_missing(monkeypatch):
     with pytest.raises(SystemExit, match="NUMBA_ENABLE_CUDASIM is set"):
         gpu.backend_here(False)
     monkeypatch.setattr(working, "simulator_is_on", lambda: False)
-    monkeypatch.setattr(working, "missing", lambda: working.Lack("no NVIDIA driver was found", "install it"))
-    with pytest.raises(SystemExit, match=r"^backend 'cuda': no NVIDIA driver was found; install it, .*--static"):
+    monkeypatch.setattr(
+        working, "missing", lambda: working.Lack("no NVIDIA driver was found", "install it")
+    )
+    with pytest.raises(
+        SystemExit, match=r"^backend 'cuda': no NVIDIA driver was found; install it, .*--static"
+    ):
         gpu.backend_here(False)
 
 
@@ -139,8 +168,11 @@ def test_a_rehearsal_goes_through_all_of_it(tmp_path):
     top = BENCHMARKS.parents[1]
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / "gpu.py"), *options],
-        cwd=top, env=os.environ | {"PYTHONPATH": str(top)}, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=top,
+        env=os.environ | {"PYTHONPATH": str(top)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found = json.loads(out.read_text())
     assert found["agreement"] == "all of 8 comparisons"

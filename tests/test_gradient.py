@@ -1,4 +1,5 @@
-"""Forward and gradient of the CPU backend against central differences and the reference, in float64 and float32."""
+"""Forward and gradient of the CPU backend against central differences and the reference, in float64
+and float32."""
 
 import numpy as np
 import pytest
@@ -17,7 +18,12 @@ def gradient_of(backend, shape, loss, params, x, y):
     """(dparams (Q,), loss) of one run on one set."""
     dtype = params.dtype
     dparams, value = backend.gradient(
-        shape, LOSSES.index(loss), params[None], x[None].astype(dtype), y[None].astype(dtype), np.zeros(1, np.int64)
+        shape,
+        LOSSES.index(loss),
+        params[None],
+        x[None].astype(dtype),
+        y[None].astype(dtype),
+        np.zeros(1, np.int64),
     )
     assert dparams.shape == (1, len(params))
     assert dparams.dtype == dtype
@@ -27,7 +33,9 @@ def gradient_of(backend, shape, loss, params, x, y):
 def test_parameter_count_matches_the_layers_and_the_formula():
     for shape in CASES:
         d, depth, k = shape
-        assert parameter_count(shape) == sum((n_in + 1) * n_out for n_in, n_out in layer_sizes(shape))
+        assert parameter_count(shape) == sum(
+            (n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)
+        )
         if depth > 0:  # FACTS 3
             assert parameter_count(shape) == d * k + k + (depth - 1) * (k * k + k) + k + 1
     assert parameter_count(Shape(2, 0, 5)) == 3
@@ -42,12 +50,16 @@ def test_every_parameter_matches_central_differences(backend, generator, shape, 
     dparams, value = gradient_of(backend, shape, loss, params, x, y)
     slow = reference.central_differences(shape, loss, params, x, y)
     np.testing.assert_allclose(dparams, slow, rtol=1e-6, atol=2e-9)
-    np.testing.assert_allclose(value, reference.losses(loss, reference.forward(shape, params, x), y).mean(), rtol=1e-12)
+    np.testing.assert_allclose(
+        value, reference.losses(loss, reference.forward(shape, params, x), y).mean(), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("points", [1, 2, 130, 1031])
-def test_gradient_matches_backpropagation_for_any_number_of_points(backend, generator, points, loss):
+def test_gradient_matches_backpropagation_for_any_number_of_points(
+    backend, generator, points, loss
+):
     shape = Shape(2, 3, 33)
     params = random_parameters(generator, shape)[0]
     x, y = generator.uniform(-1, 1, (points, 2)), labels_for(generator, points)
@@ -58,16 +70,24 @@ def test_gradient_matches_backpropagation_for_any_number_of_points(backend, gene
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("shape", [Shape(3, 0, 1), Shape(1, 1, 1), Shape(3, 2, 17), Shape(2, 4, 70)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [Shape(3, 0, 1), Shape(1, 1, 1), Shape(3, 2, 17), Shape(2, 4, 70)], ids=str
+)
 def test_every_width_gives_the_reference(backend, generator, shape, dtype):
     params = random_parameters(generator, shape)[0]
     x, y = away_from_kinks(generator, shape, params, 37)
-    tolerance = {"rtol": 1e-10, "atol": 1e-13} if dtype == np.float64 else {"rtol": 1e-3, "atol": 1e-5}
-    f = backend.forward(shape, params[None].astype(dtype), x[None].astype(dtype), np.zeros(1, np.int64))
+    tolerance = (
+        {"rtol": 1e-10, "atol": 1e-13} if dtype == np.float64 else {"rtol": 1e-3, "atol": 1e-5}
+    )
+    f = backend.forward(
+        shape, params[None].astype(dtype), x[None].astype(dtype), np.zeros(1, np.int64)
+    )
     np.testing.assert_allclose(f[0], reference.forward(shape, params, x), **tolerance)
     for loss in LOSSES:
         dparams, _ = gradient_of(backend, shape, loss, params.astype(dtype), x, y)
-        np.testing.assert_allclose(dparams, reference.gradient(shape, loss, params, x, y)[0], **tolerance)
+        np.testing.assert_allclose(
+            dparams, reference.gradient(shape, loss, params, x, y)[0], **tolerance
+        )
 
 
 def test_an_ensemble_uses_each_runs_own_parameters_and_set(backend, generator):
@@ -79,11 +99,15 @@ def test_an_ensemble_uses_each_runs_own_parameters_and_set(backend, generator):
     assert f.shape == (4, 50)
     for run, chosen in enumerate(sets_of_runs):
         slow, slow_value = reference.gradient(shape, "logistic", params[run], x[chosen], y[chosen])
-        np.testing.assert_allclose(f[run], reference.forward(shape, params[run], x[chosen]), rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(
+            f[run], reference.forward(shape, params[run], x[chosen]), rtol=1e-11, atol=1e-13
+        )
         np.testing.assert_allclose(dparams[run], slow, rtol=1e-10, atol=1e-13)
         np.testing.assert_allclose(value[run], slow_value, rtol=1e-12)
         one = slice(run, run + 1)
-        alone = backend.gradient(shape, LOSSES.index("logistic"), params[one], x, y, sets_of_runs[one])
+        alone = backend.gradient(
+            shape, LOSSES.index("logistic"), params[one], x, y, sets_of_runs[one]
+        )
         np.testing.assert_array_equal(alone[0][0], dparams[run])
 
 
@@ -108,6 +132,8 @@ def test_hinge_has_derivative_zero_at_its_kink(backend, label, expected):
 def test_logistic_neither_overflows_nor_loses_small_losses(backend):
     for x, expected in ((800.0, 0.0), (-800.0, 800.0), (40.0, np.exp(-40))):
         params, y = np.array([1.0, 0.0]), np.ones(1)
-        dparams, value = gradient_of(backend, Shape(1, 0, 1), "logistic", params, np.array([[x]]), y)
+        dparams, value = gradient_of(
+            backend, Shape(1, 0, 1), "logistic", params, np.array([[x]]), y
+        )
         assert np.isfinite(dparams).all()
         np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-300)

@@ -46,7 +46,11 @@ def test_axes(key, axis, values):
         ("width", {"start": 1, "stop": 5, "num": 1}, "from 2"),
         ("width", {"start": 1, "stop": 5, "num": 2.5}, "'num' .* is 2.5"),
         ("width", {"start": 1, "stop": 5, "num": 1e300}, "'num' .* is 1e.300"),
-        ("width", {"start": 1, "stop": 5, "num": 3, "log": 3}, "'log' .* is 3; accepted is true or false"),
+        (
+            "width",
+            {"start": 1, "stop": 5, "num": 3, "log": 3},
+            "'log' .* is 3; accepted is true or false",
+        ),
         ("width", {"start": 1, "stop": 5, "step": 1e-320}, "about inf values"),
         ("width", {"start": 1, "stop": 1e300}, "about 1e.300 values"),
         ("width", {"start": 10**400, "stop": 5}, "'start' .* is 1000"),
@@ -70,7 +74,10 @@ def test_crossed_and_zipped_axes_make_every_combination_once():
     variants = list(grid.variants())
     assert len(variants) == grid.size == 12
     assert grid.varied == ("fractal", "gap", "width", "seed")
-    assert {(v["fractal"], v["gap"]) for v in variants} == {("cantor", "centre"), ("vicsek", "complement")}
+    assert {(v["fractal"], v["gap"]) for v in variants} == {
+        ("cantor", "centre"),
+        ("vicsek", "complement"),
+    }
     assert len({tuple(v.values()) for v in variants}) == 12
     assert [v["seed"] for v in variants[:3]] == [0, 1, 2], "the last axis varies fastest"
     assert all(v["steps"] == 1000 for v in variants)
@@ -90,7 +97,9 @@ def test_the_last_word_on_a_key_counts():
     grid.cross("width", [10, 20])
     grid.zip({"learning_rate": [0.1, 0.2], "loss": ["hinge", "squared"]})
     grid.override("network_depth", [3, 4])
-    assert grid.varied == ("learning_rate", "loss", "network_depth", "width"), "an axis keeps its place"
+    assert grid.varied == ("learning_rate", "loss", "network_depth", "width"), (
+        "an axis keeps its place"
+    )
     grid.override("width", 50)
     grid.override("loss", "logistic")
     assert grid.varied == ("learning_rate", "network_depth")
@@ -112,7 +121,9 @@ def test_too_many_runs_are_refused_before_they_are_made():
         next(grid.variants())
 
 
-@pytest.mark.parametrize(("key", "says"), [("widht", "'width'"), ("depth", "'network_depth'"), ("xyz", "unknown key")])
+@pytest.mark.parametrize(
+    ("key", "says"), [("widht", "'width'"), ("depth", "'network_depth'"), ("xyz", "unknown key")]
+)
 def test_unknown_keys_name_the_nearest(key, says):
     grid = Grid()
     for change in (grid.fix, grid.cross, grid.override):

@@ -1,4 +1,5 @@
-"""Initial parameters: moments, bounds, layout and determinism of each scheme (FACTS 3: the paper's initialisation)."""
+"""Initial parameters: moments, bounds, layout and determinism of each scheme (FACTS 3: the paper's
+initialisation)."""
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ def layers_of(scheme, shape=SHAPE, seed=0, **options):
 
 
 def check_variance(weights, expected):
-    """Sample variance within 5 standard errors (of a normal's: an upper bound for the lighter tails here)."""
+    """Sample variance within 5 standard errors (of a normal's: an upper bound for the lighter tails
+    here)."""
     assert weights.size > 50_000
     assert abs(weights.var() / expected - 1) < 5 * np.sqrt(2 / weights.size)
     assert abs(weights.mean()) < 5 * np.sqrt(expected / weights.size)
@@ -60,7 +62,9 @@ def test_glorot_is_uniform_by_fan_in_and_fan_out():
         bound = np.sqrt(6 / sum(weights.shape))
         assert np.abs(weights).max() <= bound
         np.testing.assert_array_equal(biases, 0.0)
-    assert stats.kstest(parts[1][0].ravel() / np.sqrt(6 / 600), stats.uniform(-1, 2).cdf).pvalue > 1e-4
+    assert (
+        stats.kstest(parts[1][0].ravel() / np.sqrt(6 / 600), stats.uniform(-1, 2).cdf).pvalue > 1e-4
+    )
     check_all_layers_look_alike(parts, lambda n_in, n_out: np.sqrt(6 / (n_in + n_out)))
 
 
@@ -107,7 +111,9 @@ def test_a_seed_decides_everything(scheme):
     np.testing.assert_array_equal(one, double.astype(np.float32))
     weights = reference.layers(SHAPE, one)[1][0].ravel()
     for seed in (2, 2**32 + 1, 2**64 - 1):
-        other = reference.layers(SHAPE, initial_parameters(SHAPE, scheme, seed, bias=0.1))[1][0].ravel()
+        other = reference.layers(SHAPE, initial_parameters(SHAPE, scheme, seed, bias=0.1))[1][
+            0
+        ].ravel()
         assert abs(np.corrcoef(weights, other)[0, 1]) < 5 / np.sqrt(weights.size)
     layer2 = reference.layers(SHAPE, one)[2][0].ravel()
     assert abs(np.corrcoef(weights, layer2)[0, 1]) < 5 / np.sqrt(weights.size)

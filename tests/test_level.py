@@ -41,9 +41,12 @@ def test_a_hair_outside_a_cell_is_one_level_up():
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_search_leaves_dead_ends(order):
-    """0 lies in both images; through the first it maps to 1, which stays for ever, through the second to a gap."""
+    """0 lies in both images; through the first it maps to 1, which stays for ever, through the
+    second to a gap."""
     assert dead_end(order).level(np.array([[0.0]]), 12).tolist() == [12]
-    assert dead_end(order).level(np.array([[-0.125]]), 12).tolist() == [12]  # F_0(1/2), and 1/2 = F_1(0)
+    assert dead_end(order).level(np.array([[-0.125]]), 12).tolist() == [
+        12
+    ]  # F_0(1/2), and 1/2 = F_1(0)
     assert dead_end(order).level(np.array([[-0.75]]), 12).tolist() == [0]
 
 
@@ -51,14 +54,30 @@ def test_shared_border_of_sierpinski():
     """(0, 0) belongs to all three halves, (0, -1/2) to the lower two."""
     sierpinski = load_fractal("sierpinski")
     x = np.array([[0.0, 0.0], [0.0, -0.5], [0.75, 0.75]])
-    assert sierpinski.level(x, 8).tolist() == [reference.level(sierpinski.geometry(), 8, p) for p in x]
+    assert sierpinski.level(x, 8).tolist() == [
+        reference.level(sierpinski.geometry(), 8, p) for p in x
+    ]
     assert sierpinski.level(x[2:], 8).tolist() == [0]
 
 
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # without the JIT, NumPy warns of NaN
-@pytest.mark.parametrize("fractal", [load_fractal("cantor"), twisted(), many()], ids=lambda f: f.name)
+@pytest.mark.filterwarnings(
+    "ignore:invalid value:RuntimeWarning"
+)  # without the JIT, NumPy warns of NaN
+@pytest.mark.parametrize(
+    "fractal", [load_fractal("cantor"), twisted(), many()], ids=lambda f: f.name
+)
 def test_outside_and_not_a_number(fractal):
-    x = np.array([[1.5, 0], [0, -1.0000001], [np.nan, 0], [0, np.nan], [np.inf, 0], [-np.inf, np.nan], [0.0, 0.0]])
+    x = np.array(
+        [
+            [1.5, 0],
+            [0, -1.0000001],
+            [np.nan, 0],
+            [0, np.nan],
+            [np.inf, 0],
+            [-np.inf, np.nan],
+            [0.0, 0.0],
+        ]
+    )
     assert fractal.level(x, 4).tolist()[:6] == [-1] * 6
     assert fractal.level(x, 4)[6] >= 0
 

@@ -22,7 +22,10 @@ TOP = Path(__file__).parent.parent
 def test_the_second_is_told_host_pid_and_job_of_the_first(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "4711")
     with OutputLock(tmp_path / "a.h5"):
-        with pytest.raises(FileError, match=f"process {os.getpid()} on {socket.gethostname()}, job 4711: wait for it"):
+        with pytest.raises(
+            FileError,
+            match=f"process {os.getpid()} on {socket.gethostname()}, job 4711: wait for it",
+        ):
             OutputLock(tmp_path / "a.h5").__enter__()
         with OutputLock(tmp_path / "b.h5"):
             pass
@@ -56,8 +59,11 @@ with OutputLock({str(tmp_path / "a.h5")!r}):
 
 
 def leave(path, age, **owner):
-    """A lock file that nobody holds with flock, as another host leaves it on a file system without shared locks."""
-    lock_path(path).write_text(json.dumps({"host": "elsewhere", "pid": 17, "job": "", "since": 0, **owner}))
+    """A lock file that nobody holds with flock, as another host leaves it on a file system without
+    shared locks."""
+    lock_path(path).write_text(
+        json.dumps({"host": "elsewhere", "pid": 17, "job": "", "since": 0, **owner})
+    )
     then = time.time() - age
     os.utime(lock_path(path), (then, then))
 

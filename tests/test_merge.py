@@ -1,4 +1,5 @@
-"""``fracsim merge``, and ``fracsim status`` of many files: the whole from its parts, and what is missing of it."""
+"""``fracsim merge``, and ``fracsim status`` of many files: the whole from its parts, and what is
+missing of it."""
 
 import json
 import os
@@ -25,7 +26,16 @@ from fracsim.data.reader import open_trajectory
 from fracsim.sweeps import run_sweep
 
 COUNT = 3
-OWN = ["command", "created", "host", "job_id", "merged_from", "continued", "threads", "threads_reason"]
+OWN = [
+    "command",
+    "created",
+    "host",
+    "job_id",
+    "merged_from",
+    "continued",
+    "threads",
+    "threads_reason",
+]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +82,9 @@ def test_the_merged_file_is_that_of_the_whole_sweep(folder, tmp_path):
     merged = open_trajectory(tmp_path / "merged.h5")
     times = [open_trajectory(path) for path in shards(folder)]
     for shard in times:
-        np.testing.assert_array_equal(merged.variable("wall_time")[shard.numbers], shard.variable("wall_time"))
+        np.testing.assert_array_equal(
+            merged.variable("wall_time")[shard.numbers], shard.variable("wall_time")
+        )
     listed = json.loads(str(merged.attributes["merged_from"]))
     assert [entry["shard"] for entry in listed] == ["2/3", "1/3", "0/3"]
     assert merged.attributes["bit_identical"] == "yes"
@@ -113,7 +125,12 @@ def test_missing_shards_are_named_with_the_command_that_makes_them(folder, tmp_p
     words = shlex.split(command.replace("FILE", str(tmp_path / "made.h5")))
     assert fracsim(*words[1:], "-q").code == 0
     assert contents(tmp_path / "made.h5") == contents(one)
-    assert fracsim("merge", zero, tmp_path / "made.h5", two, "-o", tmp_path / "merged.h5", "--json").code == 0
+    assert (
+        fracsim(
+            "merge", zero, tmp_path / "made.h5", two, "-o", tmp_path / "merged.h5", "--json"
+        ).code
+        == 0
+    )
     assert contents(tmp_path / "merged.h5") == contents(folder / "whole.h5")
 
 
@@ -122,7 +139,10 @@ def test_unfinished_shards_are_named(folder, tmp_path, short_slices):
     path = tmp_path / "s2.h5"
     run_sweep(shapes("final"), path, shard="2/3", threads=1, progress=StopAt(0.3))
     result = fracsim("merge", zero, one, path, "-o", tmp_path / "merged.h5")
-    assert f"shard 2/3 ({path}) is unfinished; the rest is made by: fracsim sweep --from {path}" in result.sentence
+    assert (
+        f"shard 2/3 ({path}) is unfinished; the rest is made by: fracsim sweep --from {path}"
+        in result.sentence
+    )
     with OutputLock(path):
         result = fracsim("merge", zero, one, path, "-o", tmp_path / "merged.h5")
     assert f"shard 2/3 ({path}) is still running; wait for it" in result.sentence
@@ -140,9 +160,15 @@ def test_outputs_are_never_lost(folder, tmp_path):
     result = fracsim("merge", *shards(folder), "-o", alias, "--overwrite")
     assert result.code == 2
     assert "is one of the files to merge" in result.sentence
-    assert "does not exist" in fracsim("merge", *shards(folder), "-o", tmp_path / "no" / "m.h5").sentence
+    assert (
+        "does not exist"
+        in fracsim("merge", *shards(folder), "-o", tmp_path / "no" / "m.h5").sentence
+    )
     with OutputLock(path):
-        assert "being written by process" in fracsim("merge", *shards(folder), "-o", path, "--overwrite").sentence
+        assert (
+            "being written by process"
+            in fracsim("merge", *shards(folder), "-o", path, "--overwrite").sentence
+        )
     assert fracsim("merge", *shards(folder), "-o", path, "--overwrite", "-q") == (0, "", "")
     assert open_trajectory(path).status == "complete"
 
@@ -154,18 +180,40 @@ def test_wrong_files_are_one_sentence(folder, tmp_path):
     assert "hold different experiments: learning_rate is 0.005 there and 0.1 here" in sentence
     (tmp_path / "text.h5").write_text("my thesis")
     for name in ("text.h5", "none.h5"):
-        assert name in fracsim("merge", *shards(folder), tmp_path / name, "-o", tmp_path / "m.h5").sentence
+        assert (
+            name
+            in fracsim("merge", *shards(folder), tmp_path / name, "-o", tmp_path / "m.h5").sentence
+        )
     write_file(tmp_path / "odd.h5", experiment_of({}, **SMALL))
     changed(tmp_path / "odd.h5", lambda root: root.attrs.modify("experiment", "{}"))
-    assert "stores no experiment" in fracsim("merge", tmp_path / "odd.h5", "-o", tmp_path / "m.h5").sentence
+    assert (
+        "stores no experiment"
+        in fracsim("merge", tmp_path / "odd.h5", "-o", tmp_path / "m.h5").sentence
+    )
     assert fracsim("merge", "-o", tmp_path / "m.h5").code == 2
 
 
-SMALL = {"fractal": "cantor1d", "fractal_depth": 3, "steps": 30, "record_every": 10, "network_depth": 2}
+SMALL = {
+    "fractal": "cantor1d",
+    "fractal_depth": 3,
+    "steps": 30,
+    "record_every": 10,
+    "network_depth": 2,
+}
 
 
 def test_a_run_in_two_files_must_be_the_same_in_both(folder, tmp_path):
-    assert fracsim("merge", *shards(folder), shards(folder)[0], folder / "whole.h5", "-o", tmp_path / "m.h5").code == 0
+    assert (
+        fracsim(
+            "merge",
+            *shards(folder),
+            shards(folder)[0],
+            folder / "whole.h5",
+            "-o",
+            tmp_path / "m.h5",
+        ).code
+        == 0
+    )
     assert contents(tmp_path / "m.h5") == contents(folder / "whole.h5")
     odd = tmp_path / "odd.h5"
     for name in ("test_loss", "weights/T2_k20_d2/params"):
@@ -178,7 +226,10 @@ def test_a_run_in_two_files_must_be_the_same_in_both(folder, tmp_path):
 
         changed(odd, change)
         result = fracsim("merge", *shards(folder), odd, "-o", tmp_path / "m.h5", "--overwrite")
-        says = f"run 7 is in {shards(folder)[1]} and in {odd}, with different {name}; give only one of them"
+        says = (
+            f"run 7 is in {shards(folder)[1]} and in {odd}, with different {name}; give only "
+            f"one of them"
+        )
         assert says in result.sentence
 
 
@@ -188,7 +239,9 @@ def test_other_machines_are_told_of(folder, tmp_path):
         path.write_bytes(source.read_bytes())
     changed(paths[1], lambda root: root.attrs.modify("numba_version", "0.99"))
     result = fracsim("merge", *paths, "-o", tmp_path / "m.h5")
-    assert "note: not the bits that one machine makes: the files differ in numba version" in result.err
+    assert (
+        "note: not the bits that one machine makes: the files differ in numba version" in result.err
+    )
     attributes = open_trajectory(tmp_path / "m.h5").attributes
     assert attributes["bit_identical"] == "no: the files differ in numba version"
     assert str(attributes["numba_version"]).endswith("; 0.99")
@@ -197,14 +250,22 @@ def test_other_machines_are_told_of(folder, tmp_path):
 def test_a_diverged_run_is_merged_as_it_is(tmp_path):
     from small_experiments import small
 
-    experiment = small("records", {"learning_rate": (1000.0, 0.01)}, loss="squared", optimizer="sgd", network_depth=2)
+    experiment = small(
+        "records",
+        {"learning_rate": (1000.0, 0.01)},
+        loss="squared",
+        optimizer="sgd",
+        network_depth=2,
+    )
     run_sweep(experiment, tmp_path / "whole.h5")
     for i in range(2):
         run_sweep(experiment, tmp_path / f"s{i}.h5", shard=f"{i}/2")
     result = fracsim("merge", tmp_path / "s0.h5", tmp_path / "s1.h5", "-o", tmp_path / "m.h5")
     assert "2 run(s) from 2 file(s), 1 of them diverged" in result.out
     assert contents(tmp_path / "m.h5") == contents(tmp_path / "whole.h5")
-    (whole,) = json.loads(fracsim("status", tmp_path / "s0.h5", tmp_path / "s1.h5", "--json").out)["experiments"]
+    (whole,) = json.loads(fracsim("status", tmp_path / "s0.h5", tmp_path / "s1.h5", "--json").out)[
+        "experiments"
+    ]
     assert (whole["run_states"], whole["diverged"]) == ({"done": 1, "diverged": 1}, [0])
 
 
@@ -215,10 +276,14 @@ def test_figures_of_shards_are_those_of_the_merged_file(tmp_path):
     paths = [write_file(tmp_path / f"s{i}.h5", experiment, shard=f"{i}/4") for i in range(4)]
     library.merge(paths, tmp_path / "merged.h5")
     for picture, files in (("one", [tmp_path / "merged.h5"]), ("many", paths[::-1])):
-        result = run_group(plot.command, "fracsim-plot", "depth-width", *files, "-o", tmp_path / f"{picture}.svg")
+        result = run_group(
+            plot.command, "fracsim-plot", "depth-width", *files, "-o", tmp_path / f"{picture}.svg"
+        )
         assert result.code == 0, result.err
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "many.svg").read_bytes()
-    result = run_group(plot.command, "fracsim-plot", "depth-width", *paths[1:], "-o", tmp_path / "part.svg")
+    result = run_group(
+        plot.command, "fracsim-plot", "depth-width", *paths[1:], "-o", tmp_path / "part.svg"
+    )
     assert "note: 3 of the 12 runs of 'made up' are in none of the files" in result.err
 
 
@@ -233,7 +298,9 @@ def test_status_shows_the_whole_of_shards(folder, tmp_path, short_slices):
     assert f"to go on: fracsim sweep --from {path} --shard 2/3 -o {path}" in result.out
     assert "small, 2 files: of 8 run(s) " in result.out
     assert "  missing: 3, 7" in result.out
-    assert f"to train what is missing: fracsim sweep --from {zero} --shard 1/3 -o FILE" in result.out
+    assert (
+        f"to train what is missing: fracsim sweep --from {zero} --shard 1/3 -o FILE" in result.out
+    )
     value = json.loads(fracsim("status", zero, path, "--json").out)
     (whole,) = value["experiments"]
     assert (whole["runs"], whole["missing"], whole["missing_shards"]) == (8, [3, 7], ["1/3"])
@@ -246,7 +313,9 @@ def test_status_shows_the_whole_of_shards(folder, tmp_path, short_slices):
     assert made["age_seconds"] < 100
     assert {run["run"] for run in made["runs"]} <= set(open_trajectory(path).numbers.tolist())
     assert all(0 < run["step"] < 40 for run in made["runs"])
-    assert json.loads(fracsim("status", zero, one, "--json").out)["experiments"][0]["missing_shards"] == ["2/3"]
+    assert json.loads(fracsim("status", zero, one, "--json").out)["experiments"][0][
+        "missing_shards"
+    ] == ["2/3"]
 
 
 def test_status_tells_the_running_from_the_dead(tmp_path):
@@ -261,10 +330,17 @@ def test_status_tells_the_running_from_the_dead(tmp_path):
     ended.wait()
     owner = {"host": socket.gethostname(), "pid": ended.pid, "job": "77"}
     lock_path(path).write_text(json.dumps(owner))
-    assert f"dead: process {ended.pid} on {owner['host']}, job 77 is gone" in fracsim("status", path).out
+    assert (
+        f"dead: process {ended.pid} on {owner['host']}, job 77 is gone"
+        in fracsim("status", path).out
+    )
     lock_path(path).write_text(json.dumps({**owner, "host": "another"}))
     (facts,) = json.loads(fracsim("status", path, "--json").out)["files"]
-    assert (facts["state"], facts["owner"]["host"], facts["owner"]["alive"]) == ("running", "another", True)
+    assert (facts["state"], facts["owner"]["host"], facts["owner"]["alive"]) == (
+        "running",
+        "another",
+        True,
+    )
     os.utime(lock_path(path), (0, 0))
     assert "dead: process" in fracsim("status", path).out
 

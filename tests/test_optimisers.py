@@ -1,4 +1,5 @@
-"""Optimisers and schedules against closed forms, through the training verb on one linear unit f = w x + b."""
+"""Optimisers and schedules against closed forms, through the training verb on one linear unit f = w
+x + b."""
 
 import numpy as np
 import pytest
@@ -12,7 +13,13 @@ LINEAR = Shape(1, 0, 1)
 
 
 def rule_of(loss, optimizer, schedule="constant", **numbers):
-    return Rule(LOSSES.index(loss), OPTIMIZERS.index(optimizer), SCHEDULES.index(schedule), batch=1, **numbers)
+    return Rule(
+        LOSSES.index(loss),
+        OPTIMIZERS.index(optimizer),
+        SCHEDULES.index(schedule),
+        batch=1,
+        **numbers,
+    )
 
 
 def train(backend, rule, rate, state, source, start, stop):
@@ -111,15 +118,24 @@ def test_schedules_scale_the_steps(backend, schedule, expected):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_schedules_apply_to_adam_and_momentum_too(backend, schedule):
-    sgd = np.diff(path(backend, rule_of("hinge", "sgd", schedule, decay=0.5, period=3), 0.01, (0.0, -9.0))[:, 1])
+    sgd = np.diff(
+        path(backend, rule_of("hinge", "sgd", schedule, decay=0.5, period=3), 0.01, (0.0, -9.0))[
+            :, 1
+        ]
+    )
     adam = rule_of("hinge", "adam", schedule, decay=0.5, period=3, epsilon=1e-12)
-    np.testing.assert_allclose(np.diff(path(backend, adam, 0.01, (0.0, -9.0))[:, 1]), sgd, rtol=1e-6, atol=1e-14)
+    np.testing.assert_allclose(
+        np.diff(path(backend, adam, 0.01, (0.0, -9.0))[:, 1]), sgd, rtol=1e-6, atol=1e-14
+    )
     still = rule_of("hinge", "momentum", schedule, decay=0.5, period=3, momentum=0.0)
-    np.testing.assert_allclose(np.diff(path(backend, still, 0.01, (0.0, -9.0))[:, 1]), sgd, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        np.diff(path(backend, still, 0.01, (0.0, -9.0))[:, 1]), sgd, rtol=1e-12, atol=1e-15
+    )
 
 
 def test_moments_of_a_dead_unit_do_not_become_denormal(backend):
-    # one step with a gradient, then none for ever: m and v must fade to 0 and not linger below 1e-38 (slow on x86)
+    # one step with a gradient, then none for ever: m and v must fade to 0 and not linger below
+    # 1e-38 (slow on x86)
     rule = rule_of("hinge", "adam")
     state = State.start(np.array([[0.0, 0.999]], np.float32))
     source = Dataset(np.ones((1, 1, 1), np.float32), np.ones((1, 1), np.float32))

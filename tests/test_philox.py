@@ -7,7 +7,8 @@ import reference
 from fracsim.kernels.jit import kernel
 from fracsim.kernels.philox import philox, random_words, uniform
 
-# kat_vectors of the Random123 distribution (D. E. Shaw Research), the lines "philox4x32 10": counter, key, answer
+# kat_vectors of the Random123 distribution (D. E. Shaw Research), the lines "philox4x32 10":
+# counter, key, answer
 KNOWN_ANSWERS = [
     "00000000 00000000 00000000 00000000 00000000 00000000 6627e8d5 e169c58d bc57ac4c 9b00dbd8",
     "ffffffff ffffffff ffffffff ffffffff ffffffff ffffffff 408f276d 41c83b0e a20bc7c6 6d5451fd",
@@ -37,17 +38,24 @@ def test_known_answers(line):
 
 def test_vector_code_gives_the_same_words():
     rng = np.random.default_rng(0)
-    counters, keys = rng.integers(0, 2**32, (100, 4), np.uint32), rng.integers(0, 2**32, (100, 2), np.uint32)
+    counters, keys = (
+        rng.integers(0, 2**32, (100, 4), np.uint32),
+        rng.integers(0, 2**32, (100, 2), np.uint32),
+    )
     words = np.empty((100, 4), dtype=np.uint32)
     _many(counters, keys, words)
-    expected = [reference.philox(c, k) for c, k in zip(counters.tolist(), keys.tolist(), strict=True)]
+    expected = [
+        reference.philox(c, k) for c, k in zip(counters.tolist(), keys.tolist(), strict=True)
+    ]
     assert words.tolist() == expected
 
 
 def test_seed_and_index_use_all_64_bits():
     seed, index = 0x0123456789ABCDEF, 0xFEDCBA9876543210
     words = _block(np.uint64(index), 3, 7, np.uint64(seed))
-    assert list(words) == reference.philox([index % 2**32, index >> 32, 3, 7], [seed % 2**32, seed >> 32])
+    assert list(words) == reference.philox(
+        [index % 2**32, index >> 32, 3, 7], [seed % 2**32, seed >> 32]
+    )
 
 
 def test_uniforms_stay_off_the_ends():

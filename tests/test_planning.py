@@ -15,8 +15,13 @@ def test_the_plan_counts_parameters_and_work():
     planned = plan(mixed(), 2)
     assert (planned.runs, planned.steps, planned.records, planned.data_sets) == (12, 480, 48, 2)
     assert {(s.network_depth, s.width, s.parameters) for s in planned.shapes} == {
-        (0, 3, 3), (0, 20, 3), (1, 3, 13), (1, 20, 81), (2, 3, 25), (2, 20, 501),
-    }  # fmt: skip
+        (0, 3, 3),
+        (0, 20, 3),
+        (1, 3, 13),
+        (1, 20, 81),
+        (2, 3, 25),
+        (2, 20, 501),
+    }
     assert planned.seconds is None
     assert plan(mixed(), 12).memory > planned.memory
 
@@ -51,7 +56,13 @@ def test_longer_wider_and_deeper_runs_cost_more():
     base = Run()
     costs = [
         cost(run, parameters_of(run))
-        for run in (base, Run(width=200), Run(network_depth=6), Run(steps=2_000_000), Run(batch_size=200))
+        for run in (
+            base,
+            Run(width=200),
+            Run(network_depth=6),
+            Run(steps=2_000_000),
+            Run(batch_size=200),
+        )
     ]
     assert all(other > costs[0] for other in costs[1:])
 

@@ -1,4 +1,5 @@
-"""The exact population loss and gradient in d = 1, against enumeration, central differences and sampling."""
+"""The exact population loss and gradient in d = 1, against enumeration, central differences and
+sampling."""
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from fracsim.kernels.network import Shape
 from fracsim.kernels.population import population_gradient
 from fracsim.networks import initial_parameters
 
-THREE = Fractal("three", np.array([[[0.5]], [[-0.2]], [[0.1]]]), np.array([[-0.5], [0.35], [0.9]]))  # two of them touch
+THREE = Fractal(
+    "three", np.array([[[0.5]], [[-0.2]], [[0.1]]]), np.array([[-0.5], [0.35], [0.9]])
+)  # two of them touch
 ALONE = Fractal("alone", np.array([[[-0.4]]]), np.array([[0.1]]))
 CASES = {
     "cantor1d": (load_fractal("cantor1d"), "complement", 0.0, 0.0),
@@ -40,7 +43,10 @@ def random_curve(generator, n):
 def test_the_gradient_is_that_of_all_intervals(generator, case, n):
     fractal, *how = CASES[case]
     curve = random_curve(generator, n)
-    line, found = line_of(fractal, curve, *how), reference_population.intervals(fractal, curve, *how)
+    line, found = (
+        line_of(fractal, curve, *how),
+        reference_population.intervals(fractal, curve, *how),
+    )
     assert sum(mass for _, _, mass, _ in found) == pytest.approx(1, abs=1e-12)
     for shape in SHAPES:
         params = steep_networks(generator, shape, 3)
@@ -70,10 +76,14 @@ def test_the_gradient_is_the_slope_of_the_loss(generator, shape):
     params = steep_networks(generator, shape, 1)[0]
     dparams = population_gradient(shape, params[None], line)[0][0]
     step = 1e-6
-    moved = np.concatenate([params + step * np.eye(len(params)), params - step * np.eye(len(params))])
+    moved = np.concatenate(
+        [params + step * np.eye(len(params)), params - step * np.eye(len(params))]
+    )
     losses = population_gradient(shape, moved, line)[1]
     slopes = (losses[: len(params)] - losses[len(params) :]) / (2 * step)
-    np.testing.assert_allclose(dparams, slopes, rtol=0, atol=3e-5)  # the loss has kinks in its second derivative
+    np.testing.assert_allclose(
+        dparams, slopes, rtol=0, atol=3e-5
+    )  # the loss has kinks in its second derivative
     assert np.abs(dparams).max() > 0.01
 
 
@@ -83,12 +93,18 @@ def test_sampling_agrees_within_four_standard_errors(generator):
 
     shape, batches = Shape(1, 2, 20), 40
     for fractal in (load_fractal("cantor1d"), THREE):
-        distribution = Distribution(fractal, 5, parse_curve("1"), positive_margin=0.1, negative_margin=0.1)
+        distribution = Distribution(
+            fractal, 5, parse_curve("1"), positive_margin=0.1, negative_margin=0.1
+        )
         params = steep_networks(generator, shape, 1)
-        exact, loss, accuracy = population_gradient(shape, params, make_line(fractal.geometry(), distribution.law()))
+        exact, loss, accuracy = population_gradient(
+            shape, params, make_line(fractal.geometry(), distribution.law())
+        )
         sample = distribution.sample(200_000, seed=3)
         x, y = sample.x.reshape(batches, -1, 1), sample.y.astype(float).reshape(batches, -1)
-        dparams, losses = get_backend("cpu").gradient(shape, 0, np.repeat(params, batches, 0), x, y, np.arange(batches))
+        dparams, losses = get_backend("cpu").gradient(
+            shape, 0, np.repeat(params, batches, 0), x, y, np.arange(batches)
+        )
         scores = get_backend("cpu").forward(shape, params, sample.x[None], np.zeros(1, np.int64))[0]
         right = (scores * sample.y > 0).reshape(batches, -1).mean(axis=1)
         for seen, wanted in ((dparams, exact[0]), (losses, loss[0]), (right, accuracy[0])):
@@ -118,7 +134,9 @@ def test_a_symmetric_distribution_has_its_mean_in_the_middle():
 @pytest.mark.parametrize("curve", "123456")
 def test_with_bias_one_half_the_gradient_is_zero_and_the_loss_one(n, curve):
     shape = Shape(1, 2, 20)
-    params = np.stack([initial_parameters(shape, "uniform", seed, 0.5, np.float64) for seed in range(50)])
+    params = np.stack(
+        [initial_parameters(shape, "uniform", seed, 0.5, np.float64) for seed in range(50)]
+    )
     line = line_of(load_fractal("cantor1d"), parse_curve(curve).values(n))
     dparams, loss, _ = population_gradient(shape, params, line)
     assert np.abs(dparams).max() < 1e-15
@@ -126,13 +144,18 @@ def test_with_bias_one_half_the_gradient_is_zero_and_the_loss_one(n, curve):
 
 
 def test_without_the_hinge_the_loss_is_linear_in_the_score(generator):
-    """A network so small that |f| < 1 has the same gradient with the hinge and without; a large one has not."""
+    """A network so small that |f| < 1 has the same gradient with the hinge and without; a large one
+    has not."""
     shape, line = Shape(1, 2, 20), line_of(load_fractal("cantor1d"), parse_curve("1").values(6))
     params = steep_networks(generator, shape, 5)
-    with_hinge, without = (population_gradient(shape, params, line, hinged) for hinged in (True, False))
+    with_hinge, without = (
+        population_gradient(shape, params, line, hinged) for hinged in (True, False)
+    )
     assert np.abs(with_hinge[0] - without[0]).max() > 0.1
     params[:, -21:] *= 1e-3
-    with_hinge, without = (population_gradient(shape, params, line, hinged) for hinged in (True, False))
+    with_hinge, without = (
+        population_gradient(shape, params, line, hinged) for hinged in (True, False)
+    )
     for one, other in zip(with_hinge, without, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-14)
 

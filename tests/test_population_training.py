@@ -1,4 +1,5 @@
-"""``data = "population"``: gradient descent on the exact loss, against the slow twin; it learns what is coarse."""
+"""``data = "population"``: gradient descent on the exact loss, against the slow twin; it learns
+what is coarse."""
 
 import itertools
 
@@ -33,7 +34,11 @@ def rule_of(optimizer, schedule="constant"):
 def trained(rule, params, chunks, curve="1"):
     state = State.start(params)
     source = Population(line_of(load_fractal("cantor1d"), parse_curve(curve).values(3)))
-    rates, seeds, sets = np.full(len(params), 0.02), np.zeros(len(params), np.uint64), np.zeros(len(params), np.int64)
+    rates, seeds, sets = (
+        np.full(len(params), 0.02),
+        np.zeros(len(params), np.uint64),
+        np.zeros(len(params), np.int64),
+    )
     for start, stop in itertools.pairwise(chunks):
         get_backend("cpu").train(SHAPE, rule, rates, seeds, state, source, sets, start, stop)
     return state
@@ -48,7 +53,9 @@ def test_every_step_is_that_of_the_slow_twin(optimizer, dtype):
     p, m, v = params[0].copy(), np.zeros_like(params[0]), np.zeros_like(params[0])
     losses, right = 0.0, 0.0
     for t in range(1, STEPS + 1):
-        loss, accuracy, gradient = reference_population.loss_and_gradient(SHAPE, p.astype(np.float64), found, 0.0)
+        loss, accuracy, gradient = reference_population.loss_and_gradient(
+            SHAPE, p.astype(np.float64), found, 0.0
+        )
         losses, right = losses + loss, right + accuracy
         rate = reference.learning_rate(rule, 0.02, t)
         p, m, v = reference.optimiser_step(rule, p, m, v, gradient.astype(dtype), t, rate)
@@ -84,16 +91,38 @@ def test_a_loss_that_is_not_finite_stops_the_run():
 
 def outcome(curve, **settings):
     """(last record, greatest test accuracy) of a short training on cantor1d."""
-    run = make_run({"fractal": "cantor1d", "data": "population", "fractal_depth": 8, "curve": curve, "network_depth": 2,
-                    "width": 20, "learning_rate": 0.01, "steps": 3000, "record_every": 500, **settings})  # fmt: skip
+    run = make_run(
+        {
+            "fractal": "cantor1d",
+            "data": "population",
+            "fractal_depth": 8,
+            "curve": curve,
+            "network_depth": 2,
+            "width": 20,
+            "learning_rate": 0.01,
+            "steps": 3000,
+            "record_every": 500,
+            **settings,
+        }
+    )
     backend = get_backend("cpu")
     records = train_slice(run, backend, make_data(run, backend)).records
     return records[-1], max(record.test_accuracy for record in records)
 
 
 def test_a_run_cut_into_slices_makes_the_same_records(monkeypatch):
-    run = make_run({"fractal": "cantor1d", "data": "population", "fractal_depth": 4, "network_depth": 2, "width": 9,
-                    "steps": 60, "record_every": 20, "schedule": "cosine"})  # fmt: skip
+    run = make_run(
+        {
+            "fractal": "cantor1d",
+            "data": "population",
+            "fractal_depth": 4,
+            "network_depth": 2,
+            "width": 9,
+            "steps": 60,
+            "record_every": 20,
+            "schedule": "cosine",
+        }
+    )
     backend = get_backend("cpu")
     data = make_data(run, backend)
     straight = train_slice(run, backend, data)
@@ -105,8 +134,12 @@ def test_a_run_cut_into_slices_makes_the_same_records(monkeypatch):
     assert parts[-1].status == straight.status == "complete"
     np.testing.assert_array_equal(parts[-1].state.state.params, straight.state.state.params)
     records = [record for part in parts for record in part.records]
-    assert [record.train_loss for record in records] == [record.train_loss for record in straight.records]
-    assert [record.test_loss for record in records] == [record.test_loss for record in straight.records]
+    assert [record.train_loss for record in records] == [
+        record.train_loss for record in straight.records
+    ]
+    assert [record.test_loss for record in records] == [
+        record.test_loss for record in straight.records
+    ]
 
 
 @pytest.mark.compiled
@@ -121,7 +154,17 @@ def test_coarse_curves_are_learnt_and_fine_ones_stall():
 
 
 def test_the_command_trains_and_repeats_itself(tmp_path):
-    options = ["train", "--fractal", "cantor1d", "--fractal-depth", 3, "--data", "population", "--depth", 1]
+    options = [
+        "train",
+        "--fractal",
+        "cantor1d",
+        "--fractal-depth",
+        3,
+        "--data",
+        "population",
+        "--depth",
+        1,
+    ]
     options += ["--width", 5, "--steps", 40, "--record-every", 20, "--test-points", 100, "--quiet"]
     for name in ("a.h5", "b.h5"):
         assert fracsim(*options, "-o", tmp_path / name).code == 0
@@ -137,9 +180,18 @@ def test_the_command_trains_and_repeats_itself(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"loss": "logistic"}, r"data \(--data\) is population and loss \(--loss\) is logistic; .* is the hinge loss"),
-        ({"fractal": "cantor"}, r"data \(--data\) is population and cantor has dimension 2; .* is for d = 1"),
-        ({"data": "populaton"}, r"data \(--data\) is 'populaton'; accepted is one of dataset, stream, population"),
+        (
+            {"loss": "logistic"},
+            r"data \(--data\) is population and loss \(--loss\) is logistic; .* is the hinge loss",
+        ),
+        (
+            {"fractal": "cantor"},
+            r"data \(--data\) is population and cantor has dimension 2; .* is for d = 1",
+        ),
+        (
+            {"data": "populaton"},
+            r"data \(--data\) is 'populaton'; accepted is one of dataset, stream, population",
+        ),
     ],
 )
 def test_what_has_no_exact_loss_is_refused(settings, sentence):

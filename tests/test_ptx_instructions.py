@@ -1,4 +1,5 @@
-"""Single PTX instructions, also those that numba's compiler writes seldom, against Python and NumPy."""
+"""Single PTX instructions, also those that numba's compiler writes seldom, against Python and
+NumPy."""
 
 from fractions import Fraction
 
@@ -55,14 +56,20 @@ def _signed(x, bits=32):
 def _prmt(a, b, c):
     eight = (b << 32 | a).to_bytes(8, "little")
     chosen = [c >> 4 * i & 15 for i in range(4)]
-    return int.from_bytes([eight[n & 7] if n < 8 else 255 * (eight[n & 7] >> 7) for n in chosen], "little")
+    return int.from_bytes(
+        [eight[n & 7] if n < 8 else 255 * (eight[n & 7] >> 7) for n in chosen], "little"
+    )
 
 
 def _bfe(a, b, c, signed):
     position, length = b & 255, c & 255
     if not signed:
         return a >> position & (1 << length) - 1
-    return sum((_signed(a) >> (position + min(i, length - 1)) & 1) << i for i in range(32)) if length else 0
+    return (
+        sum((_signed(a) >> (position + min(i, length - 1)) & 1) << i for i in range(32))
+        if length
+        else 0
+    )
 
 
 def _bfi(a, b, position, length):
@@ -72,8 +79,12 @@ def _bfi(a, b, position, length):
 
 INTEGERS = {
     "prmt.b32 %d, %a, %b, %c;": _prmt,
-    "and.b32 %b, %b, 63; and.b32 %c, %c, 63; bfe.u32 %d, %a, %b, %c;": lambda a, b, c: _bfe(a, b & 63, c & 63, False),
-    "and.b32 %b, %b, 31; and.b32 %c, %c, 31; bfe.s32 %d, %a, %b, %c;": lambda a, b, c: _bfe(a, b & 31, c & 31, True),
+    "and.b32 %b, %b, 63; and.b32 %c, %c, 63; bfe.u32 %d, %a, %b, %c;": lambda a, b, c: _bfe(
+        a, b & 63, c & 63, False
+    ),
+    "and.b32 %b, %b, 31; and.b32 %c, %c, 31; bfe.s32 %d, %a, %b, %c;": lambda a, b, c: _bfe(
+        a, b & 31, c & 31, True
+    ),
     "bfi.b32 %d, %a, %b, 5, 9;": lambda a, b, c: _bfi(a, b, 5, 9),
     "shf.l.wrap.b32 %d, %a, %b, %c;": lambda a, b, c: (b << 32 | a) << (c & 31) >> 32,
     "shf.r.clamp.b32 %d, %a, %b, %c;": lambda a, b, c: (b << 32 | a) >> min(c, 32),
@@ -98,34 +109,40 @@ INTEGERS = {
     "shr.u32 %d, %a, %b;": lambda a, b, c: a >> b if b < 32 else 0,
     "max.s32 %d, %a, %b;": lambda a, b, c: max(_signed(a), _signed(b)),
     "min.u32 %d, %a, %b;": lambda a, b, c: min(a, b),
-    "or.b32 %b, %b, 1; div.s32 %d, %a, %b;": lambda a, b, c: int(np.trunc(_signed(a) / _signed(b | 1))),
+    "or.b32 %b, %b, 1; div.s32 %d, %a, %b;": lambda a, b, c: int(
+        np.trunc(_signed(a) / _signed(b | 1))
+    ),
     "or.b32 %b, %b, 1; rem.u32 %d, %a, %b;": lambda a, b, c: a % (b | 1),
     "cvt.s32.s8 %d, %a;": lambda a, b, c: _signed(a, 8),
     "cvt.u32.u16 %d, %a;": lambda a, b, c: a & 0xFFFF,
-    "setp.lt.s32 %p, %a, %b; selp.b32 %d, %b, %c, %p;": lambda a, b, c: b if _signed(a) < _signed(b) else c,
+    "setp.lt.s32 %p, %a, %b; selp.b32 %d, %b, %c, %p;": lambda a, b, c: (
+        b if _signed(a) < _signed(b) else c
+    ),
     "setp.hi.u32 %p|%q, %a, %b; selp.b32 %d, 1, %c, %q;": lambda a, b, c: c if a > b else 1,
-    "setp.eq.s32 %p, %a, 0; setp.lt.or.s32 %q, %a, %b, !%p; mov.b32 %d, 5; @%q mov.b32 %d, %b;": lambda a, b, c: (
-        b if _signed(a) < _signed(b) or a else 5
-    ),
-    "setp.gt.u32 %p, %a, %b; mov.b32 %d, %c; @!%p st.local.b32 [depot], %a; @!%p ld.local.b32 %d, [depot];": (
-        lambda a, b, c: c if a > b else a
-    ),
+    "setp.eq.s32 %p, %a, 0; setp.lt.or.s32 %q, %a, %b, !%p; mov.b32 %d, 5; "
+    "@%q mov.b32 %d, %b;": lambda a, b, c: b if _signed(a) < _signed(b) or a else 5,
+    "setp.gt.u32 %p, %a, %b; mov.b32 %d, %c; @!%p st.local.b32 [depot], %a; @!%p ld.local.b32 %d, "
+    "[depot];": (lambda a, b, c: c if a > b else a),
     "set.gt.u32.s32 %d, %a, %b;": lambda a, b, c: 0xFFFFFFFF * (_signed(a) > _signed(b)),
-    "mov.u64 %rd5, depot; cvta.local.u64 %rd5, %rd5; st.b32 [%rd5+4], %a; { .param .b64 q; .param .b32 r; "
-    "st.param.b64 [q+0], %rd5; call.uni (r), doubled, (q); ld.param.b32 %d, [r+0]; }": lambda a, b, c: 2 * a,
-    "mov.u64 %rd5, depot; st.local.v2.b32 [%rd5+8], {%a, %b}; ld.local.u64 %rd6, [depot+8]; shr.u64 %rd6, %rd6, 16; "
+    "mov.u64 %rd5, depot; cvta.local.u64 %rd5, %rd5; st.b32 [%rd5+4], %a; "
+    "{ .param .b64 q; .param .b32 r; st.param.b64 [q+0], %rd5; "
+    "call.uni (r), doubled, (q); ld.param.b32 %d, [r+0]; }": lambda a, b, c: 2 * a,
+    "mov.u64 %rd5, depot; st.local.v2.b32 [%rd5+8], {%a, %b}; ld.local.u64 %rd6, [depot+8]; "
+    "shr.u64 %rd6, %rd6, 16; "
     "cvt.u32.u64 %d, %rd6;": lambda a, b, c: (b << 32 | a) >> 16,
     "mov.b64 %rd5, {%a, %b}; mov.b64 {%c, %d}, %rd5;": lambda a, b, c: b,
-    "and.b32 %a, %a, 3; mul.wide.u32 %rd5, %a, 4; mov.u64 %rd6, table; add.s64 %rd5, %rd5, %rd6; ld.global.nc.u32 %d, "
+    "and.b32 %a, %a, 3; mul.wide.u32 %rd5, %a, 4; mov.u64 %rd6, table; add.s64 %rd5, %rd5, %rd6; "
+    "ld.global.nc.u32 %d, "
     "[%rd5];": lambda a, b, c: 10 * (a % 4 + 1),
-    "and.b32 %a, %a, 1; mov.b32 %d, 3; $T: .branchtargets $L1, $L2; brx.idx %a, $T; $L1: mov.b32 %d, %b; $L2:": (
-        lambda a, b, c: 3 if a & 1 else b
-    ),
+    "and.b32 %a, %a, 1; mov.b32 %d, 3; $T: .branchtargets $L1, $L2; brx.idx %a, $T; $L1: mov.b32 "
+    "%d, %b; $L2:": (lambda a, b, c: 3 if a & 1 else b),
 }
 
 
 def _lop3(a, b, c, table):
-    return sum((table >> (4 * (a >> i & 1) + 2 * (b >> i & 1) + (c >> i & 1)) & 1) << i for i in range(32))
+    return sum(
+        (table >> (4 * (a >> i & 1) + 2 * (b >> i & 1) + (c >> i & 1)) & 1) << i for i in range(32)
+    )
 
 
 @pytest.mark.parametrize("text", INTEGERS)
@@ -163,7 +180,9 @@ FLOATS = {
         (np.abs(a) < _TINY) & (a != 0)
     ),
     "setp.leu.f32 %p, %a, %b; selp.f32 %d, %a, %c, %p;": lambda a, b, c: np.where(~(a > b), a, c),
-    "setp.num.f32 %p, %a, %b; selp.f32 %d, %a, %c, %p;": lambda a, b, c: np.where(np.isnan(a) | np.isnan(b), c, a),
+    "setp.num.f32 %p, %a, %b; selp.f32 %d, %a, %c, %p;": lambda a, b, c: np.where(
+        np.isnan(a) | np.isnan(b), c, a
+    ),
     "sqrt.rn.f32 %d, %a;": lambda a, b, c: np.sqrt(a),
     "rcp.rn.f32 %d, %a;": lambda a, b, c: 1 / a,
     "fma.rn.f32 %d, %a, %b, %c;": lambda a, b, c: _fma(a, b, c),
@@ -175,7 +194,8 @@ FLOATS = {
 
 
 def _fma(a, b, c):
-    """The product of two float32 is exact in a longer float, and 64 bits of the sum are enough for these numbers."""
+    """The product of two float32 is exact in a longer float, and 64 bits of the sum are enough for
+    these numbers."""
     if np.finfo(np.longdouble).nmant < 60:
         pytest.skip("no float longer than float64 here")
     return (a.astype(np.longdouble) * b + c).astype(np.float32)
@@ -186,8 +206,16 @@ def _towards(end, a, b, c):
     nearest, answer = _fma(a, b, c), []
     for x, p, q, r in zip(nearest, a, b, np.broadcast_to(c, a.shape), strict=True):
         if np.isfinite([x, p, q, r]).all():
-            wrong = Fraction(float(x)) - (Fraction(float(p)) * Fraction(float(q)) + Fraction(float(r)))
-            side = wrong > 0 if end == -np.inf else wrong < 0 if end == np.inf else wrong * np.sign(x) > 0
+            wrong = Fraction(float(x)) - (
+                Fraction(float(p)) * Fraction(float(q)) + Fraction(float(r))
+            )
+            side = (
+                wrong > 0
+                if end == -np.inf
+                else wrong < 0
+                if end == np.inf
+                else wrong * np.sign(x) > 0
+            )
             x = np.nextafter(x, np.float32(end)) if side else x
         answer.append(x)
     return answer
@@ -203,7 +231,9 @@ def test_float_instructions(text, generator):
         expected = np.asarray(FLOATS[text](a, b, c), np.float32)
     got = _run(text, a, b, c)
     np.testing.assert_array_equal(got, expected)
-    if not any(word in text for word in ("max", "sat", ".rm", ".rz")):  # which of two zeros it is is left open
+    if not any(
+        word in text for word in ("max", "sat", ".rm", ".rz")
+    ):  # which of two zeros it is is left open
         numbers = ~np.isnan(expected)
         np.testing.assert_array_equal(np.signbit(got[numbers]), np.signbit(expected[numbers]))
 
@@ -234,7 +264,8 @@ def test_products_and_sums_are_fused_on_demand():
     ],
 )
 def test_what_the_card_would_not_do_is_refused(text, message):
-    """Faults name their reason and line; instructions that the machine does not have are never guessed."""
+    """Faults name their reason and line; instructions that the machine does not have are never
+    guessed."""
     a = np.ones(1, np.float32)
     with pytest.raises(ptx_machine.PtxError, match=message):
         _run(text, a, a, a)

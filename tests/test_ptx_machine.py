@@ -1,4 +1,5 @@
-"""The machine for PTX against NumPy and Python, on kernels compiled as for the card; and that it finds planted bugs."""
+"""The machine for PTX against NumPy and Python, on kernels compiled as for the card; and that it
+finds planted bugs."""
 
 import math
 from typing import NamedTuple
@@ -24,7 +25,9 @@ def kernels():
     """The kernels of ptx_kernels.py with example arguments, for ``ptx.compile_ptx``."""
     import ptx_kernels as k
 
-    f4, f8, i8, u4, u8 = (_one(dtype) for dtype in (np.float32, np.float64, np.int64, np.uint32, np.uint64))
+    f4, f8, i8, u4, u8 = (
+        _one(dtype) for dtype in (np.float32, np.float64, np.int64, np.uint32, np.uint64)
+    )
     return {
         "float32": (k.arithmetic, (Things(f4, f4), f4)),
         "float64": (k.arithmetic, (Things(f8, f8), f8)),
@@ -51,12 +54,16 @@ def kernels():
 @pytest.fixture(scope="module")
 def compiled():
     """{name: PTX} for sm_90."""
-    return {name: text for (name, _), text in ptx.compile_ptx("test_ptx_machine:kernels", ("sm_90",)).items()}
+    return {
+        name: text
+        for (name, _), text in ptx.compile_ptx("test_ptx_machine:kernels", ("sm_90",)).items()
+    }
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])
 def test_float_arithmetic_equals_numpys(compiled, name, generator):
-    """Bit for bit, NaN and infinities included; a product and a sum are one fma, which Fractions check."""
+    """Bit for bit, NaN and infinities included; a product and a sum are one fma, which Fractions
+    check."""
     from fractions import Fraction
 
     special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, 1e-40, 3.0]
@@ -76,13 +83,17 @@ def test_float_arithmetic_equals_numpys(compiled, name, generator):
 
 
 def test_functions_are_those_of_python(compiled):
-    """exp, log, sin, cos and pow of libdevice, to the two units in the last place that NVIDIA promises."""
+    """exp, log, sin, cos and pow of libdevice, to the two units in the last place that NVIDIA
+    promises."""
     x = np.linspace(0.01, 30, 64)
     x[-2:] = 1e6, 1e12  # these need the slow reduction, a function of its own
     out = np.zeros(5 * 64)
     assert "call.uni" in compiled["functions"]
     ptx_machine.run(compiled["functions"], 2, 32, (x, out))
-    expected = [[f(v) for v in x] for f in (lambda v: math.exp(-v), math.log, math.sin, math.cos, lambda v: v**2.5)]
+    expected = [
+        [f(v) for v in x]
+        for f in (lambda v: math.exp(-v), math.log, math.sin, math.cos, lambda v: v**2.5)
+    ]
     np.testing.assert_allclose(out.reshape(5, 64), expected, rtol=5e-16, atol=1e-16)
 
 
@@ -108,7 +119,9 @@ def test_conversions(compiled):
     out = np.zeros(32, np.float32)
     ptx_machine.run(compiled["conversions"], 1, 8, (x, n, out))
     expected = [np.trunc(x), x, n, np.rint(x)]
-    np.testing.assert_array_equal(out.reshape(4, 8), np.array([np.asarray(e).astype(np.float32) for e in expected]))
+    np.testing.assert_array_equal(
+        out.reshape(4, 8), np.array([np.asarray(e).astype(np.float32) for e in expected])
+    )
 
 
 def test_random_words_and_orders_are_the_cpus(compiled):
@@ -178,7 +191,9 @@ def test_dynamic_shared_memory_above_48_kib(compiled, generator):
     x, out = generator.normal(size=12800), np.zeros(12800)
     ptx_machine.run(compiled["dynamic"], 1, 64, (x, out), shared_bytes=12800 * 8, races=True)
     np.testing.assert_array_equal(out, x[::-1])
-    with pytest.raises(ptx_machine.PtxFault, match=r"not there.* shared memory of block 0 \(102392 bytes\)"):
+    with pytest.raises(
+        ptx_machine.PtxFault, match=r"not there.* shared memory of block 0 \(102392 bytes\)"
+    ):
         ptx_machine.run(compiled["dynamic"], 1, 64, (x, out), shared_bytes=12800 * 8 - 8)
 
 
@@ -199,8 +214,14 @@ def test_small_types(compiled):
 
 
 FAULTS = {
-    "race": (lambda: (np.zeros(64, np.float32),), r"thread \(\d+, 0, 0\) of block \(0, 0, 0\) races with thread"),
-    "outside": (lambda: (np.zeros(64, np.float32), 3), r"thread \(61, .*not there.* offset 256 of argument array"),
+    "race": (
+        lambda: (np.zeros(64, np.float32),),
+        r"thread \(\d+, 0, 0\) of block \(0, 0, 0\) races with thread",
+    ),
+    "outside": (
+        lambda: (np.zeros(64, np.float32), 3),
+        r"thread \(61, .*not there.* offset 256 of argument array",
+    ),
     "unwritten": (lambda: (np.zeros(64, np.float32),), r"never written; PTX line \d+: ld.shared"),
     "unfenced": (
         lambda: (np.zeros(1, np.int32), np.arange(64, dtype=np.uint64), 3),
@@ -212,7 +233,8 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_bugs_are_found(compiled, name):
-    """A missing barrier, an index too large, memory never written, no fence between blocks, divergent barriers."""
+    """A missing barrier, an index too large, memory never written, no fence between blocks,
+    divergent barriers."""
     arguments, message = FAULTS[name]
     blocks = 2 if name == "unfenced" else 1
     with pytest.raises(ptx_machine.PtxFault, match=message):
@@ -221,7 +243,9 @@ def test_planted_bugs_are_found(compiled, name):
 
 def test_wrong_launches_are_refused(compiled):
     """Arguments that do not fit the kernel, and a launch larger than the card."""
-    with pytest.raises(ptx_machine.PtxError, match="the arguments make 8 parameters, the kernel takes 7"):
+    with pytest.raises(
+        ptx_machine.PtxError, match="the arguments make 8 parameters, the kernel takes 7"
+    ):
         ptx_machine.run(compiled["race"], 1, 32, (np.zeros(32, np.float32), 1))
     with pytest.raises(ptx_machine.PtxError, match="bytes of shared memory"):
         ptx_machine.run(compiled["race"], 1, 32, (np.zeros(32, np.float32),), shared_bytes=1 << 18)

@@ -27,7 +27,9 @@ def counts(result):
     return result.activation_regions, result.linear_pieces
 
 
-@pytest.mark.parametrize(("depth", "width", "seed"), [(1, 5, 0), (2, 6, 1), (3, 5, 2), (4, 3, 4), (5, 2, 5), (3, 4, 6)])
+@pytest.mark.parametrize(
+    ("depth", "width", "seed"), [(1, 5, 0), (2, 6, 1), (3, 5, 2), (4, 3, 4), (5, 2, 5), (3, 4, 6)]
+)
 def test_a_window_as_in_exact_arithmetic(depth, width, seed):
     shape, params = random_network(2, depth, width, seed)
     window = (-1.5, 1, -0.5, 2)
@@ -41,7 +43,9 @@ def test_a_window_as_in_exact_arithmetic(depth, width, seed):
         f = int(np.argmin(((centres - middle) ** 2).sum(1)))
         found.add(f)
         assert parts.area[f] == pytest.approx(area, rel=1e-9, abs=1e-12)
-        np.testing.assert_allclose([*parts.gradient[f], parts.offset[f]], [float(a), float(b), float(c)], atol=1e-12)
+        np.testing.assert_allclose(
+            [*parts.gradient[f], parts.offset[f]], [float(a), float(b), float(c)], atol=1e-12
+        )
     assert len(found) == len(regions)
 
 
@@ -51,19 +55,29 @@ def test_lines_that_coincide_stay_one(distance, turn):
     assert counts(partition(shape, params, SQUARE)) == exact.plane_counts(shape, params, SQUARE)
 
 
-@pytest.mark.parametrize(("inputs", "depth", "width", "seed"),
-                         [(1, 1, 6, 0), (1, 3, 6, 1), (2, 4, 5, 2), (5, 2, 8, 3), (1, 5, 2, 4)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("inputs", "depth", "width", "seed"),
+    [(1, 1, 6, 0), (1, 3, 6, 1), (2, 4, 5, 2), (5, 2, 8, 3), (1, 5, 2, 4)],
+)
 def test_a_segment_as_in_exact_arithmetic(inputs, depth, width, seed):
     shape, params = random_network(inputs, depth, width, seed)
     start, end = np.random.default_rng(seed).uniform(-2, 2, (2, inputs))
     line = count_on_segment(shape, params, start, end)
     truth = exact.line_regions(shape, params, start, end)
     assert counts(line) == exact.line_counts(shape, params, start, end)
-    np.testing.assert_allclose(line.ends, [0, *(float(high) for _, high, _, _ in truth)], atol=1e-12)
-    np.testing.assert_allclose(line.slope, [float(slope) for _, _, _, (slope, _) in truth], atol=1e-11)
+    np.testing.assert_allclose(
+        line.ends, [0, *(float(high) for _, high, _, _ in truth)], atol=1e-12
+    )
+    np.testing.assert_allclose(
+        line.slope, [float(slope) for _, _, _, (slope, _) in truth], atol=1e-11
+    )
     points = start + line.ends[:, None] * (end - start)
-    np.testing.assert_allclose(line.values, reference.forward(shape, params.astype(float), points), atol=1e-11)
-    for (layer, unit), x in zip(line.crossed[1:-1], points[1:-1], strict=True):  # that unit is zero there
+    np.testing.assert_allclose(
+        line.values, reference.forward(shape, params.astype(float), points), atol=1e-11
+    )
+    for (layer, unit), x in zip(
+        line.crossed[1:-1], points[1:-1], strict=True
+    ):  # that unit is zero there
         for weights, biases in reference.layers(shape, params.astype(float))[: layer + 1]:
             z = x @ weights + biases
             x = np.maximum(z, 0)
@@ -75,13 +89,19 @@ def test_as_many_as_regioncam_finds(inputs):
     regioncam = pytest.importorskip("regioncam", reason="regioncam, a test extra, is not installed")
     rng = np.random.default_rng(inputs)
     for seed in range(50):
-        shape, params = random_network(inputs, int(rng.integers(1, 6)), int(rng.integers(1, 33)), seed)
+        shape, params = random_network(
+            inputs, int(rng.integers(1, 6)), int(rng.integers(1, 33)), seed
+        )
         peer = regioncam.Regioncam(size=1.0) if inputs == 2 else regioncam.Regioncam1D(2.0)
         for number, (weights, biases) in enumerate(split_layers(shape, params)):
             if number:
                 peer.relu()
             peer.linear(np.ascontiguousarray(weights), np.ascontiguousarray(biases))
-        ours = partition(shape, params, SQUARE) if inputs == 2 else count_on_segment(shape, params, [-1], [1])
+        ours = (
+            partition(shape, params, SQUARE)
+            if inputs == 2
+            else count_on_segment(shape, params, [-1], [1])
+        )
         theirs = peer.num_faces if inputs == 2 else peer.num_edges
         assert ours.activation_regions == theirs, (shape, seed)
 
@@ -95,9 +115,14 @@ def test_wide_networks_differ_from_regioncam_in_slivers_only(seed):
         if number:
             peer.relu()
         peer.linear(np.ascontiguousarray(weights), np.ascontiguousarray(biases))
-    ours, theirs = partition(shape, params, SQUARE).area, np.array([face.area for face in peer.faces])
+    ours, theirs = (
+        partition(shape, params, SQUARE).area,
+        np.array([face.area for face in peer.faces]),
+    )
     assert abs(ours.sum() - 4) < 1e-12
-    assert abs((ours > 1e-9).sum() - (theirs > 1e-9).sum()) <= 2  # float32 areas near the limit fall on either side
+    assert (
+        abs((ours > 1e-9).sum() - (theirs > 1e-9).sum()) <= 2
+    )  # float32 areas near the limit fall on either side
     large = min(len(ours), len(theirs)) - 40
     np.testing.assert_allclose(np.sort(ours)[-large:], np.sort(theirs)[-large:], atol=1e-6)
 
@@ -149,8 +174,9 @@ def test_a_plane_in_a_larger_space():
     parts = partition(shape, params, SQUARE, plane=(origin, directions))
     centres = np.array([parts.polygon(f).mean(0) for f in range(parts.activation_regions)])
     f = (parts.gradient * centres).sum(1) + parts.offset
-    np.testing.assert_allclose(f, reference.forward(shape, params.astype(float), origin + centres @ directions),
-                               atol=1e-12)  # fmt: skip
+    np.testing.assert_allclose(
+        f, reference.forward(shape, params.astype(float), origin + centres @ directions), atol=1e-12
+    )
     across = count_on_segment(shape, params, origin - directions[0], origin + directions[0])
     assert across.activation_regions > 1
 
@@ -158,10 +184,15 @@ def test_a_plane_in_a_larger_space():
 def test_breakpoints_of_one_layer_are_cauchy():
     """Expected in |x| ≤ R: n (2/π) arctan(σ_w R / σ_b), σ_w = √2 (He), σ_b = 0.5."""
     shape, reach, draws = Shape(1, 1, 100), 0.4, 400
-    found = np.array([
-        count_on_segment(shape, initial_parameters(shape, "he", seed, bias_std=0.5), [-reach], [reach])
-        .activation_regions - 1 for seed in range(draws)
-    ])  # fmt: skip
+    found = np.array(
+        [
+            count_on_segment(
+                shape, initial_parameters(shape, "he", seed, bias_std=0.5), [-reach], [reach]
+            ).activation_regions
+            - 1
+            for seed in range(draws)
+        ]
+    )
     share = 2 / math.pi * math.atan(math.sqrt(2) * reach / 0.5)
     error = math.sqrt(100 * share * (1 - share) / draws)
     assert abs(found.mean() - 100 * share) < 4 * error
@@ -172,7 +203,9 @@ def test_segments_do_not_depend_on_threads():
     starts, ends = random_points(150, (-1, 1) * 3, 1), random_points(150, (-1, 1) * 3, 1, first=150)
     many = count_on_segments(shape, params, starts, ends, threads=3)
     np.testing.assert_array_equal(many, count_on_segments(shape, params, starts, ends))
-    alone = [counts(count_on_segment(shape, params, a, b)) for a, b in zip(starts, ends, strict=True)]
+    alone = [
+        counts(count_on_segment(shape, params, a, b)) for a, b in zip(starts, ends, strict=True)
+    ]
     np.testing.assert_array_equal(many, alone)
     assert many[:, 0].min() < many[:, 0].max()
 
@@ -184,8 +217,13 @@ def test_distances_reach_the_nearest_boundary():
     angles = np.linspace(0, 2 * np.pi, 400, endpoint=False)
     circle = np.column_stack((np.cos(angles), np.sin(angles)))
     for x, distance in zip(points, distances, strict=True):
-        assert exact.sampled_patterns(shape, params, np.vstack([x, x + 0.999 * distance * circle])) == 1
-        assert exact.sampled_patterns(shape, params, np.vstack([x, x + 1.001 * distance * circle])) > 1
+        assert (
+            exact.sampled_patterns(shape, params, np.vstack([x, x + 0.999 * distance * circle]))
+            == 1
+        )
+        assert (
+            exact.sampled_patterns(shape, params, np.vstack([x, x + 1.001 * distance * circle])) > 1
+        )
 
 
 def test_networks_without_cuts():
@@ -202,9 +240,15 @@ def test_networks_without_cuts():
 
 @pytest.mark.parametrize(
     ("inputs", "depth", "width", "montufar", "plus_one", "serra", "one_layer"),
-    [(1, 3, 4, 80, 125, 125, 13), (2, 2, 8, 592, 925, 1369, 137), (2, 3, 8, 9472, 23125, 50653, 301)],
+    [
+        (1, 3, 4, 80, 125, 125, 13),
+        (2, 2, 8, 592, 925, 1369, 137),
+        (2, 3, 8, 9472, 23125, 50653, 301),
+    ],
 )
-def test_bounds_are_those_of_the_literature(inputs, depth, width, montufar, plus_one, serra, one_layer):
+def test_bounds_are_those_of_the_literature(
+    inputs, depth, width, montufar, plus_one, serra, one_layer
+):
     bounds = region_bounds(Shape(inputs, depth, width))
     assert bounds["montufar"] == montufar
     assert bounds["montufar_plus_one"] == plus_one

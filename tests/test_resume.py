@@ -1,4 +1,5 @@
-"""Stopping and going on: the file is the one an uninterrupted sweep makes, bit for bit in all but wall_time."""
+"""Stopping and going on: the file is the one an uninterrupted sweep makes, bit for bit in all but
+wall_time."""
 
 import os
 import random
@@ -26,7 +27,9 @@ def same_weights(one, other):
     for run in range(len(one.records_done)):
         assert one.weight_steps(run).tolist() == other.weight_steps(run).tolist()
         for snapshot in range(len(one.weight_steps(run))):
-            np.testing.assert_array_equal(one.weights(run, snapshot)[1], other.weights(run, snapshot)[1])
+            np.testing.assert_array_equal(
+                one.weights(run, snapshot)[1], other.weights(run, snapshot)[1]
+            )
 
 
 @pytest.mark.parametrize("weights", ["none", "final", "records"])
@@ -35,7 +38,11 @@ def test_stop_and_go_on_again_and_again(tmp_path, weights, short_slices):
     run_sweep(experiment, tmp_path / "straight.h5", threads=1)
     path = tmp_path / "a.h5"
     stops = 0
-    for share, threads, number in [(0.2, 1, signal.SIGTERM), (0.5, 2, signal.SIGINT), (0.8, 1, signal.SIGUSR1)]:
+    for share, threads, number in [
+        (0.2, 1, signal.SIGTERM),
+        (0.5, 2, signal.SIGINT),
+        (0.8, 1, signal.SIGUSR1),
+    ]:
         summary = run_sweep(experiment, path, threads=threads, progress=StopAt(share, number))
         assert summary.status == "interrupted"
         assert summary.reason == number.name
@@ -73,17 +80,26 @@ def test_wall_time_goes_on_too(tmp_path, short_slices):
 
 def test_a_diverged_run_stays_as_it_is(tmp_path):
     experiment = small(
-        "records", {"learning_rate": (1000.0, 0.01)}, loss="squared", optimizer="sgd", network_depth=2
+        "records",
+        {"learning_rate": (1000.0, 0.01)},
+        loss="squared",
+        optimizer="sgd",
+        network_depth=2,
     )
     run_sweep(experiment, tmp_path / "straight.h5", threads=1)
     run_sweep(experiment, tmp_path / "a.h5", threads=1, progress=StopAt(0.5))
     run_sweep(experiment, tmp_path / "a.h5", threads=1)
-    straight, product = open_trajectory(tmp_path / "straight.h5"), open_trajectory(tmp_path / "a.h5")
+    straight, product = (
+        open_trajectory(tmp_path / "straight.h5"),
+        open_trajectory(tmp_path / "a.h5"),
+    )
     assert product.run_status == straight.run_status == ("diverged", "complete")
     same_numbers(straight, product)
 
 
-def test_the_newest_checkpoint_is_used_and_the_one_before_where_it_is_broken(tmp_path, short_slices):
+def test_the_newest_checkpoint_is_used_and_the_one_before_where_it_is_broken(
+    tmp_path, short_slices
+):
     experiment, path = varied(), tmp_path / "a.h5"
     run_sweep(experiment, tmp_path / "straight.h5")
     run_sweep(experiment, path, threads=1, progress=StopAt(0.5), checkpoint_every=0.0)
@@ -116,7 +132,9 @@ def test_without_a_checkpoint_ended_runs_are_kept(tmp_path, short_slices, how):
     said: list[str] = []
     summary = run_sweep(experiment, path, threads=2, announce=said.append)
     assert sum(steps == 0 for steps in summary.steps) == ended
-    assert how == "gone" or any("no valid checkpoint: runs that have not ended start again" in text for text in said)
+    assert how == "gone" or any(
+        "no valid checkpoint: runs that have not ended start again" in text for text in said
+    )
     straight, product = open_trajectory(tmp_path / "straight.h5"), open_trajectory(path)
     same_numbers(straight, product)
     same_weights(straight, product)
@@ -179,20 +197,50 @@ def test_overwrite_starts_afresh_and_a_checkpoint_alone_is_of_no_use(tmp_path, s
     assert "there is a checkpoint but no" in said[0]
 
 
-COMMAND = ["sweep", "cantor5-depth-width", "--quick", "--set", "width=[4,9]", "--set", "network_depth=[1,2]",
-           "--set", "steps=STEPS", "--set", "record_every=RECORD", "--set", "test_points=500", "--weights", "final",
-           "--checkpoint-every", "0.1", "--quiet"]  # fmt: skip
+COMMAND = [
+    "sweep",
+    "cantor5-depth-width",
+    "--quick",
+    "--set",
+    "width=[4,9]",
+    "--set",
+    "network_depth=[1,2]",
+    "--set",
+    "steps=STEPS",
+    "--set",
+    "record_every=RECORD",
+    "--set",
+    "test_points=500",
+    "--weights",
+    "final",
+    "--checkpoint-every",
+    "0.1",
+    "--quiet",
+]
 
 
 def start(path, steps, threads):
-    words = [word.replace("STEPS", str(steps)).replace("RECORD", str(steps // 20)) for word in COMMAND]
+    words = [
+        word.replace("STEPS", str(steps)).replace("RECORD", str(steps // 20)) for word in COMMAND
+    ]
     return subprocess.Popen(
-        [sys.executable, "-m", "fracsim.cli.simulate", *words, "-o", str(path), "--threads", str(threads)], cwd=TOP
+        [
+            sys.executable,
+            "-m",
+            "fracsim.cli.simulate",
+            *words,
+            "-o",
+            str(path),
+            "--threads",
+            str(threads),
+        ],
+        cwd=TOP,
     )
 
 
 def killed_at_random(tmp_path, kills, steps, seed):
-    """Start the same command again and again, each time killed at a random moment, then let it end."""
+    """Start the same command again and again, each time killed at a random moment, then let it
+    end."""
     straight, path = tmp_path / "straight.h5", tmp_path / "a.h5"
     started = time.monotonic()
     assert start(straight, steps, 1).wait() == 0

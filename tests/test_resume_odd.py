@@ -1,4 +1,5 @@
-"""Going on from files that do not belong together: put back, left behind, of another machine, badly named."""
+"""Going on from files that do not belong together: put back, left behind, of another machine, badly
+named."""
 
 import os
 import shutil
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.usefixtures("short_slices")
 
 
 def stopped(path, share, **how):
-    assert run_sweep(varied(), path, threads=1, progress=StopAt(share), **how).status == "interrupted"
+    assert (
+        run_sweep(varied(), path, threads=1, progress=StopAt(share), **how).status == "interrupted"
+    )
 
 
 def completed(path, tmp_path):
@@ -30,7 +33,9 @@ def completed(path, tmp_path):
     run_sweep(varied(), tmp_path / "straight.h5")
     assert run_sweep(varied(), path, announce=said.append).status == "complete"
     same_numbers(open_trajectory(tmp_path / "straight.h5"), open_trajectory(path))
-    assert sorted(os.listdir(tmp_path)) == sorted({"a.h5", "straight.h5", "old"} & {*os.listdir(tmp_path)})
+    assert sorted(os.listdir(tmp_path)) == sorted(
+        {"a.h5", "straight.h5", "old"} & {*os.listdir(tmp_path)}
+    )
     return said
 
 
@@ -47,12 +52,16 @@ def test_an_older_checkpoint_is_put_back(tmp_path):
     path, steps = tmp_path / "a.h5", []
     stopped(path, 0.4)
     shutil.copy(checkpoint_path(path), tmp_path / "old")
-    going = {row for row, status in enumerate(open_trajectory(path).run_status) if status == "running"}
+    going = {
+        row for row, status in enumerate(open_trajectory(path).run_status) if status == "running"
+    }
     stopped(path, 0.8)
     assert {open_trajectory(path).run_status[row] for row in going} == {"complete"}
     shutil.copy(tmp_path / "old", checkpoint_path(path))
     said: list[str] = []
-    run_sweep(varied(), path, announce=said.append, progress=lambda progress: steps.append(progress.steps))
+    run_sweep(
+        varied(), path, announce=said.append, progress=lambda progress: steps.append(progress.steps)
+    )
     assert "0 go on from a checkpoint" in said[0]
     assert steps[-1] == 60 * len(varied().runs)
 
@@ -64,7 +73,9 @@ def test_the_checkpoint_before_a_broken_one_takes_its_place(tmp_path):
     checkpoint_path(path).write_bytes(b"broken")
     saved = load(path, make_part(varied()), open_trajectory(path))
     assert saved.states
-    assert checkpoint_path(path).read_bytes() == good  # else the next one would push it out before it has its own name
+    assert (
+        checkpoint_path(path).read_bytes() == good
+    )  # else the next one would push it out before it has its own name
     assert not previous_path(path).exists()
 
 
@@ -94,7 +105,12 @@ def test_what_a_kill_left_beside_a_complete_product_goes(tmp_path):
     stopped(path, 0.5)
     content = checkpoint_path(path).read_bytes()
     run_sweep(varied(), path)
-    left = [checkpoint_path(path), previous_path(path), tmp_path / ".a.h5.checkpoint.part", tmp_path / ".a.h5.part"]
+    left = [
+        checkpoint_path(path),
+        previous_path(path),
+        tmp_path / ".a.h5.checkpoint.part",
+        tmp_path / ".a.h5.part",
+    ]
     for file in left:
         file.write_bytes(content)
     with OutputLock(path):  # another process writes it anew
@@ -105,7 +121,9 @@ def test_what_a_kill_left_beside_a_complete_product_goes(tmp_path):
     assert os.listdir(tmp_path) == ["a.h5"]
 
 
-@pytest.mark.parametrize("name", ["a.h5.checkpoint", "a.h5.checkpoint.previous", "a.h5.lock", ".a.h5.part"])
+@pytest.mark.parametrize(
+    "name", ["a.h5.checkpoint", "a.h5.checkpoint.previous", "a.h5.lock", ".a.h5.part"]
+)
 def test_a_product_is_not_named_as_the_files_beside_one(tmp_path, name):
     with pytest.raises(RunError, match=r"does not end in \.(checkpoint|lock|part)"):
         run_sweep(small(), tmp_path / name)
@@ -115,7 +133,9 @@ def test_a_link_out_of_a_folder_that_takes_no_files(tmp_path, monkeypatch):
     (tmp_path / "links").mkdir()
     (tmp_path / "real").mkdir()
     (tmp_path / "links" / "a.h5").symlink_to("../real/a.h5")
-    monkeypatch.setattr(os, "access", lambda folder, mode: "links" not in str(folder))  # root may write anywhere
+    monkeypatch.setattr(
+        os, "access", lambda folder, mode: "links" not in str(folder)
+    )  # root may write anywhere
     stopped(tmp_path / "links" / "a.h5", 0.5)
     assert checkpoint_path(tmp_path / "real" / "a.h5").exists()
     assert run_sweep(varied(), tmp_path / "real" / "a.h5").status == "complete"
@@ -125,7 +145,9 @@ def test_a_link_out_of_a_folder_that_takes_no_files(tmp_path, monkeypatch):
 
 def test_a_product_that_is_there_needs_less_room(tmp_path, monkeypatch):
     planned = plan(make_part(varied()), 1)
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, planned.disk / 2))
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, planned.disk / 2)
+    )
     with pytest.raises(RunError, match="of disk"):
         check_room(planned, tmp_path)
     check_room(planned, tmp_path, held=planned.disk / 2)

@@ -1,4 +1,5 @@
-"""Shards: every run in exactly one of them, evenly by cost, and together the file of the whole sweep."""
+"""Shards: every run in exactly one of them, evenly by cost, and together the file of the whole
+sweep."""
 
 import itertools
 import json
@@ -22,9 +23,12 @@ from fracsim.sweeps import run_sweep
 
 
 def shapes(weights="none", **fixed):
-    """Runs of unequal cost, four shapes; in the shard without a cosine, schedule_period is set nowhere."""
+    """Runs of unequal cost, four shapes; in the shard without a cosine, schedule_period is set
+    nowhere."""
     crossed = {"network_depth": (1, 2), "width": (3, 20), "schedule": ("constant", "cosine")}
-    return Experiment.from_json(small(weights, crossed, **fixed).to_json())  # every key once, as commands make it
+    return Experiment.from_json(
+        small(weights, crossed, **fixed).to_json()
+    )  # every key once, as commands make it
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,10 @@ def test_every_run_is_in_one_shard_and_none_has_much_more_work(costs, data):
 @given(st.lists(st.integers(1, 30), min_size=3, max_size=7))
 def test_the_longest_shard_is_within_four_thirds_of_the_best(costs):
     best = min(
-        max(sum(cost for cost, where in zip(costs, places, strict=True) if where == shard) for shard in range(3))
+        max(
+            sum(cost for cost, where in zip(costs, places, strict=True) if where == shard)
+            for shard in range(3)
+        )
         for places in itertools.product(range(3), repeat=len(costs))
     )
     longest = max(sum(costs[number] for number in shard) for shard in split(costs, 3))
@@ -63,14 +70,22 @@ def test_the_split_is_this_one_for_ever():
     """Jobs of an array may run different versions: the split must not change."""
     assert split([5, 4, 3, 3, 3], 2) == [(0, 3), (1, 2, 4)]
     assert split([1, 1, 1, 1], 3) == [(0, 3), (1,), (2,)]
-    assert [make_part(mixed(), f"{i}/3").numbers for i in range(3)] == [(5, 6, 10), (0, 1, 3, 7, 11), (2, 4, 8, 9)]
+    assert [make_part(mixed(), f"{i}/3").numbers for i in range(3)] == [
+        (5, 6, 10),
+        (0, 1, 3, 7, 11),
+        (2, 4, 8, 9),
+    ]
 
 
-@pytest.mark.parametrize("text", ["", "1", "4/4", "-1/4", "1/0", "a/b", "1/2/3", "0.5/2", "0/12345678", "٣/٤"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "4/4", "-1/4", "1/0", "a/b", "1/2/3", "0.5/2", "0/12345678", "٣/٤"]
+)
 def test_bad_shards_are_one_sentence(tmp_path, text):
     with pytest.raises(UsageError, match=r"accepted is i/N with i from 0 to N - 1, as in 0/4"):
         parse_shard(text)
-    result = fracsim("sweep", "cantor5-depth-width", "--quick", f"--shard={text}", "-o", tmp_path / "a.h5")
+    result = fracsim(
+        "sweep", "cantor5-depth-width", "--quick", f"--shard={text}", "-o", tmp_path / "a.h5"
+    )
     assert result.code == 2
     assert "--shard" in result.sentence
     assert list(tmp_path.iterdir()) == []
@@ -100,15 +115,23 @@ def test_the_shards_hold_what_the_whole_sweep_holds(folder):
             assert column.dtype.kind == whole.runs[key].dtype.kind
             np.testing.assert_array_equal(column, whole.runs[key][numbers])
         for row, number in enumerate(numbers):
-            assert shard.weight_steps(row).tolist() == whole.weight_steps(number).tolist() == [10, 20, 30, 40]
+            assert (
+                shard.weight_steps(row).tolist()
+                == whole.weight_steps(number).tolist()
+                == [10, 20, 30, 40]
+            )
             for snapshot in range(4):
-                np.testing.assert_array_equal(shard.weights(row, snapshot)[1], whole.weights(number, snapshot)[1])
+                np.testing.assert_array_equal(
+                    shard.weights(row, snapshot)[1], whole.weights(number, snapshot)[1]
+                )
     assert sorted(seen) == list(range(8))
 
 
 def test_xarray_puts_shards_together(folder):
     parts = [xarray.open_dataset(folder / f"s{i}.h5") for i in range(3)]
-    joined = xarray.concat(parts, dim="run", join="exact", combine_attrs="drop_conflicts").sortby("run")
+    joined = xarray.concat(parts, dim="run", join="exact", combine_attrs="drop_conflicts").sortby(
+        "run"
+    )
     whole = xarray.open_dataset(folder / "whole.h5")
     joined.attrs = whole.attrs = {}
     xarray.testing.assert_identical(joined.drop_vars("wall_time"), whole.drop_vars("wall_time"))
@@ -136,12 +159,16 @@ def test_another_shard_is_refused_and_nothing_is_lost(tmp_path, there, here, say
     assert not checkpoint_path(path).exists()
 
 
-def test_a_stopped_shard_goes_on_and_a_rerun_does_only_what_is_missing(tmp_path, folder, short_slices):
+def test_a_stopped_shard_goes_on_and_a_rerun_does_only_what_is_missing(
+    tmp_path, folder, short_slices
+):
     paths = [tmp_path / f"s{i}.h5" for i in range(3)]
     experiment = shapes("records")
     assert run_sweep(experiment, paths[1], shard="1/3").status == "complete"
     for share, number in [(0.3, signal.SIGTERM), (0.7, signal.SIGINT)]:
-        stopped = run_sweep(experiment, paths[2], shard="2/3", threads=1, progress=StopAt(share, number))
+        stopped = run_sweep(
+            experiment, paths[2], shard="2/3", threads=1, progress=StopAt(share, number)
+        )
         assert stopped.status == "interrupted"
     ended = [status == "complete" for status in open_trajectory(paths[2]).run_status]
     again = [run_sweep(experiment, path, shard=f"{i}/3", threads=2) for i, path in enumerate(paths)]
@@ -162,7 +189,9 @@ def test_the_dry_run_of_a_shard_plans_its_runs(folder):
     parts = [json.loads(fracsim(*plan, "--shard", f"{i}/3").out) for i in range(3)]
     for key in ("runs", "steps", "records"):
         assert sum(part[key] for part in parts) == whole[key]
-    refused = fracsim("sweep", "--from", folder / "s0.h5", "--shard", "1/3", "-o", folder / "s0.h5", "--dry-run")
+    refused = fracsim(
+        "sweep", "--from", folder / "s0.h5", "--shard", "1/3", "-o", folder / "s0.h5", "--dry-run"
+    )
     assert "holds shard 0/3, and shard 1/3 is asked for" in refused.sentence
 
 

@@ -1,7 +1,8 @@
-"""The printed job array on a real Slurm: stopped in every way that Slurm knows, continued, equal to a straight sweep.
+"""The printed job array on a real Slurm: stopped in every way that Slurm knows, continued, equal to
+a straight sweep.
 
-It takes two minutes, many of them for the shortest time limit of a job to pass: pytest -m 'slurm and not slow'
-"""
+It takes two minutes, many of them for the shortest time limit of a job to pass: pytest -m 'slurm
+and not slow'"""
 
 import re
 import shlex
@@ -38,7 +39,8 @@ SHARDS = 4
 
 @pytest.fixture(scope="module")
 def cluster():
-    """The cluster, with ``fracsim`` on its path, and grid.toml and the straight product in its folder."""
+    """The cluster, with ``fracsim`` on its path, and grid.toml and the straight product in its
+    folder."""
     with ExitStack() as stack:
         try:
             slurm = stack.enter_context(SlurmCluster())
@@ -50,20 +52,43 @@ def cluster():
         for name, module in (("fracsim", "simulate"), ("fracsim-plot", "plot")):
             (programs / name).write_text(f'#!/bin/sh\nexec {python} -m fracsim.cli.{module} "$@"\n')
             (programs / name).chmod(0o755)
-        slurm.environment.update(PYTHONPATH=str(TOP), PATH=f"{programs}:{slurm.environment['PATH']}")
+        slurm.environment.update(
+            PYTHONPATH=str(TOP), PATH=f"{programs}:{slurm.environment['PATH']}"
+        )
         (slurm.folder / "grid.toml").write_text(GRID)
-        slurm.run("fracsim", "sweep", "grid.toml", "-o", "straight.h5", seconds=900)  # compiles the kernels, too
+        slurm.run(
+            "fracsim", "sweep", "grid.toml", "-o", "straight.h5", seconds=900
+        )  # compiles the kernels, too
         yield slurm
 
 
 @pytest.fixture(scope="module")
 def limited(cluster):
-    """(job that must heed Slurm's signal, job that must look), both limited to a minute, which passes meanwhile."""
-    endless = printed(cluster, "endless", 1, "1:00", "--set", "steps=10_000_000_000", "--set", "record_every=1_000_000",
-                      "--set", "width=16", "--seed", 0)  # fmt: skip
-    endless.write_text(endless.read_text().replace(" --max-time auto", "").replace("\nexec ", "\nexec nice -n 19 "))
+    """(job that must heed Slurm's signal, job that must look), both limited to a minute, which
+    passes meanwhile."""
+    endless = printed(
+        cluster,
+        "endless",
+        1,
+        "1:00",
+        "--set",
+        "steps=10_000_000_000",
+        "--set",
+        "record_every=1_000_000",
+        "--set",
+        "width=16",
+        "--seed",
+        0,
+    )
+    endless.write_text(
+        endless.read_text().replace(" --max-time auto", "").replace("\nexec ", "\nexec nice -n 19 ")
+    )
     looking = printed(cluster, "looking", SHARDS, "1:00")
-    looking.write_text(looking.read_text().replace("\nexec ", "\ntrap '' USR1; sleep 54  # the signal is gone\nexec "))
+    looking.write_text(
+        looking.read_text().replace(
+            "\nexec ", "\ntrap '' USR1; sleep 54  # the signal is gone\nexec "
+        )
+    )
     return cluster.submit(endless), cluster.submit("--array=3", looking)
 
 
@@ -100,15 +125,21 @@ def test_an_array_stopped_in_four_ways_goes_on_to_the_same_bits(cluster, limited
     script = printed(cluster, "shard", SHARDS, "10:00")
     products = [cluster.folder / f"shard-{i}.h5" for i in range(SHARDS)]
     job = cluster.submit(script)
-    cluster.wait(lambda: all(state_of(path)[1] for path in products), 120, "not every shard has a record")
+    cluster.wait(
+        lambda: all(state_of(path)[1] for path in products), 120, "not every shard has a record"
+    )
     cluster.run("scancel", "--batch", "--signal=USR2", f"{job}_0")
     cluster.wait(checkpoint_path(products[0]).exists, 30, "SIGUSR2 made no checkpoint")
     cluster.run("scancel", "--batch", "--signal=TERM", f"{job}_0")
     cluster.run("scontrol", "requeue", f"{job}_1")
     cluster.run("scancel", f"{job}_2")
     cluster.run("scancel", "--batch", "--signal=USR1", f"{job}_3")
-    cluster.wait(lambda: state_of(products[1])[0] == "interrupted", 30, "the requeued task is not stopped")
-    again = cluster.submit(f"--dependency=afterany:{job}", script)  # as the script's own comment says
+    cluster.wait(
+        lambda: state_of(products[1])[0] == "interrupted", 30, "the requeued task is not stopped"
+    )
+    again = cluster.submit(
+        f"--dependency=afterany:{job}", script
+    )  # as the script's own comment says
     states = ended(cluster, job, SHARDS)
     assert (states["0"], states["3"]) == (("FAILED", "75:0"), ("FAILED", "75:0"))
     assert (states["1"], states["2"]) == (("COMPLETED", "0:0"), ("CANCELLED", "75:0"))
@@ -116,8 +147,12 @@ def test_an_array_stopped_in_four_ways_goes_on_to_the_same_bits(cluster, limited
     logs = [(cluster.folder / f"shard-{job}_{i}.log").read_text() for i in range(SHARDS)]
     for log, signal in zip(logs, ("SIGTERM", "SIGTERM", "SIGTERM", "SIGUSR1"), strict=True):
         assert f"Stopped by {signal}" in log
-    assert logs[1].index("Stopped by") < logs[1].index("continuing") < logs[1].index("is complete"), "one log, appended"
-    assert {open_trajectory(path).attributes["threads"] for path in products} == {1}, "threads of the allocation"
+    assert (
+        logs[1].index("Stopped by") < logs[1].index("continuing") < logs[1].index("is complete")
+    ), "one log, appended"
+    assert {open_trajectory(path).attributes["threads"] for path in products} == {1}, (
+        "threads of the allocation"
+    )
     check(cluster, products)
 
 
@@ -131,7 +166,9 @@ def test_a_task_that_looks_at_its_limit_stops_and_goes_on_to_the_same_bits(clust
     assert ended(cluster, limited[1]) == {"3": ("FAILED", "75:0")}
     product = cluster.folder / "looking-3.h5"
     assert state_of(product)[0] == "interrupted"
-    assert "Stopped by the time limit" in (cluster.folder / f"looking-{limited[1]}_3.log").read_text()
+    assert (
+        "Stopped by the time limit" in (cluster.folder / f"looking-{limited[1]}_3.log").read_text()
+    )
     again = cluster.submit("--array=3", printed(cluster, "looking", SHARDS, "10:00"))
     assert ended(cluster, again) == {"3": ("COMPLETED", "0:0")}
     check(cluster, [product])
@@ -141,7 +178,9 @@ def test_a_task_that_looks_at_its_limit_stops_and_goes_on_to_the_same_bits(clust
 def test_the_recipe_of_the_docs_works_as_written(cluster):
     page = (TOP / "docs" / "cluster.md").read_text(encoding="utf-8")
     recipe = page.partition("## The recipe")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```$", recipe, re.MULTILINE | re.DOTALL)[1:]  # the first one installs
+    blocks = re.findall(r"^```\n(.*?)^```$", recipe, re.MULTILINE | re.DOTALL)[
+        1:
+    ]  # the first one installs
     assert len(blocks) == 5
     for block in blocks:
         cluster.run("bash", "-ec", block, seconds=300)
@@ -161,11 +200,16 @@ def check(cluster, products):
         assert product.status == "complete"
         at = [place.pop((run["width"], run["seed"])) for run in rows(product)]
         for name in NUMBERS:
-            np.testing.assert_array_equal(product.variable(name), straight.variable(name)[at], err_msg=name)
+            np.testing.assert_array_equal(
+                product.variable(name), straight.variable(name)[at], err_msg=name
+            )
     if len(products) == SHARDS:
         assert not place, "runs that are in no shard"
 
 
 def rows(product):
     """The settings of each run."""
-    return [dict(zip(product.runs, values, strict=True)) for values in zip(*product.runs.values(), strict=True)]
+    return [
+        dict(zip(product.runs, values, strict=True))
+        for values in zip(*product.runs.values(), strict=True)
+    ]

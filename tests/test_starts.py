@@ -26,7 +26,10 @@ FREE = {key: value for key, value in SMALL.items() if key not in ("network_depth
 def net(tmp_path):
     """A constructed network of the Cantor set, n = 2: depth 5, width 40."""
     path = tmp_path / "net.h5"
-    assert fracsim("construct", "cantor", "--fractal-depth", 2, "--count", 100, "-o", path, "-q").code == 0
+    assert (
+        fracsim("construct", "cantor", "--fractal-depth", 2, "--count", 100, "-o", path, "-q").code
+        == 0
+    )
     return path
 
 
@@ -36,12 +39,19 @@ def from_net(net, **settings):
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_training_starts_at_the_network_and_keeps_what_it_can_do(net, tmp_path, backend, precision):
-    settings = {"precision": precision, "negative_margin": 0.02, "optimizer": "sgd", "test_points": 2000}
+    settings = {
+        "precision": precision,
+        "negative_margin": 0.02,
+        "optimizer": "sgd",
+        "test_points": 2000,
+    }
     experiment = from_net(net, **settings)
     (run,) = experiment.runs
     assert (run.network_depth, run.width) == (5, 40), "taken from the file"
     trainer = Trainer((run,), backend, make_data(run, backend))
-    np.testing.assert_array_equal(trainer.state.params[0], load_network(net).params.astype(precision))
+    np.testing.assert_array_equal(
+        trainer.state.params[0], load_network(net).params.astype(precision)
+    )
     run_sweep(experiment, tmp_path / "run.h5")
     accuracy = open_trajectory(tmp_path / "run.h5").variable("test_accuracy")
     assert (accuracy == 1).all(), "the hinge loss is 0 from the start, so nothing moves"
@@ -61,12 +71,30 @@ def test_the_hash_knows_the_parameters_and_not_the_path(net, tmp_path):
     shutil.copy(net, tmp_path / "copy.h5")
     copy = from_net(tmp_path / "copy.h5")
     assert copy.hash() == here.hash() != small(network_depth=5, width=40, weights="final").hash()
-    assert fracsim("construct", "cantor", "--fractal-depth", 2, "--negative-margin", 0.01, "--count", 100,
-                   "--overwrite", "-o", net, "-q").code == 0  # fmt: skip
+    assert (
+        fracsim(
+            "construct",
+            "cantor",
+            "--fractal-depth",
+            2,
+            "--negative-margin",
+            0.01,
+            "--count",
+            100,
+            "--overwrite",
+            "-o",
+            net,
+            "-q",
+        ).code
+        == 0
+    )
     other = from_net(net)
     assert other.hash() != here.hash()
     assert first_difference(here, other).startswith("init_from is ")
-    assert first_difference(here, from_net(tmp_path / "copy.h5", seed=4)) == "seed is 0 there and 4 here"
+    assert (
+        first_difference(here, from_net(tmp_path / "copy.h5", seed=4))
+        == "seed is 0 there and 4 here"
+    )
 
 
 def test_a_product_is_rerun_from_itself_while_the_network_is_there(net, tmp_path):
@@ -75,14 +103,21 @@ def test_a_product_is_rerun_from_itself_while_the_network_is_there(net, tmp_path
     assert stored.runs["init_from"][0].startswith(f"{net}#")
     assert fracsim("sweep", "--from", tmp_path / "run.h5", "-o", tmp_path / "again.h5").code == 0
     same_numbers(stored, open_trajectory(tmp_path / "again.h5"))
-    fracsim("construct", "cantor", "--fractal-depth", 3, "--count", 100, "--overwrite", "-o", net, "-q")
+    fracsim(
+        "construct", "cantor", "--fractal-depth", 3, "--count", 100, "--overwrite", "-o", net, "-q"
+    )
     result = fracsim("sweep", "--from", tmp_path / "run.h5", "-o", tmp_path / "third.h5")
     assert (result.code, result.out) == (1, "")
     assert "no longer holds the network" in result.sentence
     net.unlink()
-    assert "there is no file" in fracsim("sweep", "--from", tmp_path / "run.h5", "-o", tmp_path / "third.h5").sentence
+    assert (
+        "there is no file"
+        in fracsim("sweep", "--from", tmp_path / "run.h5", "-o", tmp_path / "third.h5").sentence
+    )
     assert not (tmp_path / "third.h5").exists()
-    assert Experiment.from_json(json.dumps(stored.experiment)).runs, "the product itself stays readable"
+    assert Experiment.from_json(json.dumps(stored.experiment)).runs, (
+        "the product itself stays readable"
+    )
     assert fracsim("status", tmp_path / "run.h5").code == 0
 
 
@@ -94,12 +129,19 @@ def test_several_starts_make_an_axis(net, tmp_path):
     assert run_sweep(experiment, tmp_path / "two.h5").run_status == ["complete", "complete"]
 
 
-@pytest.mark.parametrize(("settings", "error", "sentence"), [
-    ({"width": 30}, UsageError, "depth 5, width 40 and 2 input.s.; this run has depth 5, width 30 and 2 input"),
-    ({"network_depth": 4}, UsageError, "this run has depth 4"),
-    ({"fractal": "cantor1d"}, UsageError, "this run has depth 5, width 40 and 1 input"),
-    ({"bias": 0.5}, UsageError, r"init_from \(--init-from\) brings its own biases"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "error", "sentence"),
+    [
+        (
+            {"width": 30},
+            UsageError,
+            "depth 5, width 40 and 2 input.s.; this run has depth 5, width 30 and 2 input",
+        ),
+        ({"network_depth": 4}, UsageError, "this run has depth 4"),
+        ({"fractal": "cantor1d"}, UsageError, "this run has depth 5, width 40 and 1 input"),
+        ({"bias": 0.5}, UsageError, r"init_from \(--init-from\) brings its own biases"),
+    ],
+)
 def test_what_does_not_fit_is_refused(net, settings, error, sentence):
     with pytest.raises(error, match=sentence):
         from_net(net, **settings)
@@ -108,8 +150,11 @@ def test_what_does_not_fit_is_refused(net, settings, error, sentence):
 def test_files_without_a_network_are_refused(tmp_path):
     fracsim("sample", "cantor", "--count", 10, "-o", tmp_path / "points.h5", "-q")
     run_sweep(small(), tmp_path / "bare.h5")
-    for name, sentence in (("none.h5", "there is no file"), ("points.h5", "no trained networks"),
-                           ("bare.h5", "holds no weights")):  # fmt: skip
+    for name, sentence in (
+        ("none.h5", "there is no file"),
+        ("points.h5", "no trained networks"),
+        ("bare.h5", "holds no weights"),
+    ):
         with pytest.raises(FileError, match=sentence):
             from_net(tmp_path / name)
         result = fracsim("train", "--init-from", tmp_path / name, "-o", tmp_path / "run.h5")

@@ -1,4 +1,5 @@
-"""Sweeps: the same numbers whatever the schedule, the output rule, stopping in good order, and the plan."""
+"""Sweeps: the same numbers whatever the schedule, the output rule, stopping in good order, and the
+plan."""
 
 import os
 import signal
@@ -68,13 +69,17 @@ def test_a_run_is_the_same_alone(mixed, straight, tmp_path):
     for name in NUMBERS:
         expected = straight.variable(name)[i]
         got = alone.variable(name)[0]
-        np.testing.assert_array_equal(got, expected[..., : got.shape[-1]] if got.ndim == 2 else expected)
+        np.testing.assert_array_equal(
+            got, expected[..., : got.shape[-1]] if got.ndim == 2 else expected
+        )
 
 
 def test_runs_that_share_a_data_set_draw_it_once(mixed, tmp_path, monkeypatch):
     drawn = []
     make_data = fracsim.datasets.make_data
-    monkeypatch.setattr(fracsim.datasets, "make_data", lambda run, b: drawn.append(run.seed) or make_data(run, b))
+    monkeypatch.setattr(
+        fracsim.datasets, "make_data", lambda run, b: drawn.append(run.seed) or make_data(run, b)
+    )
     run_sweep(mixed, tmp_path / "a.h5", threads=2)
     assert sorted(drawn) == [0, 7]
 
@@ -134,7 +139,9 @@ def test_too_little_disk_or_memory_is_said_before_training(tmp_path, monkeypatch
     monkeypatch.setattr(fracsim.planning, "free_memory", lambda: 1e6)
     with pytest.raises(RunError, match=r"the training needs .* of memory and 1 MB are free"):
         run_sweep(small(), tmp_path / "a.h5")
-    monkeypatch.setattr(fracsim.planning.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr(
+        fracsim.planning.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})
+    )
     with pytest.raises(RunError, match=r"the product needs .* of disk and .* has 0.001 MB free"):
         run_sweep(small(), tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
@@ -159,14 +166,18 @@ def test_ctrl_c_keeps_the_records_and_the_next_time_completes(mixed, straight, t
     assert 0 < stopped.records_done.sum() < straight.records_done.sum()
     for i, done in enumerate(stopped.records_done):
         for name in NUMBERS:
-            np.testing.assert_array_equal(stopped.variable(name)[i, :done], straight.variable(name)[i, :done])
+            np.testing.assert_array_equal(
+                stopped.variable(name)[i, :done], straight.variable(name)[i, :done]
+            )
     assert run_sweep(mixed, path, threads=2).status == "complete"
     same_numbers(straight, open_trajectory(path))
 
 
 def test_a_sweep_may_run_outside_the_main_thread(tmp_path):
     found = []
-    thread = threading.Thread(target=lambda: found.append(run_sweep(small(), tmp_path / "a.h5").status))
+    thread = threading.Thread(
+        target=lambda: found.append(run_sweep(small(), tmp_path / "a.h5").status)
+    )
     thread.start()
     thread.join()
     assert found == ["complete"]
@@ -200,7 +211,9 @@ def test_a_failing_disk_ends_the_sweep_with_its_reason(tmp_path, monkeypatch):
 
 
 def test_a_run_that_diverges_is_marked_and_the_others_go_on(tmp_path):
-    experiment = small(loss="squared", optimizer="sgd", crossed={"learning_rate": (0.01, 1000.0)}, weights="final")
+    experiment = small(
+        loss="squared", optimizer="sgd", crossed={"learning_rate": (0.01, 1000.0)}, weights="final"
+    )
     summary = run_sweep(experiment, tmp_path / "a.h5")
     assert summary.status == "complete"
     assert summary.run_status == ["complete", "diverged"]
@@ -215,7 +228,10 @@ def test_weights_of_every_record_end_with_the_final_ones(tmp_path):
     crossed = {"network_depth": (1, 2), "seed": (0, 1)}
     run_sweep(small("final", crossed), tmp_path / "final.h5")
     run_sweep(small("records", crossed), tmp_path / "records.h5")
-    final, records = open_trajectory(tmp_path / "final.h5"), open_trajectory(tmp_path / "records.h5")
+    final, records = (
+        open_trajectory(tmp_path / "final.h5"),
+        open_trajectory(tmp_path / "records.h5"),
+    )
     for run in range(4):
         assert records.weight_steps(run).tolist() == [10, 20, 30, 40]
         assert final.weights(run)[0] == records.weights(run)[0]

@@ -40,9 +40,21 @@ def test_the_bounds_are_those_of_the_theorem():
     [
         (CANTOR, 28, THEOREM, "says nothing at fractal depth 28: its n' is 28", False),
         (dead_end(), 40, THEOREM, "for dead end there is no bound", False),
-        (twisted(), 40, RandomNetworks(Shape(2, 2, 20), "uniform", 0.5), "for twisted there is no bound", False),
+        (
+            twisted(),
+            40,
+            RandomNetworks(Shape(2, 2, 20), "uniform", 0.5),
+            "for twisted there is no bound",
+            False,
+        ),
         (CANTOR, 40, RandomNetworks(Shape(1, 2, 20), "he"), "for comparison only", True),
-        (CANTOR, 40, RandomNetworks(Shape(1, 2, 20), "uniform", 0.5, 0.1), "for comparison only", True),
+        (
+            CANTOR,
+            40,
+            RandomNetworks(Shape(1, 2, 20), "uniform", 0.5, 0.1),
+            "for comparison only",
+            True,
+        ),
     ],
 )
 def test_where_the_theorem_says_nothing_that_is_said(fractal, n, draws, says, bounded):
@@ -53,7 +65,9 @@ def test_where_the_theorem_says_nothing_that_is_said(fractal, n, draws, says, bo
 
 
 def test_with_bias_one_half_everything_is_zero_and_every_loss_one():
-    study = gradient_study(CANTOR, 40, ["1", "4", "6"], RandomNetworks(Shape(1, 2, 20), "uniform", 0.5, count=20))
+    study = gradient_study(
+        CANTOR, 40, ["1", "4", "6"], RandomNetworks(Shape(1, 2, 20), "uniform", 0.5, count=20)
+    )
     assert study.max_abs_gradient.max() < 1e-15
     assert study.correlation_by_level.max() < 1e-15
     np.testing.assert_allclose(study.loss, 1, rtol=0, atol=4e-16)
@@ -64,16 +78,24 @@ def test_with_bias_one_half_everything_is_zero_and_every_loss_one():
 @pytest.mark.compiled
 @pytest.mark.parametrize(("bias", "least", "most"), [(0.1, 0.86, 0.95), (0.25, 0.92, 0.98)])
 def test_where_no_breakpoint_lies_in_the_finest_level_the_gradient_vanishes(bias, least, most):
-    """Curve 6: all negatives of the last level. Some 92 and 96 % of the draws have no breakpoint in K_12."""
-    study = gradient_study(CANTOR, 12, ["6"], RandomNetworks(Shape(1, 2, 20), "uniform", bias, count=1000))
+    """Curve 6: all negatives of the last level. Some 92 and 96 % of the draws have no breakpoint in
+    K_12."""
+    study = gradient_study(
+        CANTOR, 12, ["6"], RandomNetworks(Shape(1, 2, 20), "uniform", bias, count=1000)
+    )
     assert least < (study.max_abs_gradient <= 1e-12).mean() < most
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize(("depth", "width", "draws", "first"), [(2, 20, 400, 0.14), (4, 50, 100, 0.22)])
+@pytest.mark.parametrize(
+    ("depth", "width", "draws", "first"), [(2, 20, 400, 0.14), (4, 50, 100, 0.22)]
+)
 def test_what_labels_tell_falls_by_a_factor_per_level(depth, width, draws, first):
-    """He weights, N(0, 0.5²) biases, all negatives on one level; the hinge's own gradient does not fall."""
-    study = gradient_study(CANTOR, 10, ["1"], RandomNetworks(Shape(1, depth, width), "he", None, 0.5, count=draws))
+    """He weights, N(0, 0.5²) biases, all negatives on one level; the hinge's own gradient does not
+    fall."""
+    study = gradient_study(
+        CANTOR, 10, ["1"], RandomNetworks(Shape(1, depth, width), "he", None, 0.5, count=draws)
+    )
     medians = np.median(study.correlation_by_level, axis=1)
     assert medians[0] == pytest.approx(first, rel=0.15)
     ratios = medians[1:6] / medians[:5]
@@ -85,8 +107,11 @@ def test_what_labels_tell_falls_by_a_factor_per_level(depth, width, draws, first
 
 @pytest.mark.compiled
 def test_a_bound_that_does_not_hold_is_not_called_satisfied():
-    """He weights reach |f| > 1: gradients of order 1 on every curve, where the theorem's bound is 0."""
-    study = gradient_study(CANTOR, 40, ["6"], RandomNetworks(Shape(1, 2, 20), "he", None, 0.5, count=100))
+    """He weights reach |f| > 1: gradients of order 1 on every curve, where the theorem's bound is
+    0."""
+    study = gradient_study(
+        CANTOR, 40, ["6"], RandomNetworks(Shape(1, 2, 20), "he", None, 0.5, count=100)
+    )
     assert 0.2 < study.satisfied().mean() < 0.7
     np.testing.assert_array_equal(study.satisfied(), study.max_abs_gradient <= 1e-12)
 
@@ -100,7 +125,10 @@ def test_samples_agree_with_the_integrals():
     assert exact.max_abs_gradient_error.max() == exact.loss_error.max() == 0
     assert np.all(np.abs(exact.loss - sampled.loss) <= 4 * sampled.loss_error)
     assert sampled.loss_error.max() < 0.02
-    near = np.abs(exact.max_abs_gradient - sampled.max_abs_gradient) <= 5 * sampled.max_abs_gradient_error
+    near = (
+        np.abs(exact.max_abs_gradient - sampled.max_abs_gradient)
+        <= 5 * sampled.max_abs_gradient_error
+    )
     assert near.all()
     first = np.abs(exact.correlation_by_level - sampled.correlation_by_level)[0]
     assert np.all(first <= 5 * sampled.correlation_error[0])
@@ -113,7 +141,9 @@ def test_in_two_dimensions_samples_are_taken():
     assert study.by_level.shape == study.correlation_by_level.shape == (3, 2)
     assert np.isfinite(study.max_abs_gradient).all()
     assert study.max_abs_gradient_error.min() > 0
-    assert study.rows()[0]["share_satisfied"] != study.rows()[0]["share_satisfied"]  # NaN: there is no bound
+    assert (
+        study.rows()[0]["share_satisfied"] != study.rows()[0]["share_satisfied"]
+    )  # NaN: there is no bound
 
 
 @pytest.mark.parametrize(
@@ -122,11 +152,23 @@ def test_in_two_dimensions_samples_are_taken():
         ("cantor1d", 61, {}, None, r"fractal_depth \(--fractal-depth\) is 61; .* from 1 to 60"),
         ("cantor1d", 0, {}, None, "is 0; .* from 1 to 60"),
         ("cantor", 3, {}, None, "cantor has dimension 2, .* --samples 100000"),
-        ("cantor1d", 5, {"initialisation": "hee"}, None, "unknown initialisation 'hee'; did you mean 'he'?"),
+        (
+            "cantor1d",
+            5,
+            {"initialisation": "hee"},
+            None,
+            "unknown initialisation 'hee'; did you mean 'he'?",
+        ),
         ("cantor1d", 5, {"initialisation": "uniform", "bias": None}, None, "needs a bias"),
         ("cantor1d", 5, {"count": 0}, None, r"draws \(--draws\) is 0"),
         ("cantor1d", 5, {"count": -3}, None, r"draws \(--draws\) is -3"),
-        ("cantor1d", 5, {}, 50, r"samples \(--samples\) is 50; accepted is a whole number of at least 200"),
+        (
+            "cantor1d",
+            5,
+            {},
+            50,
+            r"samples \(--samples\) is 50; accepted is a whole number of at least 200",
+        ),
         ("cantor1d", 40, {}, 1000, "the greatest depth is 26"),
     ],
 )
@@ -134,7 +176,9 @@ def test_bad_input_is_refused(fractal, n, draws, samples, says):
     fractal = load_fractal(fractal)
 
     def study():
-        networks = RandomNetworks(Shape(fractal.dimension, 1, 5), **{"bias": 0.1, "count": 1, **draws})
+        networks = RandomNetworks(
+            Shape(fractal.dimension, 1, 5), **{"bias": 0.1, "count": 1, **draws}
+        )
         gradient_study(fractal, n, ["6"], networks, samples=samples)
 
     with pytest.raises(UsageError, match=says):
@@ -160,8 +204,8 @@ def test_a_network_of_other_inputs_is_refused():
 def test_the_cost_is_linear_in_the_depth_of_the_fractal():
     """Four times the depth takes at most about four times the processor's time, not 2^24 times.
 
-    All units break at 1/4, which lies in the Cantor set: most breakpoints lie in a gap, where the descent ends early.
-    """
+    All units break at 1/4, which lies in the Cantor set: most breakpoints lie in a gap, where the
+    descent ends early."""
     shape = Shape(1, 1, 200)
     params = np.concatenate([np.ones(200), np.full(200, -0.25), np.ones(200), [0.0]])[None]
 

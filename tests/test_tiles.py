@@ -27,7 +27,30 @@ LONG, SHORT, NONE = 23, 1, 0
 
 @numba.njit
 def run_product(w, count, resume, mode):
-    tile(w, 7, 40, 1, w, 900, 0, 160, count, resume, w, 300, w, 5000, 150, w, 6000, 170, mode, PRODUCT, 5, 3)
+    tile(
+        w,
+        7,
+        40,
+        1,
+        w,
+        900,
+        0,
+        160,
+        count,
+        resume,
+        w,
+        300,
+        w,
+        5000,
+        150,
+        w,
+        6000,
+        170,
+        mode,
+        PRODUCT,
+        5,
+        3,
+    )
 
 
 @numba.njit
@@ -48,8 +71,30 @@ def test_product(generator, count, mode, resume, dtype):
     w = generator.standard_normal(14_000).astype(dtype)
     truth = w.copy()
     run_product(w, count, resume, mode)
-    plain_tile(truth, 7, 40, 1, truth, 900, 0, 160, count, resume, truth, 300, truth, 5000, 150, truth, 6000, 170, mode,
-               PRODUCT, 5, 3)  # fmt: skip
+    plain_tile(
+        truth,
+        7,
+        40,
+        1,
+        truth,
+        900,
+        0,
+        160,
+        count,
+        resume,
+        truth,
+        300,
+        truth,
+        5000,
+        150,
+        truth,
+        6000,
+        170,
+        mode,
+        PRODUCT,
+        5,
+        3,
+    )
     np.testing.assert_allclose(w, truth, rtol=0, atol=1e-5 if dtype is np.float32 else 1e-13)
     untouched = np.ones(len(w), bool)
     for m in range(5):
@@ -62,8 +107,30 @@ def test_row_sum(generator, count):
     w = generator.standard_normal(14_000)
     truth = w.copy()
     run_row_sum(w, count)
-    plain_tile(truth, 7, 3, 12, truth, 900, 100, 400, count, 0, truth, 0, truth, 0, 0, truth, 12000, 0, PLAIN, ROW_SUM,
-               4, 2)  # fmt: skip
+    plain_tile(
+        truth,
+        7,
+        3,
+        12,
+        truth,
+        900,
+        100,
+        400,
+        count,
+        0,
+        truth,
+        0,
+        truth,
+        0,
+        0,
+        truth,
+        12000,
+        0,
+        PLAIN,
+        ROW_SUM,
+        4,
+        2,
+    )
     np.testing.assert_allclose(w, truth, rtol=0, atol=1e-12)
 
 
@@ -96,14 +163,22 @@ params = generator.standard_normal((1, parameter_count(shape))) / 2
 x = generator.uniform(-1, 1, (1, 12, 2))
 source, state = Dataset(x, np.sign(x[:, :, 0])), State.start(params)
 rule = Rule(0, 2, 0, 6)
-get_backend("cpu").train(shape, rule, np.array([0.01]), np.array([3], np.uint64), state, source, np.zeros(1, int), 0, 4)
+rates, seeds = np.array([0.01]), np.array([3], np.uint64)
+get_backend("cpu").train(shape, rule, rates, seeds, state, source, np.zeros(1, int), 0, 4)
 print(repr(state.params.sum()), repr(state.loss_sum[0]))
 """
     results = []
     for disabled in ("0", "1"):
         environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled}
-        done = subprocess.run([sys.executable, "-W", "error", "-c", script], env=environment,
-                              cwd=Path(__file__).parent.parent, capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script],
+            env=environment,
+            cwd=Path(__file__).parent.parent,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr
-        results.append([float(word.removeprefix("np.float64(").rstrip(")")) for word in done.stdout.split()])
+        results.append(
+            [float(word.removeprefix("np.float64(").rstrip(")")) for word in done.stdout.split()]
+        )
     np.testing.assert_allclose(results[0], results[1], rtol=1e-12)

@@ -1,4 +1,5 @@
-"""The training kernels: trajectories against the NumPy reference, bit-identity, divergence, evaluation."""
+"""The training kernels: trajectories against the NumPy reference, bit-identity, divergence,
+evaluation."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,13 +28,17 @@ def test_hundred_steps_match_the_reference(backend, generator, loss, optimizer, 
     params = random_parameters(generator, shape, dtype=dtype)
     rule = rule_of(loss, optimizer)
     state = train(backend, shape, rule, [RATES[optimizer]], [seed], params, source)
-    truth = reference.train(shape, rule, RATES[optimizer], params[0], batches_of(source, 0, 20, seed), 100)
+    truth = reference.train(
+        shape, rule, RATES[optimizer], params[0], batches_of(source, 0, 20, seed), 100
+    )
     assert state.params.dtype == dtype
     check(state, 0, truth, 100, 20, CLOSE[dtype])
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("shape", [Shape(1, 0, 1), Shape(3, 1, 1), Shape(2, 2, 33), Shape(2, 4, 90)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [Shape(1, 0, 1), Shape(3, 1, 1), Shape(2, 2, 33), Shape(2, 4, 90)], ids=str
+)
 def test_every_width_matches_the_reference(backend, generator, shape, dtype):
     source = dataset_of(generator, shape.inputs, 200, dtype=dtype)
     params = random_parameters(generator, shape, dtype=dtype)
@@ -43,10 +48,15 @@ def test_every_width_matches_the_reference(backend, generator, shape, dtype):
     check(state, 0, truth, steps, 25, CLOSE[dtype])
 
 
-@pytest.mark.parametrize(("count", "batch"), [(10, 3), (10, 1), (37, 37), (1, 1), (50, 49), (1000, 7), (64, 16)])
+@pytest.mark.parametrize(
+    ("count", "batch"), [(10, 3), (10, 1), (37, 37), (1, 1), (50, 49), (1000, 7), (64, 16)]
+)
 def test_any_batch_of_any_data_set(backend, generator, count, batch):
     # B that does not divide N, B = 1, B = N, N not a power of two; several epochs, schedules on
-    shape, rule = Shape(2, 1, 7), rule_of("logistic", "momentum", "step", batch=batch, decay=0.5, period=30)
+    shape, rule = (
+        Shape(2, 1, 7),
+        rule_of("logistic", "momentum", "step", batch=batch, decay=0.5, period=30),
+    )
     source = dataset_of(generator, 2, count)
     params = random_parameters(generator, shape)
     state = train(backend, shape, rule, [0.01], [3], params, source)
@@ -59,7 +69,11 @@ def test_any_batch_of_any_data_set(backend, generator, count, batch):
 def test_stream_draws_fresh_samples(backend, generator, name, dtype):
     fractal = load_fractal(name)
     law, geometry = Distribution(fractal, 4, parse_curve("2")).law(), fractal.geometry()
-    shape, rule, seed = Shape(2, 2, 17), rule_of("hinge", "adam", "cosine", batch=12, period=100), 77
+    shape, rule, seed = (
+        Shape(2, 2, 17),
+        rule_of("hinge", "adam", "cosine", batch=12, period=100),
+        77,
+    )
     params = random_parameters(generator, shape, dtype=dtype)
 
     def batch_of(t):
@@ -69,7 +83,16 @@ def test_stream_draws_fresh_samples(backend, generator, name, dtype):
     state = train(backend, shape, rule, [0.003], [seed], params, Stream(geometry, law))
     truth = reference.train(shape, rule, 0.003, params[0], batch_of, 100)
     check(state, 0, truth, 100, 12, CLOSE[dtype])
-    again = train(backend, shape, rule, [0.003], [seed], params, Stream(geometry, law), chunks=(0, 1, 2, 60, 100))
+    again = train(
+        backend,
+        shape,
+        rule,
+        [0.003],
+        [seed],
+        params,
+        Stream(geometry, law),
+        chunks=(0, 1, 2, 60, 100),
+    )
     same_bits(state, again)
 
 
@@ -78,7 +101,10 @@ def ensemble(generator, runs=5):
     shape = Shape(2, 3, 21)
     params = random_parameters(generator, shape, runs, np.float32)
     source = dataset_of(generator, 2, 150, sets=2, dtype=np.float32)
-    rates, seeds = 0.001 * np.arange(1, runs + 1), np.arange(runs, dtype=np.uint64) + np.uint64(2**63)
+    rates, seeds = (
+        0.001 * np.arange(1, runs + 1),
+        np.arange(runs, dtype=np.uint64) + np.uint64(2**63),
+    )
     return shape, rule_of(batch=40), rates, seeds, params, source, np.arange(runs) % 2
 
 
@@ -102,7 +128,9 @@ def test_bits_do_not_depend_on_chunks(backend, generator, optimizer):
     rule = rule._replace(optimizer=OPTIMIZERS.index(optimizer))
     straight = train(backend, shape, rule, rates, seeds, params, source, sets)
     for chunks in ((0, 1, 2, 3, 50, 100), (0, 0, 99, 99, 100), tuple(range(101))):
-        same_bits(straight, train(backend, shape, rule, rates, seeds, params, source, sets, chunks=chunks))
+        same_bits(
+            straight, train(backend, shape, rule, rates, seeds, params, source, sets, chunks=chunks)
+        )
 
 
 @pytest.mark.compiled
@@ -112,7 +140,17 @@ def test_bits_do_not_depend_on_threads(backend, generator):
 
     def alone(run):
         one = slice(run, run + 1)
-        return train(backend, shape, rule, rates[one], seeds[one], params[one], source, sets[one], chunks=(0, 30, 100))
+        return train(
+            backend,
+            shape,
+            rule,
+            rates[one],
+            seeds[one],
+            params[one],
+            source,
+            sets[one],
+            chunks=(0, 30, 100),
+        )
 
     for threads in (1, 3):
         with ThreadPoolExecutor(threads) as pool:
@@ -146,7 +184,9 @@ def test_running_sums_go_on_until_the_caller_zeroes_them(backend, generator):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_diverged_run_is_marked_and_stops_while_others_go_on(backend, generator, optimizer, dtype):
+def test_a_diverged_run_is_marked_and_stops_while_others_go_on(
+    backend, generator, optimizer, dtype
+):
     shape, huge = Shape(2, 2, 9), 1e30 if dtype == np.float32 else 1e200
     params = random_parameters(generator, shape, 3, dtype)
     source = dataset_of(generator, 2, 100, dtype=dtype)
@@ -154,7 +194,9 @@ def test_a_diverged_run_is_marked_and_stops_while_others_go_on(backend, generato
     state = train(backend, shape, rule, rates, seeds, params, source)
     for run in (0, 2):
         one = slice(run, run + 1)
-        same_bits(state, train(backend, shape, rule, [0.001], seeds[one], params[one], source), runs=one)
+        same_bits(
+            state, train(backend, shape, rule, [0.001], seeds[one], params[one], source), runs=one
+        )
         assert state.diverged[run] == -1
     with np.errstate(all="ignore"):
         truth = reference.train(shape, rule, huge, params[1], batches_of(source, 0, 10, 1), 100)
@@ -163,7 +205,15 @@ def test_a_diverged_run_is_marked_and_stops_while_others_go_on(backend, generato
     assert state.counted[1] == 10 * state.diverged[1]
     kept = [array[1].copy() for array in state]
     backend.train(
-        shape, rule, np.array(rates), np.array(seeds, np.uint64), state, source, np.zeros(3, np.int64), 100, 120
+        shape,
+        rule,
+        np.array(rates),
+        np.array(seeds, np.uint64),
+        state,
+        source,
+        np.zeros(3, np.int64),
+        100,
+        120,
     )
     for before, array in zip(kept, state, strict=True):
         np.testing.assert_array_equal(before, array[1])
@@ -176,7 +226,9 @@ def test_a_slowly_diverging_run_keeps_chunk_independence(backend, generator):
     source = dataset_of(generator, 2, 100, dtype=np.float32)
     straight = train(backend, shape, rule, [30.0], [0], params, source)
     assert straight.diverged[0] > 1
-    same_bits(straight, train(backend, shape, rule, [30.0], [0], params, source, chunks=tuple(range(101))))
+    same_bits(
+        straight, train(backend, shape, rule, [30.0], [0], params, source, chunks=tuple(range(101)))
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -190,15 +242,21 @@ def test_evaluation_by_level(backend, generator, loss, shape, dtype):
     y = np.where(level == n, 1.0, -1.0)
     sets = np.array([1, 0, 1])
     params, x, y = params.astype(dtype), x.astype(dtype), y.astype(dtype)
-    values, accuracies, by_level = backend.evaluate(shape, LOSSES.index(loss), params, x, y, level, n, sets)
+    values, accuracies, by_level = backend.evaluate(
+        shape, LOSSES.index(loss), params, x, y, level, n, sets
+    )
     assert by_level.shape == (runs, n + 1)
     for run, chosen in enumerate(sets):
         truth = reference.evaluate(shape, loss, params[run], x[chosen], y[chosen], level[chosen], n)
-        np.testing.assert_allclose(values[run], truth[0], rtol=1e-11 if dtype == np.float64 else 1e-4)
+        np.testing.assert_allclose(
+            values[run], truth[0], rtol=1e-11 if dtype == np.float64 else 1e-4
+        )
         tolerance = 0 if dtype == np.float64 else 2 / 40
         np.testing.assert_allclose(accuracies[run], truth[1], rtol=0, atol=1e-15 + tolerance / 10)
         np.testing.assert_allclose(by_level[run], truth[2], rtol=0, atol=1e-15 + tolerance)
-    np.testing.assert_array_equal(np.isnan(by_level), [[False, False, True, False, False, True, False]] * runs)
+    np.testing.assert_array_equal(
+        np.isnan(by_level), [[False, False, True, False, False, True, False]] * runs
+    )
 
 
 def test_a_score_of_zero_is_wrong(backend):
@@ -206,11 +264,15 @@ def test_a_score_of_zero_is_wrong(backend):
     x, y = np.ones((1, 6, 2)), np.array([[1.0, -1.0] * 3])
     level = np.where(y > 0, 2, 0).astype(np.int16)
     params = np.zeros((1, 17))
-    loss, accuracy, by_level = backend.evaluate(shape, 0, params, x, y, level, 2, np.zeros(1, np.int64))
+    loss, accuracy, by_level = backend.evaluate(
+        shape, 0, params, x, y, level, 2, np.zeros(1, np.int64)
+    )
     assert loss[0] == 1
     assert accuracy[0] == 0
     np.testing.assert_array_equal(by_level[0], [0, np.nan, 0])
-    state = train(backend, shape, rule_of(batch=6), [0.001], [0], params, Dataset(x, y), chunks=(0, 1))
+    state = train(
+        backend, shape, rule_of(batch=6), [0.001], [0], params, Dataset(x, y), chunks=(0, 1)
+    )
     assert state.correct[0] == 0
 
 
@@ -223,6 +285,13 @@ def test_training_learns(backend, generator):
     params = random_parameters(generator, shape, dtype=np.float32)
     state = train(backend, shape, rule, [0.005], [0], params, source, chunks=(0, 2000))
     _, accuracy, _ = backend.evaluate(
-        shape, 0, state.params, source.x, source.y, np.zeros((1, 1000), np.int16), 0, np.zeros(1, np.int64)
+        shape,
+        0,
+        state.params,
+        source.x,
+        source.y,
+        np.zeros((1, 1000), np.int16),
+        0,
+        np.zeros(1, np.int64),
     )
     assert accuracy[0] > 0.97

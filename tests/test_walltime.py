@@ -52,9 +52,26 @@ def test_durations(text, seconds):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "0:00", "-5", "+5", "1:60", "1:2", "1:60:00", "1-24:00:00", "1:2:3:4", "1h", "1e6", "nan", "inf", "١٠",
-     "auto", "1" * 5000],
-)  # fmt: skip
+    [
+        "",
+        "0",
+        "0:00",
+        "-5",
+        "+5",
+        "1:60",
+        "1:2",
+        "1:60:00",
+        "1-24:00:00",
+        "1:2:3:4",
+        "1h",
+        "1e6",
+        "nan",
+        "inf",
+        "١٠",
+        "auto",
+        "1" * 5000,
+    ],
+)
 def test_what_is_no_duration_is_refused_in_a_sentence(text):
     with pytest.raises(UsageError) as caught:
         parse_duration(text, "--checkpoint-every")
@@ -70,7 +87,8 @@ def test_the_end_comes_from_the_environment_first(squeue, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("answer", "left"), [("59", 59), ("5:00", 300), ("1:00:00", 3600), ("1-00:00:00", 86_400), ("0:00", 0)]
+    ("answer", "left"),
+    [("59", 59), ("5:00", 300), ("1:00:00", 3600), ("1-00:00:00", 86_400), ("0:00", 0)],
 )
 @pytest.mark.parametrize("environment", [None, "", "soon", "0", "nan", "inf"])
 def test_the_end_comes_from_squeue_else(squeue, monkeypatch, answer, left, environment):
@@ -83,7 +101,15 @@ def test_the_end_comes_from_squeue_else(squeue, monkeypatch, answer, left, envir
 
 
 @pytest.mark.parametrize(
-    "script", ["echo UNLIMITED", "echo INVALID", "echo NOT_SET", "true", "echo 5:00; exit 1", "printf '\\377\\n'"]
+    "script",
+    [
+        "echo UNLIMITED",
+        "echo INVALID",
+        "echo NOT_SET",
+        "true",
+        "echo 5:00; exit 1",
+        "printf '\\377\\n'",
+    ],
 )
 def test_no_end_is_known(squeue, script):
     squeue(script)

@@ -21,9 +21,16 @@ def index_of(position, count, seed, epoch):
 
 
 def rule_of(loss="hinge", optimizer="adam", schedule="constant", batch=20, epsilon=1e-4, **numbers):
-    # with the usual ε = 1e-8, Adam moves a parameter whose gradient is rounding noise by its full rate, either way
+    # with the usual ε = 1e-8, Adam moves a parameter whose gradient is rounding noise by its full
+    # rate, either way
     numbers["epsilon"] = epsilon
-    return Rule(LOSSES.index(loss), OPTIMIZERS.index(optimizer), SCHEDULES.index(schedule), batch=batch, **numbers)
+    return Rule(
+        LOSSES.index(loss),
+        OPTIMIZERS.index(optimizer),
+        SCHEDULES.index(schedule),
+        batch=batch,
+        **numbers,
+    )
 
 
 def dataset_of(generator, d, count, sets=1, dtype=np.float64):
@@ -47,7 +54,9 @@ def batches_of(source, chosen, batch, seed):
     x, y = source.x[chosen], source.y[chosen]
 
     def batch_of(t):
-        indices = reference.dataset_batch(t, len(y), batch, lambda p, e: index_of(p, len(y), np.uint64(seed), e))
+        indices = reference.dataset_batch(
+            t, len(y), batch, lambda p, e: index_of(p, len(y), np.uint64(seed), e)
+        )
         return x[indices], y[indices]
 
     return batch_of

@@ -35,8 +35,13 @@ ATTRIBUTES = {"experiment": '{"name": "für Tests"}', "threads": 2, "ratio": 0.5
 def create(path: Path, **changed: Any) -> TrajectoryWriter:
     """A new file with three runs, four records, two shapes of weights."""
     plan: dict[str, Any] = {
-        "runs": RUNS, "steps": STEPS, "levels": LEVELS, "layers": LAYERS, "attributes": ATTRIBUTES, "weights": WEIGHTS,
-    }  # fmt: skip
+        "runs": RUNS,
+        "steps": STEPS,
+        "levels": LEVELS,
+        "layers": LAYERS,
+        "attributes": ATTRIBUTES,
+        "weights": WEIGHTS,
+    }
     return TrajectoryWriter.create(path, **{**plan, **changed})
 
 
@@ -62,7 +67,8 @@ def params(run: int, snapshot: int) -> np.ndarray:
 
 
 def fill(writer: TrajectoryWriter, records: int = len(STEPS)) -> None:
-    """Hand over the first records of every run, with weights at steps 20 and 40, one commit per step."""
+    """Hand over the first records of every run, with weights at steps 20 and 40, one commit per
+    step."""
     for s in range(records):
         for run in range(3):
             writer.set_run_status(run, "running")

@@ -1,4 +1,5 @@
-"""Everything a writer asks of the operating system, as a log that can be replayed up to any point, or made to fail."""
+"""Everything a writer asks of the operating system, as a log that can be replayed up to any point,
+or made to fail."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ class WriteLog:
 
     def __init__(self, monkeypatch: Any) -> None:
         self.calls: list[tuple] = []
-        keep = {name: getattr(os, name) for name in ("open", "pwrite", "ftruncate", "replace", "unlink")}
+        keep = {
+            name: getattr(os, name) for name in ("open", "pwrite", "ftruncate", "replace", "unlink")
+        }
 
         def opened(path: Any, flags: int, *more: Any) -> int:
             fd = keep["open"](path, flags, *more)
@@ -38,7 +41,12 @@ class WriteLog:
             self.calls.append(("rename", Path(source).name, Path(target).name))
             keep["replace"](source, target)
 
-        for name, function in {"open": opened, "pwrite": written, "ftruncate": cut, "replace": renamed}.items():
+        for name, function in {
+            "open": opened,
+            "pwrite": written,
+            "ftruncate": cut,
+            "replace": renamed,
+        }.items():
             monkeypatch.setattr(os, name, function)
 
     def states(self) -> Iterator[State]:

@@ -1,4 +1,5 @@
-"""The figure ``bounds``: what Theorems 2, 3 and 4 say of depth and width, and what training reached."""
+"""The figure ``bounds``: what Theorems 2, 3 and 4 say of depth and width, and what training
+reached."""
 
 import json
 import os
@@ -24,8 +25,12 @@ UPPER: dict[str, Any] = {"linestyle": "-", "marker": ".", "markersize": 4}
 LOWER: dict[str, Any] = {"linestyle": (0, (5, 2)), "marker": "v", "markersize": 3.5}
 EXACT: dict[str, Any] = {"linestyle": (0, (1, 1.3)), "marker": ".", "markersize": 4}
 MARKER: dict[str, Any] = {
-    "marker": "o", "markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6, "zorder": 4
-}  # fmt: skip
+    "marker": "o",
+    "markersize": 5.5,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.6,
+    "zorder": 4,
+}
 GREY = "#404040"
 
 
@@ -39,23 +44,31 @@ def load(paths: Sequence[str | os.PathLike[str]]) -> tuple[Study, Runs]:
     studies = [path for path in paths if sniff(path) == "study"]
     if len(studies) != 1:
         raise UsageError(
-            f"bounds: accepted is one file made by `fracsim bounds`, beside any trajectories; {len(studies)} are given"
+            f"bounds: accepted is one file made by `fracsim bounds`, beside any trajectories; "
+            f"{len(studies)} are given"
         )
     others = [path for path in paths if path not in studies]
     return read_study(studies[0], "bounds"), load_runs(others) if others else Runs([])
 
 
-def draw(study: Study, runs: Runs | None = None, title: str | None = None, size: style.Inches | None = None) -> Figure:
-    """Error against depth T and against width k: Theorem 3 above, Theorem 4 and the exact least error below, training.
+def draw(
+    study: Study,
+    runs: Runs | None = None,
+    title: str | None = None,
+    size: style.Inches | None = None,
+) -> Figure:
+    """Error against depth T and against width k: Theorem 3 above, Theorem 4 and the exact least
+    error below, training.
 
-    A third panel has Theorem 2's least width against T; in d = 1 a fourth has the exact least error by sign changes.
-    Errors are 0-1 errors; a trained one is 1 - best test accuracy over the records and over all other settings.
+    A third panel has Theorem 2's least width against T; in d = 1 a fourth has the exact least error
+    by sign changes. Errors are 0-1 errors; a trained one is 1 - best test accuracy over the records
+    and over all other settings.
 
     Args:
-        study: of kind "bounds", as :func:`fracsim.data.studies.read_study` gives it.
-        runs: trained networks; those of another distribution than the bounds' are left out, which the notes say.
-        title: replaces the figure's own title.
-        size: width and height in inches, instead of the figure's own.
+        study: of kind "bounds", as :func:`fracsim.data.studies.read_study` gives it. runs: trained
+        networks; those of another distribution than the bounds' are left out, which the notes say.
+        title: replaces the figure's own title. size: width and height in inches, instead of the
+        figure's own.
 
     Raises:
         UsageError: none of the runs has the bounds' distribution.
@@ -64,8 +77,14 @@ def draw(study: Study, runs: Runs | None = None, title: str | None = None, size:
     runs = runs or Runs([])
     arrays, trained = study.arrays, _trained(study, runs)
     caveats = [_how(arrays, trained), *_notes(study), *runs.caveats]
-    more = [panel for name, panel in (("least_width", _widths), ("changes_least_error", _changes)) if name in arrays]
-    rows, columns, own = {0: (1, 2, (8.0, 3.2)), 1: (1, 3, (11.6, 3.2)), 2: (2, 2, (8.8, 6.2))}[len(more)]
+    more = [
+        panel
+        for name, panel in (("least_width", _widths), ("changes_least_error", _changes))
+        if name in arrays
+    ]
+    rows, columns, own = {0: (1, 2, (8.0, 3.2)), 1: (1, 3, (11.6, 3.2)), 2: (2, 2, (8.8, 6.2))}[
+        len(more)
+    ]
     figure, body = style.page(own, size, caveats, _legend(arrays, trained))
     grid = body.subplots(rows, columns, squeeze=False).ravel()
     _errors(grid[0], arrays, trained, across=0)
@@ -83,19 +102,27 @@ def _trained(study: Study, runs: Runs) -> dict[tuple[int, int], float]:
         entry = runs.entries[0].settings
         raise UsageError(
             f"bounds: the bounds are of {_name(study.attributes)}, without margins, but no run is; "
-            f"the first is of {_name(entry)}, margins {entry.get('positive_margin')} and {entry.get('negative_margin')}"
+            f"the first is of {_name(entry)}, margins {entry.get('positive_margin')} and "
+            f"{entry.get('negative_margin')}"
         )
     if left := len(runs.entries) - len(ours):
-        runs.notes.append(f"{left} of {len(runs.entries)} runs are of another distribution and left out")
+        runs.notes.append(
+            f"{left} of {len(runs.entries)} runs are of another distribution and left out"
+        )
     best: dict[tuple[int, int], float] = {}
     for run in ours:
         at = int(run.settings["network_depth"]), int(run.settings["width"])
         best[at] = min(best.get(at, 1.0), 1 - run.best())
-    there = {at: error for at, error in best.items()
-             if at[0] in study.arrays["network_depth"] and at[1] in study.arrays["width"]}  # fmt: skip
+    there = {
+        at: error
+        for at, error in best.items()
+        if at[0] in study.arrays["network_depth"] and at[1] in study.arrays["width"]
+    }
     if missing := sorted(best.keys() - there.keys()):
         names = "; ".join(f"depth {depth}, width {width}" for depth, width in missing)
-        runs.notes.append(f"the bounds' file does not have, so that these networks are left out: {names}")
+        runs.notes.append(
+            f"the bounds' file does not have, so that these networks are left out: {names}"
+        )
     return there
 
 
@@ -103,7 +130,10 @@ def _alike(study: Study, entry: Entry) -> bool:
     """Whether a run was trained on the distribution of the bounds."""
     facts, settings = study.attributes, entry.settings
     try:
-        fractal, curve = Fractal.from_dict(json.loads(str(facts["fractal_definition"]))), study.arrays["curve_values"]
+        fractal, curve = (
+            Fractal.from_dict(json.loads(str(facts["fractal_definition"]))),
+            study.arrays["curve_values"],
+        )
         n, gap = int(facts["fractal_depth"]), str(facts["gap"])
     except (KeyError, ValueError, TypeError) as error:
         raise FileError(f"the bounds' distribution is not described ({error})") from error
@@ -124,17 +154,24 @@ def _name(settings: object) -> str:
 
 
 def _chosen(values: np.ndarray, wanted: set[int]) -> list[int]:
-    """At most MOST_LINES indices, spread over the range; of values that were trained before others."""
+    """At most MOST_LINES indices, spread over the range; of values that were trained before
+    others."""
     chosen: list[int] = []
-    for places in np.flatnonzero(np.isin(values, list(wanted))), np.flatnonzero(~np.isin(values, list(wanted))):
+    for places in (
+        np.flatnonzero(np.isin(values, list(wanted))),
+        np.flatnonzero(~np.isin(values, list(wanted))),
+    ):
         room = min(MOST_LINES - len(chosen), len(places))
         # a single further line is the last one, which has the most layers or units
         chosen += [int(places[round(i)]) for i in np.linspace(len(places) - 1, 0, room)]
     return sorted(chosen)
 
 
-def _errors(axes: Axes, arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float], across: int) -> None:
-    """Error against T, a line for each width (``across`` 0), or against k, a line for each depth (1)."""
+def _errors(
+    axes: Axes, arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float], across: int
+) -> None:
+    """Error against T, a line for each width (``across`` 0), or against k, a line for each depth
+    (1)."""
     names = ("network_depth", "width")
     x, lines = arrays[names[across]], arrays[names[1 - across]]
     chosen = _chosen(lines, {at[1 - across] for at in trained})
@@ -146,7 +183,9 @@ def _errors(axes: Axes, arrays: dict[str, np.ndarray], trained: dict[tuple[int, 
                 # where lines lie upon each other, the lower ones look out on both sides
                 wide = 1.2 + 0.35 * (len(chosen) - 1 - place) * (name == "upper_error")
                 axes.plot(x, values, color=colour, linewidth=wide, **look)
-        points = sorted((at[across], error) for at, error in trained.items() if at[1 - across] == lines[i])
+        points = sorted(
+            (at[across], error) for at, error in trained.items() if at[1 - across] == lines[i]
+        )
         if points:
             axes.plot(*np.array(points).T, color=colour, linestyle="none", **MARKER)
         axes.plot([], [], color=colour, linewidth=3, label=f"${'kT'[across]} = {lines[i]}$")
@@ -160,7 +199,13 @@ def _errors(axes: Axes, arrays: dict[str, np.ndarray], trained: dict[tuple[int, 
         _depth_axis(axes, x)
     axes.set_ylim(-0.012, 0.53)
     axes.set_ylabel("0-1 error")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), handlelength=1.0, labelspacing=0.3, borderaxespad=0.2)
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.03),
+        handlelength=1.0,
+        labelspacing=0.3,
+        borderaxespad=0.2,
+    )
 
 
 def _depth_axis(axes: Axes, depths: np.ndarray) -> None:
@@ -176,7 +221,9 @@ def _widths(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     _depth_axis(axes, depths)
     axes.set_yscale("log")
     axes.plot(depths, least, marker="o", markersize=3.5, color=style.colour(0))
-    axes.fill_between(depths, 0.8 * least.min(), least, color=style.colour(0), alpha=0.12, linewidth=0)
+    axes.fill_between(
+        depths, 0.8 * least.min(), least, color=style.colour(0), alpha=0.12, linewidth=0
+    )
     axes.set_ylim(bottom=0.8 * least.min())
     axes.text(0.04, 0.05, "too narrow", transform=axes.transAxes, color=style.colour(0))
 
@@ -184,7 +231,9 @@ def _widths(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
 def _changes(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     """d = 1: the exact least error by sign changes, and Theorem 4 for as many linear pieces."""
     m = arrays["sign_changes"]
-    axes.plot(m, arrays["changes_least_error"], color=GREY, linestyle=EXACT["linestyle"], linewidth=1.6)
+    axes.plot(
+        m, arrays["changes_least_error"], color=GREY, linestyle=EXACT["linestyle"], linewidth=1.6
+    )
     if "changes_lower_error" in arrays:
         look: dict[str, Any] = {"linestyle": LOWER["linestyle"], "drawstyle": "steps-post"}
         axes.plot(m, arrays["changes_lower_error"], color=GREY, linewidth=1.3, **look)
@@ -199,14 +248,25 @@ def _changes(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
 def _legend(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]) -> list[Line2D]:
     handles = []
     if "upper_error" in arrays:
-        handles.append(Line2D([], [], color=GREY, label="Theorem 3: some network reaches it", **UPPER))
+        handles.append(
+            Line2D([], [], color=GREY, label="Theorem 3: some network reaches it", **UPPER)
+        )
     if "lower_error" in arrays or "changes_lower_error" in arrays:
         handles.append(Line2D([], [], color=GREY, label="Theorem 4: none is below", **LOWER))
     if "changes_least_error" in arrays:
         label = "exact: least with $m$ or $(k+1)^T$ sign changes"
         handles.append(Line2D([], [], color=GREY, label=label, **EXACT))
     if trained:
-        handles.append(Line2D([], [], color=GREY, linestyle="none", label="trained: 1 − best test accuracy", **MARKER))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                color=GREY,
+                linestyle="none",
+                label="trained: 1 − best test accuracy",
+                **MARKER,
+            )
+        )
     return handles
 
 
@@ -215,7 +275,10 @@ def _how(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]) -
     if np.isnan(arrays.get("upper_error", np.nan)).any():
         text += " Theorem 3 needs a width of at least 5dr."
     if trained:
-        text += " Trained: the best over the recorded steps and over all other settings, on a finite test set."
+        text += (
+            " Trained: the best over the recorded steps and over all other settings, on a "
+            "finite test set."
+        )
     return text
 
 

@@ -29,7 +29,8 @@ class Entry:
     settings: Mapping[str, Any]
 
     def series(self, name: str) -> NDArray[np.float64]:
-        """A recorded variable of this run, step axis first; NaN where nothing was recorded (yet)."""
+        """A recorded variable of this run, step axis first; NaN where nothing was recorded
+        (yet)."""
         return self.trajectory.variable(name)[self.index]
 
     def fractal(self) -> Fractal:
@@ -39,7 +40,9 @@ class Entry:
     def identity(self) -> str:
         """Equal for runs that are the same computation."""
         fractals = self.trajectory.experiment.get("fractals")
-        definition = fractals.get(self.settings.get("fractal")) if isinstance(fractals, dict) else None
+        definition = (
+            fractals.get(self.settings.get("fractal")) if isinstance(fractals, dict) else None
+        )
         return json.dumps([self.settings, definition], sort_keys=True, default=str)
 
     @property
@@ -62,9 +65,8 @@ class Entry:
 class Runs:
     """Runs that were recorded, and what to tell about them.
 
-    ``caveats`` belong to the figure and are written under it (a file is still running, …); ``notes`` are for the person
-    who draws it (which learning rates were chosen, …).
-    """
+    ``caveats`` belong to the figure and are written under it (a file is still running, …);
+    ``notes`` are for the person who draws it (which learning rates were chosen, …)."""
 
     entries: list[Entry]
     caveats: list[str] = field(default_factory=list)
@@ -80,11 +82,16 @@ class Runs:
         for key, text in conditions.items():
             known = sorted(set().union(*(entry.settings for entry in self.entries)))
             if key not in known:
-                raise UsageError(f"--where {key}: no such setting{nearest(key, known)} (accepted: {', '.join(known)})")
+                raise UsageError(
+                    f"--where {key}: no such setting{nearest(key, known)} (accepted: "
+                    f"{', '.join(known)})"
+                )
             there = kept
             kept = [entry for entry in there if same(entry.settings.get(key), text)]
             if not kept:
-                raise UsageError(f"--where {key}={text}: no run has it; the files hold {values_text(there, key)}")
+                raise UsageError(
+                    f"--where {key}={text}: no run has it; the files hold {values_text(there, key)}"
+                )
         return Runs(kept, self.caveats, self.notes)
 
 
@@ -102,15 +109,23 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
         gathering.add(trajectory)
         if trajectory.note:
             caveats.append(f"{os.path.basename(trajectory.path)}: {trajectory.note}")
-        entries += [Entry(trajectory, i, settings) for i, settings in enumerate(settings_of(trajectory))]
+        entries += [
+            Entry(trajectory, i, settings) for i, settings in enumerate(settings_of(trajectory))
+        ]
     recorded = [entry for entry in entries if np.isfinite(entry.best())]
     if not recorded:
-        raise FileError(f"{', '.join(map(str, paths))}: no run has a record yet, so there is nothing to draw")
+        raise FileError(
+            f"{', '.join(map(str, paths))}: no run has a record yet, so there is nothing to draw"
+        )
     if len(recorded) < len(entries):
-        caveats.append(f"{len(entries) - len(recorded)} of {len(entries)} runs have no record and are left out")
+        caveats.append(
+            f"{len(entries) - len(recorded)} of {len(entries)} runs have no record and are left out"
+        )
     unique = without_repeats(recorded)
     if len(unique) < len(recorded):
-        caveats.append(f"{len(recorded) - len(unique)} runs are in more than one file and are counted once")
+        caveats.append(
+            f"{len(recorded) - len(unique)} runs are in more than one file and are counted once"
+        )
     for coverage in gathering.coverages():
         if missing := len(coverage.numbers("missing")):
             whole = f"{len(coverage.experiment.runs)} runs of '{coverage.experiment.name}'"
@@ -126,14 +141,16 @@ def settings_of(trajectory: Trajectory) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """A NumPy scalar or bytes as the Python value it stands for; NaN, which stands for "not set", as None."""
+    """A NumPy scalar or bytes as the Python value it stands for; NaN, which stands for "not set",
+    as None."""
     value = value.item() if isinstance(value, np.generic) else value
     value = value.decode() if isinstance(value, bytes) else value
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def without_repeats(entries: Iterable[Entry]) -> list[Entry]:
-    """Equal settings are the same run (results are reproducible): keep the one with the most records."""
+    """Equal settings are the same run (results are reproducible): keep the one with the most
+    records."""
     kept: dict[str, Entry] = {}
     for entry in entries:
         key = entry.identity()
@@ -148,7 +165,8 @@ def records(entry: Entry) -> int:
 
 
 def varied(entries: Iterable[Entry], without: Iterable[str] = ()) -> list[str]:
-    """The settings that differ between the runs, the most telling first, leaving out those in ``without``."""
+    """The settings that differ between the runs, the most telling first, leaving out those in
+    ``without``."""
     seen: dict[str, set[str]] = {}
     for entry in entries:
         for key, value in entry.settings.items():
@@ -200,11 +218,14 @@ class Best:
 
 
 def best_choice(entries: Iterable[Entry], keys: Sequence[str]) -> Best:
-    """Of the values of ``keys``, those whose runs (one per seed) have the highest mean best test accuracy."""
+    """Of the values of ``keys``, those whose runs (one per seed) have the highest mean best test
+    accuracy."""
     candidates = []
     for chosen, runs in group(entries, keys).items():
         accuracy = [run.best() for run in runs]
-        candidates.append(Best(chosen, float(np.mean(accuracy)), min(accuracy), max(accuracy), len(accuracy)))
+        candidates.append(
+            Best(chosen, float(np.mean(accuracy)), min(accuracy), max(accuracy), len(accuracy))
+        )
     return max(candidates, key=lambda best: best.mean)
 
 
@@ -219,7 +240,8 @@ def panels(runs: Runs, inside: Sequence[str], most: int = 6) -> dict[tuple[Any, 
     if len(parts) > most:
         text = "; ".join(values_text(runs.entries, key) for key in keys)
         raise UsageError(
-            f"the files hold {len(parts)} combinations of {', '.join(keys)}, at most {most} fit in a figure; "
+            f"the files hold {len(parts)} combinations of {', '.join(keys)}, at most {most} fit "
+            f"in a figure; "
             f"choose some with --where ({text})"
         )
     return parts
@@ -236,20 +258,26 @@ def describe(settings: Mapping[str, Any], without: Sequence[str] = ()) -> str:
 
 
 def heading(runs: Runs, inside: Sequence[str], entries: Sequence[Entry]) -> str:
-    """What a panel of :func:`panels` shows: its distribution, then the other settings that set it apart."""
+    """What a panel of :func:`panels` shows: its distribution, then the other settings that set it
+    apart."""
     keys = varied(runs.entries, without=(*inside, "fractal", "fractal_depth", "curve"))
     # Each fractal has its own default gap: that a gap goes with a fractal needs no words.
-    if "gap" in keys and all(len(distinct(part, "gap")) == 1 for part in group(runs.entries, ["fractal"]).values()):
+    if "gap" in keys and all(
+        len(distinct(part, "gap")) == 1 for part in group(runs.entries, ["fractal"]).values()
+    ):
         keys.remove("gap")
     text = describe(entries[0].settings, without=inside)
-    return text + ("\n" + name_values(keys, [entries[0].settings.get(key) for key in keys]) if keys else "")
+    return text + (
+        "\n" + name_values(keys, [entries[0].settings.get(key) for key in keys]) if keys else ""
+    )
 
 
 def name_values(keys: Sequence[str], values: Sequence[Any]) -> str:
     """``depth 5, width 100, rate 0.001``: some settings of a run, for a legend or a title."""
     shown = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in values]
     return ", ".join(
-        f"{WORDS.get(key, key.replace('_', ' '))} {value}" for key, value in zip(keys, shown, strict=True)
+        f"{WORDS.get(key, key.replace('_', ' '))} {value}"
+        for key, value in zip(keys, shown, strict=True)
     )
 
 

@@ -1,4 +1,5 @@
-"""The figure ``curve-accuracy``: best test accuracy for each curve, beside P(j) (the paper's figure 5)."""
+"""The figure ``curve-accuracy``: best test accuracy for each curve, beside P(j) (the paper's figure
+5)."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -6,7 +7,17 @@ from matplotlib.figure import Figure
 from fracsim.curves import parse_curve
 from fracsim.data.errors import FileError
 from fracsim.figures import paper, style
-from fracsim.figures.collect import Entry, Runs, best_choice, distinct, group, heading, name_values, panels, varied
+from fracsim.figures.collect import (
+    Entry,
+    Runs,
+    best_choice,
+    distinct,
+    group,
+    heading,
+    name_values,
+    panels,
+    varied,
+)
 from fracsim.figures.curves import curve_label
 from fracsim.figures.depth_width import draw_line, hollow, panel_grid, title_panels
 
@@ -19,8 +30,8 @@ GREYS = (("#9A9A9A", (0, (1, 1.5))), ("#6E6E6E", (0, (4, 2))), ("#3C3C3C", (0, (
 def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
     """Best test accuracy per curve, a line per depth, with P(n-2), P(n-1) and P(n) for comparison.
 
-    A network that resolves the details of level j only can reach accuracy P(j). Where several widths or learning rates
-    were trained, each point is the pair with the highest mean over seeds.
+    A network that resolves the details of level j only can reach accuracy P(j). Where several
+    widths or learning rates were trained, each point is the pair with the highest mean over seeds.
 
     Args:
         runs: as :func:`fracsim.figures.collect.load_runs` gives them.
@@ -33,7 +44,9 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     """
     keys = varied(runs.entries, without=("learning_rate", "seed"))
     if "curve" not in keys and {"network_depth", "width"} & set(keys):
-        raise FileError("curve-accuracy: all runs have the same curve, depth or width varies: use depth-width")
+        raise FileError(
+            "curve-accuracy: all runs have the same curve, depth or width varies: use depth-width"
+        )
     parts = panels(runs, INSIDE)
     figure, body, grid = panel_grid(len(parts), size, [_how(runs.entries), *runs.caveats])
     depths = distinct(runs.entries, "network_depth")
@@ -41,7 +54,11 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
         _draw_panel(axes, entries, depths, runs.notes)
     headings = [heading(runs, INSIDE, entries) for entries in parts.values()]
     title_panels(body, grid, headings, "Best test accuracy by approximation curve", title)
-    handles = {text: handle for axes in grid for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    handles = {
+        text: handle
+        for axes in grid
+        for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     body.legend(list(handles.values()), list(handles), loc="outside right upper", handlelength=2.8)
     return figure
 
@@ -56,12 +73,21 @@ def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list
             best = best_choice(runs, CHOSEN)
             points[places[str(curve)]] = best
             if varied(runs, without=("seed",)):
-                notes.append(f"curve {curve}, depth {depth}: best {name_values(CHOSEN, best.chosen)}")
+                notes.append(
+                    f"curve {curve}, depth {depth}: best {name_values(CHOSEN, best.chosen)}"
+                )
         look = style.look(depths.index(depth)) | {"label": f"depth {depth}"}
         draw_line(axes, points, look)
         if depth == 5 and paper.is_papers(entries[0], curve=None):
-            theirs = {places[name]: value for name, value in paper.curve_table().items() if name in places}
-            axes.plot(list(theirs), list(theirs.values()), label=f"depth 5, {paper.SOURCE}", **hollow(look))
+            theirs = {
+                places[name]: value for name, value in paper.curve_table().items() if name in places
+            }
+            axes.plot(
+                list(theirs),
+                list(theirs.values()),
+                label=f"depth 5, {paper.SOURCE}",
+                **hollow(look),
+            )
     axes.set_xticks(range(len(names)), [curve_label(name) for name in names])
     axes.set_xlim(-0.4, len(names) - 0.6)
     axes.set_ylim(0.48, 1.015)
@@ -73,9 +99,18 @@ def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list
 def _draw_levels(axes: Axes, names: list[str], n: int) -> None:
     """P(n-2), P(n-1), P(n) of each curve in grey behind the results."""
     values = [parse_curve(name).values(n) for name in names]
-    for j, (grey, dashes) in zip(range(max(n - 2, 0), n + 1), GREYS[-min(n + 1, 3):], strict=True):
-        axes.plot(range(len(names)), [p[j] for p in values], color=grey, linestyle=dashes, marker="_", markersize=9,
-                  linewidth=1.1, label=f"$P({j})$", zorder=1)
+    for j, (grey, dashes) in zip(range(max(n - 2, 0), n + 1), GREYS[-min(n + 1, 3) :], strict=True):
+        axes.plot(
+            range(len(names)),
+            [p[j] for p in values],
+            color=grey,
+            linestyle=dashes,
+            marker="_",
+            markersize=9,
+            linewidth=1.1,
+            label=f"$P({j})$",
+            zorder=1,
+        )
 
 
 def _how(entries: list[Entry]) -> str:
@@ -85,6 +120,12 @@ def _how(entries: list[Entry]) -> str:
     fixed = [key for key in CHOSEN if key not in chosen]
     parts = [name_values(fixed, [entries[0].settings[key] for key in fixed])] if fixed else []
     if chosen:
-        parts.append(f"best {' and '.join(key.replace('_', ' ') for key in chosen)} for each point"
-                     + (" by the mean over seeds" if seeds > 1 else ""))
-    return text + "; ".join(parts) + (f"; mean and span of {seeds} seeds." if seeds > 1 else "; one seed.")
+        parts.append(
+            f"best {' and '.join(key.replace('_', ' ') for key in chosen)} for each point"
+            + (" by the mean over seeds" if seeds > 1 else "")
+        )
+    return (
+        text
+        + "; ".join(parts)
+        + (f"; mean and span of {seeds} seeds." if seeds > 1 else "; one seed.")
+    )

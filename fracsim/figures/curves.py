@@ -13,7 +13,9 @@ MOST = 12
 
 
 def draw(
-    curves: Sequence[str] = PAPERS, fractal_depth: int = 5, title: str | None = None,
+    curves: Sequence[str] = PAPERS,
+    fractal_depth: int = 5,
+    title: str | None = None,
     size: style.Inches | None = None,
 ) -> Figure:
     """P(j) = 1 - Pr[x ∈ K_j and y = -1] of one or more curves against the level j.
@@ -28,26 +30,38 @@ def draw(
         UsageError: an unknown curve, or more curves than a figure can tell apart.
     """
     if not 1 <= len(curves) <= MOST:
-        raise UsageError(f"curves: between 1 and {MOST} curves can be told apart in one figure, {len(curves)} given")
+        raise UsageError(
+            f"curves: between 1 and {MOST} curves can be told apart in one figure, {len(curves)} "
+            f"given"
+        )
     parsed = [parse_curve(text) for text in curves]
     figure = style.new_figure((4.8, 3.6), size)
     axes = figure.add_subplot()
     levels = range(fractal_depth + 1)
     for index, (text, curve) in enumerate(zip(curves, parsed, strict=True)):
-        axes.plot(levels, curve.values(fractal_depth), label=curve_label(text), clip_on=False, **style.look(index))
+        axes.plot(
+            levels,
+            curve.values(fractal_depth),
+            label=curve_label(text),
+            clip_on=False,
+            **style.look(index),
+        )
     axes.set_xlabel("level $j$")
     axes.set_ylabel("$P(j)$")
     axes.set_xlim(0, fractal_depth)
     axes.set_ylim(0.48, 1.0)
     style.ticks_at(axes, level_ticks(fractal_depth))
     # P never falls, so the upper left corner is the emptiest.
-    axes.legend(loc="upper left", title="approximation curve", ncols=1 + (len(curves) > 6), alignment="left")
+    axes.legend(
+        loc="upper left", title="approximation curve", ncols=1 + (len(curves) > 6), alignment="left"
+    )
     axes.set_title(title or f"Approximation curves, fractal depth $n = {fractal_depth}$")
     return figure
 
 
 def curve_label(text: str) -> str:
-    """A curve's name in a legend: the paper's six by their number, ``#4``; the others as they were given."""
+    """A curve's name in a legend: the paper's six by their number, ``#4``; the others as they were
+    given."""
     return f"#{text}" if text in PAPERS else text
 
 

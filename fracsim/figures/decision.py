@@ -1,4 +1,5 @@
-"""The figure ``decision``: the decision function f(x) of a stored network, with the fractal's cells."""
+"""The figure ``decision``: the decision function f(x) of a stored network, with the fractal's
+cells."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,7 +32,8 @@ Decision = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 def draw(
     network: StoredNetwork, title: str | None = None, size: style.Inches | None = None
 ) -> Figure:
-    """f(x) over the base: d = 2 as colours with the contour f = 0 and the cells of K_n, d = 1 as a line.
+    """f(x) over the base: d = 2 as colours with the contour f = 0 and the cells of K_n, d = 1 as a
+    line.
 
     Args:
         network: as :func:`fracsim.stored.load_network` gives it.
@@ -47,7 +49,9 @@ def draw(
     return painter(function, network.fractal, network.fractal_depth, title or _title(network), size)
 
 
-def decision_values(shape: Shape, parameters: NDArray[Any], x: NDArray[np.float64]) -> NDArray[np.float64]:
+def decision_values(
+    shape: Shape, parameters: NDArray[Any], x: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """f(x) (N,) of one network at the points x (N, d)."""
     values = get_backend("cpu").forward(
         shape, parameters[None, :], x.astype(parameters.dtype)[None], np.zeros(1, dtype=np.int64)
@@ -55,7 +59,9 @@ def decision_values(shape: Shape, parameters: NDArray[Any], x: NDArray[np.float6
     return np.asarray(values[0], dtype=np.float64)
 
 
-def _draw_plane(f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None) -> Figure:
+def _draw_plane(
+    f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None
+) -> Figure:
     low = fractal.geometry().low
     # Centres of pixels, so that no point lies on a border of a cell.
     side = low + (1.0 - low) * (np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE
@@ -64,8 +70,15 @@ def _draw_plane(f_of: Decision, fractal: Fractal, n: int, title: str, size: styl
     figure = style.new_figure((5.6, 5.2), size)
     axes = figure.add_subplot()
     limit = _colour_limit(f)
-    image = axes.imshow(f, origin="lower", extent=(low, 1.0, low, 1.0), cmap=style.DIVERGING, vmin=-limit, vmax=limit,
-                        interpolation="nearest")
+    image = axes.imshow(
+        f,
+        origin="lower",
+        extent=(low, 1.0, low, 1.0),
+        cmap=style.DIVERGING,
+        vmin=-limit,
+        vmax=limit,
+        interpolation="nearest",
+    )
     depth = drawable_depth(fractal, n)
     cell = float(np.ptp(corners(fractal, depth)[0], axis=0).max()) / (1.0 - low)
     outline: dict[str, Any] = {"facecolor": "none", "edgecolor": "#202020"}
@@ -77,13 +90,20 @@ def _draw_plane(f_of: Decision, fractal: Fractal, n: int, title: str, size: styl
     frame_plane(axes, low)
     axes.set(xlabel="$x_1$", ylabel="$x_2$")
     axes.set_title(title)
-    figure.colorbar(image, ax=axes, label="decision function $f(x)$", shrink=0.85,
-                    extend="both" if np.abs(f).max() > limit else "neither")
+    figure.colorbar(
+        image,
+        ax=axes,
+        label="decision function $f(x)$",
+        shrink=0.85,
+        extend="both" if np.abs(f).max() > limit else "neither",
+    )
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
-def _draw_line(f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None) -> Figure:
+def _draw_line(
+    f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None
+) -> Figure:
     low = fractal.geometry().low
     x = low + (1.0 - low) * (np.arange(POINTS_ON_LINE) + 0.5) / POINTS_ON_LINE
     f = f_of(x[:, None])
@@ -102,8 +122,15 @@ def _draw_line(f_of: Decision, fractal: Fractal, n: int, title: str, size: style
 
 def _shade_cells(axes: Axes, fractal: Fractal, depth: int) -> None:
     ends = np.sort(corners(fractal, depth)[:, :, 0], axis=1)
-    axes.broken_barh([(float(a), float(b - a)) for a, b in ends], (0, 1), transform=axes.get_xaxis_transform(),
-                     facecolor="#BFD9EA", edgecolor="none", linewidth=0, label=f"cells of $K_{{{depth}}}$")
+    axes.broken_barh(
+        [(float(a), float(b - a)) for a, b in ends],
+        (0, 1),
+        transform=axes.get_xaxis_transform(),
+        facecolor="#BFD9EA",
+        edgecolor="none",
+        linewidth=0,
+        label=f"cells of $K_{{{depth}}}$",
+    )
 
 
 def _colour_limit(f: NDArray[np.float64]) -> float:
@@ -112,6 +139,10 @@ def _colour_limit(f: NDArray[np.float64]) -> float:
 
 
 def _title(network: StoredNetwork) -> str:
-    settings = {"fractal": network.fractal.name, "fractal_depth": network.fractal_depth, "curve": network.curve}
+    settings = {
+        "fractal": network.fractal.name,
+        "fractal_depth": network.fractal_depth,
+        "curve": network.curve,
+    }
     what = describe(settings, without=() if network.curve else ("curve",))
     return f"{what}: depth {network.shape.depth}, width {network.shape.width}\n{network.about}"

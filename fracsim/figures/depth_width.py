@@ -1,4 +1,5 @@
-"""The figure ``depth-width``: best test accuracy against width, one line per depth of the network."""
+"""The figure ``depth-width``: best test accuracy against width, one line per depth of the
+network."""
 
 from math import ceil
 
@@ -28,8 +29,9 @@ INSIDE = ("network_depth", "width", "learning_rate", "seed")
 def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
     """Best test accuracy (the maximum over records) against width, a line per depth.
 
-    Where several learning rates were trained, each point is the rate with the highest mean over seeds; the band spans
-    the seeds at that rate. On the paper's distribution the paper's points are laid over.
+    Where several learning rates were trained, each point is the rate with the highest mean over
+    seeds; the band spans the seeds at that rate. On the paper's distribution the paper's points are
+    laid over.
 
     Args:
         runs: as :func:`fracsim.figures.collect.load_runs` gives them.
@@ -42,7 +44,10 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     """
     keys = varied(runs.entries, without=("learning_rate", "seed"))
     if "curve" in keys and not {"network_depth", "width"} & set(keys):
-        raise FileError("depth-width: depth and width are the same in all runs, the curve varies: use curve-accuracy")
+        raise FileError(
+            "depth-width: depth and width are the same in all runs, the curve varies: use "
+            "curve-accuracy"
+        )
     parts = panels(runs, INSIDE)
     figure, body, grid = panel_grid(len(parts), size, [_how(runs.entries), *runs.caveats])
     depths = distinct(runs.entries, "network_depth")
@@ -55,8 +60,11 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     return figure
 
 
-def panel_grid(count: int, size: style.Inches | None, notes: list[str]) -> tuple[Figure, SubFigure, list[Axes]]:
-    """A figure with ``count`` panels that share their accuracy axis, room for a legend at the right, notes below."""
+def panel_grid(
+    count: int, size: style.Inches | None, notes: list[str]
+) -> tuple[Figure, SubFigure, list[Axes]]:
+    """A figure with ``count`` panels that share their accuracy axis, room for a legend at the
+    right, notes below."""
     columns = {1: 1, 2: 2, 4: 2}.get(count, 3)
     rows = ceil(count / columns)
     width, height = 4.0 if columns == 1 else 2.9, 3.1 if rows == 1 else 2.6
@@ -67,7 +75,9 @@ def panel_grid(count: int, size: style.Inches | None, notes: list[str]) -> tuple
     return figure, body, grid[:count]
 
 
-def title_panels(body: SubFigure, grid: list[Axes], headings: list[str], own: str, title: str | None) -> None:
+def title_panels(
+    body: SubFigure, grid: list[Axes], headings: list[str], own: str, title: str | None
+) -> None:
     """What a figure shows: above a single panel, or above all with each panel's part over it."""
     if len(grid) == 1:
         grid[0].set_title(title or f"{own}\n{headings[0]}")
@@ -78,13 +88,15 @@ def title_panels(body: SubFigure, grid: list[Axes], headings: list[str], own: st
 
 
 def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list[str]) -> bool:
-    """One distribution; adds the chosen rates to ``notes``, returns whether the paper's points were drawn."""
+    """One distribution; adds the chosen rates to ``notes``, returns whether the paper's points were
+    drawn."""
     theirs = paper.depth_width_table() if paper.is_papers(entries[0]) else {}
     widths: set[int] = set()
     for (depth,), line in group(entries, ["network_depth"]).items():
         look = style.look(depths.index(depth))
         points: dict[int, Best] = {
-            width: best_choice(runs, ["learning_rate"]) for (width,), runs in group(line, ["width"]).items()
+            width: best_choice(runs, ["learning_rate"])
+            for (width,), runs in group(line, ["width"]).items()
         }
         draw_line(axes, points, look)
         if theirs.get(depth):
@@ -102,22 +114,33 @@ def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list
 
 
 def draw_line(axes: Axes, points: dict[int, Best], look: dict) -> None:
-    """A line through the means, and the span of the seeds: a band, or a bar where a single point has no area."""
+    """A line through the means, and the span of the seeds: a band, or a bar where a single point
+    has no area."""
     x = list(points)
     axes.plot(x, [best.mean for best in points.values()], zorder=3, **look)
-    least, greatest = [best.least for best in points.values()], [best.greatest for best in points.values()]
+    least, greatest = (
+        [best.least for best in points.values()],
+        [best.greatest for best in points.values()],
+    )
     if least == greatest:
         return
     if len(x) > 1:
-        axes.fill_between(x, least, greatest, color=look["color"], alpha=0.18, linewidth=0, zorder=1)
+        axes.fill_between(
+            x, least, greatest, color=look["color"], alpha=0.18, linewidth=0, zorder=1
+        )
     axes.vlines(x, least, greatest, color=look["color"], linewidth=0.8, zorder=2)
 
 
 def hollow(look: dict) -> dict:
     """The paper's points: the same marker as ours, larger, hollow, without a line."""
     return {
-        "color": look["color"], "marker": look["marker"], "linestyle": "none", "markerfacecolor": "none",
-        "markersize": 7.5, "markeredgewidth": 1.0, "zorder": 4,
+        "color": look["color"],
+        "marker": look["marker"],
+        "linestyle": "none",
+        "markerfacecolor": "none",
+        "markersize": 7.5,
+        "markeredgewidth": 1.0,
+        "zorder": 4,
     }
 
 
@@ -126,14 +149,25 @@ def _rates(points: dict[int, Best]) -> str:
     widths: dict[float, list[str]] = {}
     for width, best in points.items():
         widths.setdefault(best.chosen[0], []).append(str(width))
-    return "; ".join(f"{rate:g} at width {', '.join(where)}" for rate, where in sorted(widths.items()))
+    return "; ".join(
+        f"{rate:g} at width {', '.join(where)}" for rate, where in sorted(widths.items())
+    )
 
 
 def _legend(body: SubFigure, depths: list[int], papers: bool) -> None:
-    handles = [Line2D([], [], label=f"depth {depth}", **style.look(i)) for i, depth in enumerate(depths)]
+    handles = [
+        Line2D([], [], label=f"depth {depth}", **style.look(i)) for i, depth in enumerate(depths)
+    ]
     handles.reverse()  # deep above shallow, as the lines lie
     if papers:
-        handles.append(Line2D([], [], label=f"hollow: {paper.SOURCE}", **hollow({"color": "#404040", "marker": "o"})))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                label=f"hollow: {paper.SOURCE}",
+                **hollow({"color": "#404040", "marker": "o"}),
+            )
+        )
     body.legend(handles=handles, loc="outside right upper", handlelength=2.8)
 
 
@@ -143,10 +177,15 @@ def _how(entries: list[Entry]) -> str:
     counts = sorted({len(distinct(runs, "seed")) for runs in group(entries, point).values()})
     text = "Best: the maximum over the recorded steps"
     if len(rates) > 1:
-        text += f"; learning rate: for each point the best of {', '.join(f'{rate:g}' for rate in rates)}"
+        text += (
+            f"; learning rate: for each point the best of "
+            f"{', '.join(f'{rate:g}' for rate in rates)}"
+        )
         text += " by the mean over seeds" if counts[-1] > 1 else ""
     else:
         text += f"; learning rate {rates[0]:g}"
     if counts[-1] == 1:
         return f"{text}; one seed."
-    return f"{text}; mean and span of {' to '.join(map(str, sorted({counts[0], counts[-1]})))} seeds."
+    return (
+        f"{text}; mean and span of {' to '.join(map(str, sorted({counts[0], counts[-1]})))} seeds."
+    )

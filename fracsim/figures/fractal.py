@@ -1,4 +1,5 @@
-"""The figure ``fractal``: the sets K_0 ⊃ K_1 ⊃ … ⊃ K_n, and a labelled sample of the distribution."""
+"""The figure ``fractal``: the sets K_0 ⊃ K_1 ⊃ … ⊃ K_n, and a labelled sample of the
+distribution."""
 
 from math import ceil
 from typing import Any
@@ -24,7 +25,10 @@ CELL = "#5A5A5A"
 
 
 def draw(
-    distribution: Distribution, count: int = 2000, seed: int = 0, title: str | None = None,
+    distribution: Distribution,
+    count: int = 2000,
+    seed: int = 0,
+    title: str | None = None,
     size: style.Inches | None = None,
 ) -> Figure:
     """K_0..K_n and ``count`` labelled points; d = 1 as stacked bars, d = 2 as polygons.
@@ -42,7 +46,10 @@ def draw(
     fractal, n = distribution.fractal, distribution.fractal_depth
     check_drawable(fractal, n)
     if count > MOST_POINTS:
-        raise UsageError(f"--count {count}: a figure of so many points shows nothing; accepted: at most {MOST_POINTS}")
+        raise UsageError(
+            f"--count {count}: a figure of so many points shows nothing; accepted: at most "
+            f"{MOST_POINTS}"
+        )
     sample = distribution.sample(count, seed)
     title = title or f"{fractal.name}, fractal depth $n = {n}$"
     about = f"{count:,} points, curve {curve_label(distribution.curve.name)}"
@@ -65,7 +72,8 @@ def check_dimension(fractal: Fractal) -> None:
     """Raise UsageError unless d = 1 or 2."""
     if fractal.dimension > 2:
         raise UsageError(
-            f"{fractal.name} lies in {fractal.dimension} dimensions; only fractals in 1 or 2 dimensions can be drawn"
+            f"{fractal.name} lies in {fractal.dimension} dimensions; only fractals in 1 or 2 "
+            f"dimensions can be drawn"
         )
 
 
@@ -106,7 +114,12 @@ def frame_plane(axes: Axes, low: float) -> None:
 
 
 def _draw_plane(
-    fractal: Fractal, n: int, sample: Sample, title: str, about_sample: str, size: style.Inches | None
+    fractal: Fractal,
+    n: int,
+    sample: Sample,
+    title: str,
+    about_sample: str,
+    size: style.Inches | None,
 ) -> Figure:
     low = fractal.geometry().low
     rows = 1 if n == 0 else 2
@@ -120,7 +133,14 @@ def _draw_plane(
         if level > n:
             axes.set_axis_off()
             continue
-        add_cells(axes, fractal, level, facecolor=CELL, edgecolor="none", rasterized=fractal.maps**level > 5000)
+        add_cells(
+            axes,
+            fractal,
+            level,
+            facecolor=CELL,
+            edgecolor="none",
+            rasterized=fractal.maps**level > 5000,
+        )
         frame_plane(axes, low)
         axes.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
         for spine in axes.spines.values():
@@ -133,19 +153,37 @@ def _draw_plane(
     for label, marker, colour in ((-1, "x", style.NEGATIVE), (1, "o", style.POSITIVE)):
         chosen = sample.x[sample.y == label]
         edge: dict[str, Any] = {"linewidths": 0.6} if marker == "x" else {"edgecolors": "none"}
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=area, c=colour, marker=marker, rasterized=many,
-                     label=f"$y = {label:+d}$", **edge)
+        axes.scatter(
+            chosen[:, 0],
+            chosen[:, 1],
+            s=area,
+            c=colour,
+            marker=marker,
+            rasterized=many,
+            label=f"$y = {label:+d}$",
+            **edge,
+        )
     axes.set_xlabel("$x_1$")
     axes.set_ylabel("$x_2$")
     axes.set_title(f"Sample ({about_sample})")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, markerscale=max(1.0, 3.3 / area**0.5),
-                borderpad=0.4)
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+        ncols=2,
+        markerscale=max(1.0, 3.3 / area**0.5),
+        borderpad=0.4,
+    )
     figure.suptitle(title)
     return figure
 
 
 def _draw_line(
-    fractal: Fractal, n: int, sample: Sample, title: str, about_sample: str, size: style.Inches | None
+    fractal: Fractal,
+    n: int,
+    sample: Sample,
+    title: str,
+    about_sample: str,
+    size: style.Inches | None,
 ) -> Figure:
     low = fractal.geometry().low
     figure = style.new_figure((6.4, 0.3 * (n + 1) + 2.3), size)
@@ -162,8 +200,14 @@ def _draw_line(
         axes.spines["left"].set_visible(False)
     bars.set_title(title)
     for row, (label, colour) in enumerate(((1, style.POSITIVE), (-1, style.NEGATIVE))):
-        points.eventplot(sample.x[sample.y == label, 0], lineoffsets=row, linelengths=0.7, linewidths=0.3,
-                         colors=[colour], rasterized=len(sample.x) > 20_000)
+        points.eventplot(
+            sample.x[sample.y == label, 0],
+            lineoffsets=row,
+            linelengths=0.7,
+            linewidths=0.3,
+            colors=[colour],
+            rasterized=len(sample.x) > 20_000,
+        )
     points.set_yticks([0, 1], ["$y = +1$", "$y = -1$"])
     points.tick_params(axis="y", length=0)
     points.set_ylim(1.6, -0.6)

@@ -1,4 +1,5 @@
-"""The paper's own numbers, read from ``fracsim.data.paper``, and where they may be laid over ours."""
+"""The paper's own numbers, read from ``fracsim.data.paper``, and where they may be laid over
+ours."""
 
 import tomllib
 
@@ -9,7 +10,8 @@ SOURCE = "Malach &\nShalev-Shwartz (2019)"
 
 
 def depth_width_table() -> dict[int, dict[int, float]]:
-    """Best test accuracy ``[network depth][width]`` on 2D Cantor, fractal depth 5, curve 1 (the depth-width figure)."""
+    """Best test accuracy ``[network depth][width]`` on 2D Cantor, fractal depth 5, curve 1 (the
+    depth-width figure)."""
     table = tomllib.loads(preset_text("paper", "cantor5-depth-width"))
     return {
         int(depth): dict(zip(table["widths"], row, strict=True))
@@ -18,13 +20,15 @@ def depth_width_table() -> dict[int, dict[int, float]]:
 
 
 def curve_table() -> dict[str, float]:
-    """Best test accuracy of the paper's depth-5 networks ``[curve]`` on 2D Cantor, fractal depth 5 (figure 5)."""
+    """Best test accuracy of the paper's depth-5 networks ``[curve]`` on 2D Cantor, fractal depth 5
+    (figure 5)."""
     table = tomllib.loads(preset_text("paper", "cantor5-curves"))
     return {str(curve): float(value) for curve, value in table["best_test_accuracy"].items()}
 
 
 def is_papers(entry: Entry, curve: str | None = "1") -> bool:
-    """Whether a run sampled the paper's 2D Cantor distribution of depth 5 (no other fractal may have its name).
+    """Whether a run sampled the paper's 2D Cantor distribution of depth 5 (no other fractal may
+    have its name).
 
     Args:
         entry: the run.

@@ -27,9 +27,12 @@ CELL = "#202020"
 EDGE = "#404040B0"
 
 
-def draw(path: str | os.PathLike[str], title: str | None = None, size: style.Inches | None = None) -> Figure:
-    """The figure of a study of kind "regions": a window cut into regions coloured by f, f along a segment with its
-    breakpoints, how many breakpoints random segments have, or counts through training.
+def draw(
+    path: str | os.PathLike[str], title: str | None = None, size: style.Inches | None = None
+) -> Figure:
+    """The figure of a study of kind "regions": a window cut into regions coloured by f, f along a
+    segment with its breakpoints, how many breakpoints random segments have, or counts through
+    training.
 
     Args:
         path: the study file.
@@ -45,13 +48,17 @@ def draw(path: str | os.PathLike[str], title: str | None = None, size: style.Inc
     for names, painter in _PAINTERS:
         if all(name in arrays for name in names) and "about" in facts:
             return painter(study, title or f"{facts['about']}\n{_counts(study)}", size)
-    raise FileError(f"'{os.fspath(path)}' is not a valid fracsim file: it holds no regions that could be drawn")
+    raise FileError(
+        f"'{os.fspath(path)}' is not a valid fracsim file: it holds no regions that could be drawn"
+    )
 
 
 def _counts(study: Study) -> str:
     if "snapshot" in study.arrays:
         return "linear regions through training"
-    regions, pieces = (int(study.attributes[key]) for key in ("activation_regions", "linear_pieces"))
+    regions, pieces = (
+        int(study.attributes[key]) for key in ("activation_regions", "linear_pieces")
+    )
     return f"{regions:,} activation regions, {pieces:,} linear pieces"
 
 
@@ -59,8 +66,10 @@ def _draw_plane(study: Study, title: str, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     counts, vertices = arrays["corner_count"], arrays["vertices"]
     if len(counts) > MOST_REGIONS:
-        raise UsageError(f"{len(counts):,} regions are too many to draw; accepted: at most {MOST_REGIONS:,} "
-                         "(count in a smaller --window)")  # fmt: skip
+        raise UsageError(
+            f"{len(counts):,} regions are too many to draw; accepted: at most {MOST_REGIONS:,} "
+            "(count in a smaller --window)"
+        )
     region = np.repeat(np.arange(len(counts)), counts)
     places = vertices[arrays["corners"]]
     f = (places * arrays["gradient"][region]).sum(1) + arrays["offset"][region]
@@ -70,28 +79,44 @@ def _draw_plane(study: Study, title: str, size: style.Inches | None) -> Figure:
     mean = np.add.reduceat(f, starts[:-1]) / counts
     limit = float(min(2.0, max(np.abs(f).max(), 1e-6)))
     many = len(counts) > 3000
-    polygons = PolyCollection([places[a:b] for a, b in pairwise(starts)], array=mean, cmap=style.DIVERGING,
-                              clim=(-limit, limit), edgecolor=EDGE, rasterized=many,
-                              linewidth=float(np.clip(20 / np.sqrt(len(counts)), 0.15, 0.5)))  # fmt: skip
+    polygons = PolyCollection(
+        [places[a:b] for a, b in pairwise(starts)],
+        array=mean,
+        cmap=style.DIVERGING,
+        clim=(-limit, limit),
+        edgecolor=EDGE,
+        rasterized=many,
+        linewidth=float(np.clip(20 / np.sqrt(len(counts)), 0.15, 0.5)),
+    )
     axes.add_collection(polygons)
-    handles: list[Any] = [Line2D([], [], color=EDGE, linewidth=0.5, label="boundaries of activation regions")]
+    handles: list[Any] = [
+        Line2D([], [], color=EDGE, linewidth=0.5, label="boundaries of activation regions")
+    ]
     boundary = _zero_lines(places, f, starts)
     if len(boundary):
-        axes.add_collection(LineCollection(list(boundary), colors="#000000", linewidths=1.3, capstyle="round"))
+        axes.add_collection(
+            LineCollection(list(boundary), colors="#000000", linewidths=1.3, capstyle="round")
+        )
         handles.append(Line2D([], [], color="#000000", linewidth=1.3, label="$f(x) = 0$"))
     low1, high1, low2, high2 = _numbers(study, "window")
     handles += _cells(axes, study, high1 - low1)
     axes.set(xlim=(low1, high1), ylim=(low2, high2), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     axes.grid(False)
     axes.set_title(title)
-    figure.colorbar(polygons, ax=axes, label="mean of $f(x)$ at the region's corners", shrink=0.85,
-                    extend="both" if np.abs(mean).max() > limit else "neither")  # fmt: skip
+    figure.colorbar(
+        polygons,
+        ax=axes,
+        label="mean of $f(x)$ at the region's corners",
+        shrink=0.85,
+        extend="both" if np.abs(mean).max() > limit else "neither",
+    )
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
 def _zero_lines(places: NDArray[Any], f: NDArray[Any], starts: NDArray[Any]) -> NDArray[Any]:
-    """Where f = 0 runs through regions: (lines, 2, 2). ``starts``: where each region's corners begin."""
+    """Where f = 0 runs through regions: (lines, 2, 2). ``starts``: where each region's corners
+    begin."""
     following = np.arange(1, len(f) + 1)
     following[starts[1:] - 1] = starts[:-1]
     here, there = f, f[following]
@@ -139,8 +164,15 @@ def _draw_segment(study: Study, title: str, size: style.Inches | None) -> Figure
     if line and fractal is not None and fractal.dimension == 1 and depth:
         depth = drawable_depth(fractal, depth)
         ends = np.sort(corners(fractal, depth)[:, :, 0], axis=1)
-        axes.broken_barh([(float(a), float(b - a)) for a, b in ends], (0, 1), transform=axes.get_xaxis_transform(),
-                         facecolor="#BFD9EA", edgecolor="none", linewidth=0, label=f"cells of $K_{{{depth}}}$")
+        axes.broken_barh(
+            [(float(a), float(b - a)) for a, b in ends],
+            (0, 1),
+            transform=axes.get_xaxis_transform(),
+            facecolor="#BFD9EA",
+            edgecolor="none",
+            linewidth=0,
+            label=f"cells of $K_{{{depth}}}$",
+        )
     axes.axhline(0.0, color="#000000", linewidth=0.8)
     axes.plot(x, f, color=style.colour(1), linewidth=1.1, label="$f(x)$")
     layers = arrays["crossed_layer"]
@@ -148,8 +180,14 @@ def _draw_segment(study: Study, title: str, size: style.Inches | None) -> Figure
         axes.plot(x[1:-1], f[1:-1], ".", color="#202020", markersize=3.0, label="breakpoints")
     count = int(layers.max()) + 1
     for layer in range(count):
-        ticks.eventplot(x[layers == layer], lineoffsets=layer, linelengths=0.8, linewidths=0.6,
-                        colors=[style.shade(layer, count)], rasterized=len(x) > 5000)  # fmt: skip
+        ticks.eventplot(
+            x[layers == layer],
+            lineoffsets=layer,
+            linelengths=0.8,
+            linewidths=0.6,
+            colors=[style.shade(layer, count)],
+            rasterized=len(x) > 5000,
+        )
     if count <= 6:
         ticks.set_yticks(range(count), [str(layer + 1) for layer in range(count)])
     else:
@@ -174,11 +212,21 @@ def _draw_lines(study: Study, title: str, size: style.Inches | None) -> Figure:
     figure = style.new_figure((6.6, 3.2), size)
     left, right = figure.subplots(1, 2)
     many = len(lengths) > 5000
-    left.plot(lengths, breakpoints, ".", color=style.colour(0), markersize=2.0 if many else 4.0,
-              alpha=float(np.clip(600 / len(lengths), 0.03, 0.8)), rasterized=many, markeredgewidth=0)  # fmt: skip
+    left.plot(
+        lengths,
+        breakpoints,
+        ".",
+        color=style.colour(0),
+        markersize=2.0 if many else 4.0,
+        alpha=float(np.clip(600 / len(lengths), 0.03, 0.8)),
+        rasterized=many,
+        markeredgewidth=0,
+    )
     rate = float(study.attributes["average_case_breakpoints_per_length"])
     reach = float(lengths.max())
-    left.plot([0, reach], [0, rate * reach], color=style.colour(1), label=f"{rate:.4g} per unit length")
+    left.plot(
+        [0, reach], [0, rate * reach], color=style.colour(1), label=f"{rate:.4g} per unit length"
+    )
     left.set(xlabel="length of the segment", ylabel="breakpoints", xlim=(0, None), ylim=(0, None))
     left.legend(loc="upper left")
     _distance_histogram(right, study)
@@ -190,8 +238,13 @@ def _distance_histogram(axes: Axes, study: Study) -> None:
     scaled = study.arrays["distance"] * int(study.attributes["neurons"])
     scaled = scaled[np.isfinite(scaled)]
     most = float(np.quantile(scaled, 0.98)) if len(scaled) else 1.0
-    axes.hist(scaled, bins=np.linspace(0, most, 41).tolist(),
-              color=style.colour(0), edgecolor="white", linewidth=0.3)  # fmt: skip
+    axes.hist(
+        scaled,
+        bins=np.linspace(0, most, 41).tolist(),
+        color=style.colour(0),
+        edgecolor="white",
+        linewidth=0.3,
+    )
     if len(scaled):
         axes.axvline(float(scaled.mean()), color=style.colour(1), label=f"mean {scaled.mean():.3g}")
         axes.legend()
@@ -203,14 +256,17 @@ def _draw_training(study: Study, title: str, size: style.Inches | None) -> Figur
     figure = style.new_figure((5.4, 3.6), size)
     axes = figure.add_subplot()
     steps = arrays["snapshot"]
-    for index, (name, label) in enumerate((("activation_regions", "activation regions"),
-                                           ("linear_pieces", "linear pieces"))):  # fmt: skip
+    for index, (name, label) in enumerate(
+        (("activation_regions", "activation regions"), ("linear_pieces", "linear pieces"))
+    ):
         axes.plot(steps, arrays[name], label=label, **style.look(index))
     axes.set(xlabel="step", ylabel="number", ylim=(0, None))
     axes.set_title(title)
     if np.isfinite(arrays["test_accuracy"]).any():
         other = axes.twinx()
-        other.plot(steps, arrays["test_accuracy"], color="#707070", linestyle=":", label="test accuracy")
+        other.plot(
+            steps, arrays["test_accuracy"], color="#707070", linestyle=":", label="test accuracy"
+        )
         other.set(ylabel="test accuracy", ylim=(0.5, 1.0))
         other.grid(False)
         other.spines["right"].set_visible(True)

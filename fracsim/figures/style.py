@@ -1,7 +1,8 @@
-"""How every figure of fracsim looks and is saved: one palette, one set of rules, the same bytes for the same input.
+"""How every figure of fracsim looks and is saved: one palette, one set of rules, the same bytes for
+the same input.
 
-Figures are built on ``matplotlib.figure.Figure``; pyplot, its windows and its global state are never imported.
-"""
+Figures are built on ``matplotlib.figure.Figure``; pyplot, its windows and its global state are
+never imported."""
 
 import os
 import tempfile
@@ -35,18 +36,29 @@ Inches = tuple[float, float]
 SUFFIXES = (".png", ".pdf", ".svg")
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
-"""Okabe & Ito's colours (for their yellow, which fades on paper, Tol's wine), the darker ones first."""
+"""Okabe & Ito's colours (for their yellow, which fades on paper, Tol's wine), the darker ones
+first."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES: tuple[Any, ...] = (
-    "-", (0, (6, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (9, 2)), (0, (3, 1.2)), "-", (0, (1, 2)),
+    "-",
+    (0, (6, 1.5)),
+    (0, (1.5, 1.2)),
+    (0, (6, 1.5, 1.5, 1.5)),
+    (0, (9, 2)),
+    (0, (3, 1.2)),
+    "-",
+    (0, (1, 2)),
 )
 
 POSITIVE, NEGATIVE = PALETTE[0], PALETTE[1]
 """Colours of y = +1 and y = -1 wherever labels are drawn."""
 
-# Blue where f > 0, vermilion where f < 0, white at the boundary; the ends light enough for black lines upon them.
-DIVERGING = LinearSegmentedColormap.from_list("fracsim", ["#D2691E", "#F2BC94", "#FFFFFF", "#A6CDE4", "#4088B8"])
+# Blue where f > 0, vermilion where f < 0, white at the boundary; the ends light enough for black
+# lines upon them.
+DIVERGING = LinearSegmentedColormap.from_list(
+    "fracsim", ["#D2691E", "#F2BC94", "#FFFFFF", "#A6CDE4", "#4088B8"]
+)
 
 BASE: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -78,7 +90,9 @@ BASE: dict[str, Any] = {
 # Set last, so that no style can change them: they make equal figures equal bytes.
 REPRODUCIBLE: dict[str, Any] = {"svg.hashsalt": "fracsim", "svg.id": None, "text.usetex": False}
 METADATA: dict[str, dict[str, None]] = {
-    ".png": {}, ".pdf": {"CreationDate": None, "ModDate": None}, ".svg": {"Date": None},
+    ".png": {},
+    ".pdf": {"CreationDate": None, "ModDate": None},
+    ".svg": {"Date": None},
 }
 
 
@@ -104,11 +118,17 @@ def find_style(name: str | None) -> str | dict[str, Any]:
 
 def _style_file(path: Path) -> dict[str, Any]:
     try:
-        settings: Any = matplotlib.rc_params_from_file(path, fail_on_error=True, use_default_template=False)
-    except Exception as error:  # matplotlib raises KeyError, ValueError, UnicodeDecodeError … from a bad file
+        settings: Any = matplotlib.rc_params_from_file(
+            path, fail_on_error=True, use_default_template=False
+        )
+    except (
+        Exception
+    ) as error:  # matplotlib raises KeyError, ValueError, UnicodeDecodeError … from a bad file
         raise UsageError(f"--style: {path} is not a matplotlib style file ({error})") from None
     if not settings:
-        raise UsageError(f"--style: {path} is not a matplotlib style file (it sets nothing matplotlib knows)")
+        raise UsageError(
+            f"--style: {path} is not a matplotlib style file (it sets nothing matplotlib knows)"
+        )
     return dict(settings)
 
 
@@ -116,8 +136,8 @@ def _style_file(path: Path) -> dict[str, Any]:
 def styled(name: str | None = None) -> Iterator[None]:
     """Draw and save inside this: fracsim's look, then the style ``name`` over it.
 
-    It starts from matplotlib's defaults, not from the user's matplotlibrc: the same input gives the same figure on
-    every machine.
+    It starts from matplotlib's defaults, not from the user's matplotlibrc: the same input gives the
+    same figure on every machine.
 
     Raises:
         UsageError: unknown style, or a style file with values matplotlib refuses.
@@ -135,13 +155,15 @@ def styled(name: str | None = None) -> Iterator[None]:
 
 
 def colour(index: int) -> Any:
-    """The colour of series ``index``, from the style's cycle (fracsim's palette unless --style brings its own)."""
+    """The colour of series ``index``, from the style's cycle (fracsim's palette unless --style
+    brings its own)."""
     colours = rc["axes.prop_cycle"].by_key().get("color") or list(PALETTE)
     return colours[index % len(colours)]
 
 
 def look(index: int) -> dict[str, Any]:
-    """Colour, marker and dashes of series ``index``: told apart in colour, by the colour-blind, and in grey print."""
+    """Colour, marker and dashes of series ``index``: told apart in colour, by the colour-blind, and
+    in grey print."""
     return {
         "color": colour(index),
         "marker": MARKERS[index % len(MARKERS)],
@@ -152,28 +174,34 @@ def look(index: int) -> dict[str, Any]:
 
 
 def shade(place: int, count: int) -> Any:
-    """Colour ``place`` of ``count`` for ordered things (levels, layers): dark to light, in order in grey print too."""
+    """Colour ``place`` of ``count`` for ordered things (levels, layers): dark to light, in order in
+    grey print too."""
     return matplotlib.colormaps["viridis"](0.88 * place / max(count - 1, 1))
 
 
 def new_figure(own: Inches, size: Inches | None = None) -> Figure:
-    """An empty figure of ``size`` (width, height) inches, or of its ``own``; laid out without overlaps."""
+    """An empty figure of ``size`` (width, height) inches, or of its ``own``; laid out without
+    overlaps."""
     return Figure(figsize=size or own, layout="constrained")
 
 
 def page(
-    own: Inches, size: Inches | None = None, notes: Sequence[str] = (),
+    own: Inches,
+    size: Inches | None = None,
+    notes: Sequence[str] = (),
     handles: Sequence[Artist] = (),
 ) -> tuple[Figure, SubFigure]:
     """A figure with a foot, and its body to draw in.
 
     Args:
-        own, size: as in :func:`new_figure`; without ``size`` the foot is added to the height of ``own``.
-        notes: what the figure's reader must know (how rates were chosen, that a run goes on), small and grey.
-        handles: a legend above the notes.
+        own, size: as in :func:`new_figure`; without ``size`` the foot is added to the height of
+        ``own``. notes: what the figure's reader must know (how rates were chosen, that a run goes
+        on), small and grey. handles: a legend above the notes.
     """
     width = (size or own)[0]
-    lines = [line for note in notes for line in textwrap.wrap(note, max(20, int((width - 0.2) / 0.057)))]
+    lines = [
+        line for note in notes for line in textwrap.wrap(note, max(20, int((width - 0.2) / 0.057)))
+    ]
     # A column is as wide as its longest label, a quarter of an inch of air and the line beside it.
     longest = max((len(str(handle.get_label())) for handle in handles), default=1)
     columns = max(1, min(len(handles), int(width / (0.066 * longest + 0.75))))
@@ -184,9 +212,24 @@ def page(
     parts: Any = figure.subfigures(2, 1, height_ratios=(max(height - foot, 0.1 * height), foot))
     body, below = parts
     if handles:
-        below.legend(handles=handles, loc="upper center", ncols=columns, handlelength=3.0, borderpad=0.0,
-                     borderaxespad=0.1, labelspacing=0.35)
-    below.text(0.1 / width, 0.05 / foot, "\n".join(lines), fontsize=7.0, color="#555555", va="bottom", linespacing=1.25)
+        below.legend(
+            handles=handles,
+            loc="upper center",
+            ncols=columns,
+            handlelength=3.0,
+            borderpad=0.0,
+            borderaxespad=0.1,
+            labelspacing=0.35,
+        )
+    below.text(
+        0.1 / width,
+        0.05 / foot,
+        "\n".join(lines),
+        fontsize=7.0,
+        color="#555555",
+        va="bottom",
+        linespacing=1.25,
+    )
     return figure, body
 
 
@@ -205,7 +248,8 @@ def check_title(title: str | None) -> None:
             MathTextParser("path").parse(title)
         except ValueError:
             raise UsageError(
-                f"--title '{title}': what stands between the dollar signs is not mathematics matplotlib can set; "
+                f"--title '{title}': what stands between the dollar signs is not mathematics "
+                f"matplotlib can set; "
                 r"a dollar sign itself is written \$"
             ) from None
 
@@ -215,15 +259,17 @@ def check_suffix(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         given = f"'{suffix}'" if suffix else "a name without suffix"
-        raise UsageError(f"--output {path}: {given} is no figure format; accepted: {', '.join(SUFFIXES)}")
+        raise UsageError(
+            f"--output {path}: {given} is no figure format; accepted: {', '.join(SUFFIXES)}"
+        )
     return suffix
 
 
 def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None) -> None:
     """Write a figure as PNG, PDF or SVG by its suffix; equal figures give equal bytes.
 
-    Call it inside :func:`styled`: fonts and salts are read when the file is written. The file is replaced at once, when
-    it is complete: a figure that fails leaves the old one.
+    Call it inside :func:`styled`: fonts and salts are read when the file is written. The file is
+    replaced at once, when it is complete: a figure that fails leaves the old one.
 
     Raises:
         UsageError: another suffix.
@@ -232,7 +278,9 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None)
     output, suffix = Path(path), check_suffix(path)
     options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{output.name}.", suffix=suffix, dir=output.parent)
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=f".{output.name}.", suffix=suffix, dir=output.parent
+        )
         os.close(descriptor)
         try:
             figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)

@@ -1,4 +1,5 @@
-"""The figure ``training``: loss, accuracy, accuracy by level and gradient norms against the step."""
+"""The figure ``training``: loss, accuracy, accuracy by level and gradient norms against the
+step."""
 
 from collections.abc import Callable
 from functools import partial
@@ -25,9 +26,9 @@ Series = Callable[[Entry], NDArray[np.float64]]
 def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
     """Four panels: loss, accuracy, accuracy by level, gradient norm.
 
-    Runs that differ in their seed only are one line, the mean, with a band from the least to the greatest. A single
-    setting shows every level and every layer over the steps; several settings show each its accuracy by level at the
-    last record and the norm of the whole gradient.
+    Runs that differ in their seed only are one line, the mean, with a band from the least to the
+    greatest. A single setting shows every level and every layer over the steps; several settings
+    show each its accuracy by level at the last record and the norm of the whole gradient.
 
     Args:
         runs: as :func:`fracsim.figures.collect.load_runs` gives them.
@@ -42,9 +43,12 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     best = sorted(groups, key=lambda values: -max(entry.best() for entry in groups[values]))
     if len(groups) > MOST_LINES:
         runs.notes.append(
-            f"{MOST_LINES} of {len(groups)} settings are drawn, the best by test accuracy; choose others with --where"
+            f"{MOST_LINES} of {len(groups)} settings are drawn, the best by test accuracy; choose "
+            f"others with --where"
         )
-        groups = {values: entries for values, entries in groups.items() if values in best[:MOST_LINES]}
+        groups = {
+            values: entries for values, entries in groups.items() if values in best[:MOST_LINES]
+        }
     lines = list(groups.values())
     figure, body = style.page((7.2, 5.2), size, _notes(lines, runs), _handles(keys, list(groups)))
     (loss, accuracy), (by_level, gradient) = panels = body.subplots(2, 2)
@@ -52,7 +56,12 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     _draw_over_steps(accuracy, lines, ("train_accuracy", "test_accuracy"))
     if len(lines) == 1:
         n = lines[0][0].settings.get("fractal_depth")
-        _draw_each(by_level, lines[0], "test_accuracy_by_level", lambda j: f"level {j}" + (" ($+$)" if j == n else ""))
+        _draw_each(
+            by_level,
+            lines[0],
+            "test_accuracy_by_level",
+            lambda j: f"level {j}" + (" ($+$)" if j == n else ""),
+        )
         _draw_each(gradient, lines[0], "gradient_norm", lambda layer: f"layer {layer + 1}")
     else:
         _draw_profiles(by_level, lines)
@@ -82,12 +91,19 @@ def band(axes: Axes, entries: list[Entry], series: Series, look: dict) -> None:
     steps, table = steps[there], table[:, there]
     axes.plot(steps, np.nanmean(table, axis=0), **look)
     if len(entries) > 1:
-        axes.fill_between(steps, np.nanmin(table, axis=0), np.nanmax(table, axis=0),
-                          color=look["color"], alpha=0.15, linewidth=0)
+        axes.fill_between(
+            steps,
+            np.nanmin(table, axis=0),
+            np.nanmax(table, axis=0),
+            color=look["color"],
+            alpha=0.15,
+            linewidth=0,
+        )
 
 
 def _look(index: int, count: int = 12) -> dict:
-    # A marker on each of a hundred records would hide the line: about a dozen, shifted from line to line.
+    # A marker on each of a hundred records would hide the line: about a dozen, shifted from line to
+    # line.
     return style.look(index) | {"markevery": (0.01 + 0.013 * index, 1.0 / count), "markersize": 4.5}
 
 
@@ -101,12 +117,22 @@ def _draw_over_steps(axes: Axes, lines: list[list[Entry]], names: tuple[str, str
 
 
 def _draw_each(axes: Axes, entries: list[Entry], name: str, label: Callable[[int], str]) -> None:
-    """Every level, or every layer, of one setting; dark to light from the coarsest level, the first layer."""
+    """Every level, or every layer, of one setting; dark to light from the coarsest level, the first
+    layer."""
     count = min(entry.series(name).shape[-1] for entry in entries)
-    there = [c for c in range(count) if any(np.isfinite(entry.series(name)[:, c]).any() for entry in entries)]
+    there = [
+        c
+        for c in range(count)
+        if any(np.isfinite(entry.series(name)[:, c]).any() for entry in entries)
+    ]
     for place, c in enumerate(there):
-        # Solid and thin: half a dozen dashed, scattering lines would be a thicket. Grey print has markers and shades.
-        look = _look(place) | {"color": style.shade(place, len(there)), "linestyle": "-", "linewidth": 1.0}
+        # Solid and thin: half a dozen dashed, scattering lines would be a thicket. Grey print has
+        # markers and shades.
+        look = _look(place) | {
+            "color": style.shade(place, len(there)),
+            "linestyle": "-",
+            "linewidth": 1.0,
+        }
         band(axes, entries, partial(_column, name, c), look | {"label": label(c)})
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), handlelength=2.0)
 
@@ -116,12 +142,15 @@ def _column(name: str, c: int, entry: Entry) -> NDArray[np.float64]:
 
 
 def _draw_profiles(axes: Axes, lines: list[list[Entry]]) -> None:
-    """Test accuracy at the last record against the level, a line per setting; the positives stand apart."""
+    """Test accuracy at the last record against the level, a line per setting; the positives stand
+    apart."""
     deepest = 0
     for index, entries in enumerate(lines):
         table = np.stack([entry.last("test_accuracy_by_level") for entry in entries])
         there = np.flatnonzero(np.isfinite(table).any(axis=0))
-        middle, least, greatest = (f(table[:, there], axis=0) for f in (np.nanmean, np.nanmin, np.nanmax))
+        middle, least, greatest = (
+            f(table[:, there], axis=0) for f in (np.nanmean, np.nanmin, np.nanmax)
+        )
         look = _look(index) | {"markevery": None}
         negatives = there < int(entries[0].settings["fractal_depth"])
         for part in (negatives, ~negatives):
@@ -169,5 +198,9 @@ def _title(runs: Runs, keys: list[str]) -> str:
     settings = runs.entries[0].settings
     same = not {"fractal", "fractal_depth", "curve"} & set(keys)
     text = f"Training on {describe(settings)}" if same else "Training"
-    shape = [key for key in ("network_depth", "width", "learning_rate") if key not in keys and key in settings]
+    shape = [
+        key
+        for key in ("network_depth", "width", "learning_rate")
+        if key not in keys and key in settings
+    ]
     return text + (": " + name_values(shape, [settings[key] for key in shape]) if shape else "")

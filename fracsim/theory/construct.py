@@ -1,19 +1,23 @@
-"""The networks whose existence Theorems 1 and 3 prove (Malach & Shalev-Shwartz 2019), built for any affine IFS.
+"""The networks whose existence Theorems 1 and 3 prove (Malach & Shalev-Shwartz 2019), built for any
+affine IFS.
 
-Theorem 1: n folds (see ``folds``) and one layer that asks whether what is left lies in the base: 2n + 1 hidden layers
-of width at most 5dr, right on all of D_n. Theorem 3: stop at level j, and fold s levels at once by the r^s composed
-maps: 2⌊j/s⌋ + 1 hidden layers, one more where s does not divide j, of width at most 5 d r^s; what it gets wrong are the
-negatives of levels ≥ j, a share 1 - P(j). A continuous function cannot jump, so some points must be left out. Where:
+Theorem 1: n folds (see ``folds``) and one layer that asks whether what is left lies in the base: 2n
++ 1 hidden layers of width at most 5dr, right on all of D_n. Theorem 3: stop at level j, and fold s
+levels at once by the r^s composed maps: 2⌊j/s⌋ + 1 hidden layers, one more where s does not divide
+j, of width at most 5 d r^s; what it gets wrong are the negatives of levels ≥ j, a share 1 - P(j). A
+continuous function cannot jump, so some points must be left out. Where:
 
-*Images with a gap* have the slope outside, from 1 + h to 1 + h + g in a cell's coordinates, with h and g fixed by the
-IFS. Positives need no margin, and no weight grows with n. Negatives keep off the images by δ = h + 4 g / M.
+*Images with a gap* have the slope outside, from 1 + h to 1 + h + g in a cell's coordinates, with h
+and g fixed by the IFS. Positives need no margin, and no weight grows with n. Negatives keep off the
+images by δ = h + 4 g / M.
 
-*Images that touch* leave no room outside. The slope lies inside, from 1 - g/2 to 1, with a g of its own in each fold:
-positives that keep γ off their innermost cell's border keep at least γ s^(n-k) off that of level k, s being the least
-row sum of |A_i|, so g = γ s^(n-k), and weights grow like s^-n. Negatives keep δ = γ s off their own cell's border.
+*Images that touch* leave no room outside. The slope lies inside, from 1 - g/2 to 1, with a g of its
+own in each fold: positives that keep γ off their innermost cell's border keep at least γ s^(n-k)
+off that of level k, s being the least row sum of |A_i|, so g = γ s^(n-k), and weights grow like
+s^-n. Negatives keep δ = γ s off their own cell's border.
 
-The rounding of all folds is bounded before a network is built; what float64 cannot carry is refused.
-"""
+The rounding of all folds is bounded before a network is built; what float64 cannot carry is
+refused."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,10 +28,20 @@ from fracsim.errors import RunError, UsageError
 from fracsim.fractals import Fractal
 from fracsim.networks import Shape, parameter_count
 from fracsim.overlap import separation
-from fracsim.theory.folds import Layer, Maps, Slope, Source, base_layers, fold_layers, image_layers, padded
+from fracsim.theory.folds import (
+    Layer,
+    Maps,
+    Slope,
+    Source,
+    base_layers,
+    fold_layers,
+    image_layers,
+    padded,
+)
 
 WIDEST_H, WIDEST_G = 1 / 64, 1 / 64
-"""h and g where the gap has room for them: wide enough for small weights, narrow enough for a small margin."""
+"""h and g where the gap has room for them: wide enough for small weights, narrow enough for a small
+margin."""
 
 TOUCHING_MARGIN = 1 / 32
 """γ where images touch, unless the user says otherwise."""
@@ -51,7 +65,8 @@ class Construction:
     """s: levels in one fold"""
     shape: Shape
     params: np.ndarray
-    """(Q,) float64 of the network as stored: every hidden layer filled up to the widest one's width with zeros"""
+    """(Q,) float64 of the network as stored: every hidden layer filled up to the widest one's width
+    with zeros"""
     layers: list[Layer]
     """The layers as they are in the theorems, the readout last"""
     positive_margin: float
@@ -68,7 +83,8 @@ class Construction:
 
     @property
     def slope(self) -> str:
-        """Where the network passes from 1 to -1, beside the images' borders: ``outside`` or ``inside``."""
+        """Where the network passes from 1 to -1, beside the images' borders: ``outside`` or
+        ``inside``."""
         return "inside" if self.fractal.touching else "outside"
 
     @property
@@ -87,7 +103,11 @@ class Construction:
         whole = (self.levels, self.merge) == (self.fractal_depth, 1)
         what = "Theorem 1" if whole else f"Theorem 3 for K_{self.levels}"
         folds = "" if self.merge == 1 else f", {self.merge} levels a fold"
-        weight = f"{self.largest_weight:,.0f}" if self.largest_weight < 1e6 else f"{self.largest_weight:.1e}"
+        weight = (
+            f"{self.largest_weight:,.0f}"
+            if self.largest_weight < 1e6
+            else f"{self.largest_weight:.1e}"
+        )
         return f"{what}{folds}, weights up to {weight}"
 
 
@@ -99,17 +119,20 @@ def construct(
     positive_margin: float | None = None,
     negative_margin: float | None = None,
 ) -> Construction:
-    """The network of Theorem 1; of Theorem 3 where it stops at level ``levels`` < n or folds ``merge`` levels at once.
+    """The network of Theorem 1; of Theorem 3 where it stops at level ``levels`` < n or folds
+    ``merge`` levels at once.
 
-    It is built to be right on points with the given margins (γ, δ of ``Distribution``); without them, with those that
-    the construction chooses. Raises UsageError for levels, merge or margins that make no sense, RunError where float64
-    cannot carry the network or it has too many parameters.
-    """
+    It is built to be right on points with the given margins (γ, δ of ``Distribution``); without
+    them, with those that the construction chooses. Raises UsageError for levels, merge or margins
+    that make no sense, RunError where float64 cannot carry the network or it has too many
+    parameters."""
     n = fractal_depth
     fractal.check_depth(n, least=1)
     j = n if levels is None else levels
     if not 0 <= j <= n:
-        raise UsageError(f"levels (--levels) is {j}; accepted is a whole number from 0 to the fractal depth, {n}")
+        raise UsageError(
+            f"levels (--levels) is {j}; accepted is a whole number from 0 to the fractal depth, {n}"
+        )
     if merge < 1:
         raise UsageError(f"merge (--merge) is {merge}; accepted is a whole number of at least 1")
     _check_size(fractal, j, merge)
@@ -147,9 +170,15 @@ class _Plan(NamedTuple):
 
 
 def _make_plan(
-    fractal: Fractal, n: int, j: int, merge: int, positive_margin: float | None, negative_margin: float | None
+    fractal: Fractal,
+    n: int,
+    j: int,
+    merge: int,
+    positive_margin: float | None,
+    negative_margin: float | None,
 ) -> _Plan:
-    """Choose every slope and the margins that they need. Raises UsageError where a given margin is none."""
+    """Choose every slope and the margins that they need. Raises UsageError where a given margin is
+    none."""
     _check_margin("positive_margin", positive_margin, fractal.touching and j > 0)
     _check_margin("negative_margin", negative_margin, j > 0)
     gap = 0.0 if fractal.touching else separation(*_cells(fractal, 1)) - 1
@@ -158,7 +187,11 @@ def _make_plan(
     levels = [*range(merge, j + 1, merge), *([j] if j % merge else [])]
     fold_maps = Maps.of(*_cells(fractal, merge), top) if merge <= j else None
     last_maps = Maps.of(*_cells(fractal, j % merge), top) if j % merge else None
-    maps = [found for level in levels if (found := last_maps if level % merge else fold_maps) is not None]
+    maps = [
+        found
+        for level in levels
+        if (found := last_maps if level % merge else fold_maps) is not None
+    ]
     plan = _Plan(fractal, n, j, merge, [], positive_margin or 0.0, negative_margin or 0.0, gap)
     if not levels:
         return plan
@@ -170,29 +203,39 @@ def _make_plan(
 def _check_margin(name: str, margin: float | None, needed: bool) -> None:
     if margin is None or 0 < margin < 1 or (margin == 0 and not needed):
         return
-    accepted = "a number above 0 and below 1, since the network is continuous" if needed else "a number from 0 to 1"
+    accepted = (
+        "a number above 0 and below 1, since the network is continuous"
+        if needed
+        else "a number from 0 to 1"
+    )
     raise UsageError(f"{name} (--{name.replace('_', '-')}) is {margin:g}; accepted is {accepted}")
 
 
 def _slopes_outside(
     plan: _Plan, levels: list[int], maps: list[Maps], h: float, g: float, wanted: float | None
 ) -> _Plan:
-    """Images with a gap: one slope for all, narrower than it could be where a smaller δ is wanted."""
+    """Images with a gap: one slope for all, narrower than it could be where a smaller δ is
+    wanted."""
     steepness = min(m.steepness for m in maps)
     margin = h + 4 * g / steepness
     if wanted is not None:
         shrink = min(1.0, wanted / margin)
         h, g, margin = shrink * h, shrink * g, wanted
     slope = Slope(1 + h, 1 + h + g)
-    # D ≥ (3 + h + g)/M takes y to (-2, …) exactly; the margin gives 4/M, less by what the coordinates err
-    stations = [_Station(n, m, slope, min(h, 0.8 * g / m.steepness)) for n, m in zip(levels, maps, strict=True)]
+    # D ≥ (3 + h + g)/M takes y to (-2, …) exactly; the margin gives 4/M, less by what the
+    # coordinates err
+    stations = [
+        _Station(n, m, slope, min(h, 0.8 * g / m.steepness))
+        for n, m in zip(levels, maps, strict=True)
+    ]
     return plan._replace(stations=stations, negative_margin=margin)
 
 
 def _slopes_inside(
     plan: _Plan, levels: list[int], maps: list[Maps], positive: float | None, negative: float | None
 ) -> _Plan:
-    """Images that touch: each fold's slope as wide as the margins of the innermost level leave it at its own."""
+    """Images that touch: each fold's slope as wide as the margins of the innermost level leave it
+    at its own."""
     shrink = float(np.abs(plan.fractal.matrices).sum(axis=2).min())
     positive = TOUCHING_MARGIN if positive is None else positive
     negative = positive * shrink if negative is None else negative
@@ -216,7 +259,8 @@ def _check_size(fractal: Fractal, j: int, merge: int) -> None:
     depth = 2 * (j // merge) + 1 + (j % merge > 0)
     if parameter_count(Shape(fractal.dimension, depth, units)) > MOST_PARAMETERS:
         raise RunError(
-            f"{fractal.name} with merge (--merge) {merge} has {maps:,} maps to a fold and a network {units:,} units "
+            f"{fractal.name} with merge (--merge) {merge} has {maps:,} maps to a fold and a "
+            f"network {units:,} units "
             f"wide; accepted are networks of at most {MOST_PARAMETERS:,} parameters"
         )
 
@@ -226,10 +270,21 @@ def _check_rounding(plan: _Plan) -> None:
     if _carries(plan):
         return
     n, fractal = plan.n, plan.fractal
-    given = {"positive_margin": plan.positive_margin or None, "negative_margin": plan.negative_margin or None}
-    fits = [m for m in range(1, n) if _carries(_make_plan(fractal, m, min(plan.j, m), plan.merge, **given))]
+    given = {
+        "positive_margin": plan.positive_margin or None,
+        "negative_margin": plan.negative_margin or None,
+    }
+    fits = [
+        m
+        for m in range(1, n)
+        if _carries(_make_plan(fractal, m, min(plan.j, m), plan.merge, **given))
+    ]
     margins = f"margins {plan.positive_margin:g} and {plan.negative_margin:g}"
-    advice = f"the greatest fractal depth with these margins is {fits[-1]}" if fits else "it needs larger margins"
+    advice = (
+        f"the greatest fractal depth with these margins is {fits[-1]}"
+        if fits
+        else "it needs larger margins"
+    )
     raise RunError(
         f"float64 cannot carry this network of {fractal.name} at fractal depth {n} with {margins}: "
         f"its rounding would outgrow them; {advice}"
@@ -237,12 +292,14 @@ def _check_rounding(plan: _Plan) -> None:
 
 
 def _carries(plan: _Plan) -> bool:
-    """Whether the error of the coordinates at each station, bounded from the one before, is one that it bears."""
+    """Whether the error of the coordinates at each station, bounded from the one before, is one
+    that it bears."""
     d = plan.fractal.dimension
     error = 4 * (d + 1) * _EPSILON  # of the points themselves, as the sampler rounds them
     for station in plan.stations:
         maps = station.maps
-        # |u| is summed from d units of at most 3 and a bias; the inverse errs with the condition of the map
+        # |u| is summed from d units of at most 3 and a bias; the inverse errs with the condition of
+        # the map
         size = 5 * maps.stretch + float(np.abs(maps.shift).max()) + maps.carry
         condition = float(np.linalg.cond(maps.inverse).max())
         error = maps.stretch * error + (d + 4) * _EPSILON * condition * size

@@ -1,15 +1,19 @@
-"""The layers of the constructed networks: one fold maps a cell of the fractal onto the whole base, exactly.
+"""The layers of the constructed networks: one fold maps a cell of the fractal onto the whole base,
+exactly.
 
-All lengths are those of the cube [-1,1]^d; a base [0,1]^d is mapped onto it by the first layer. With maps
-G_i(v) = A_i v + c_i (the IFS, or its compositions where levels are merged) a fold is two hidden layers:
+All lengths are those of the cube [-1,1]^d; a base [0,1]^d is mapped onto it by the first layer.
+With maps G_i(v) = A_i v + c_i (the IFS, or its compositions where levels are merged) a fold is two
+hidden layers:
 
-    A   5 d m units     of every u_i = G_i^-1(v) = A_i^-1 (v - c_i), coordinate by coordinate, four ramps that make up
-                        D(u) = 0 for |u| ≤ inner, 1 for |u| ≥ outer (one minus a trapezoid), and the carry [u + C]_+
+    A   5 d m units     of every u_i = G_i^-1(v) = A_i^-1 (v - c_i), coordinate by coordinate, four
+    ramps that make up
+                        D(u) = 0 for |u| ≤ inner, 1 for |u| ≥ outer (one minus a trapezoid), and the
+                        carry [u + C]_+
     B   d m units       B_iq = [u_iq + 2 - M Σ_q' D(u_iq')]_+
 
-and then y = Σ_i B_i - 2 is G_i^-1(v) inside image i, and (-2, …, -2), outside the base, away from all images. The ramps
-face outwards: inside an image all of them are 0, so a fold rounds no more there than the affine map itself.
-"""
+and then y = Σ_i B_i - 2 is G_i^-1(v) inside image i, and (-2, …, -2), outside the base, away from
+all images. The ramps face outwards: inside an image all of them are 0, so a fold rounds no more
+there than the affine map itself."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,7 +23,8 @@ import numpy as np
 from fracsim.networks import Shape, layer_sizes, split_layers
 
 _SIGNS = np.array([1.0, -1.0, 1.0, -1.0])
-"""D = (r_1 - r_2 + r_3 - r_4) / (outer - inner), r = [-u - inner]_+, [-u - outer]_+, [u - inner]_+, [u - outer]_+."""
+"""D = (r_1 - r_2 + r_3 - r_4) / (outer - inner), r = [-u - inner]_+, [-u - outer]_+, [u - inner]_+,
+[u - outer]_+."""
 
 
 class Layer(NamedTuple):
@@ -40,7 +45,8 @@ class Slope(NamedTuple):
 
 @dataclass(frozen=True)
 class Maps:
-    """m maps of the cube [-1,1]^d by their inverses, with the constants C and M of a fold by them."""
+    """m maps of the cube [-1,1]^d by their inverses, with the constants C and M of a fold by
+    them."""
 
     inverse: np.ndarray
     """A^-1 (m, d, d)"""
@@ -53,7 +59,8 @@ class Maps:
 
     @classmethod
     def of(cls, matrices: np.ndarray, centres: np.ndarray, top: float) -> "Maps":
-        """Maps A (m, d, d), c (m, d) of points in [-2, top]^d, which holds the base and all that a fold makes."""
+        """Maps A (m, d, d), c (m, d) of points in [-2, top]^d, which holds the base and all that a
+        fold makes."""
         inverse = np.linalg.inv(matrices)
         shift = -np.einsum("ipq,iq->ip", inverse, centres)
         middle, half = 0.5 * (top - 2), 0.5 * (top + 2)
@@ -97,7 +104,9 @@ def fold_layers(source: Source, maps: Maps, slope: Slope) -> list[Layer]:
     m, d = maps.shift.shape
     weights, shift = source.coordinates(maps)
     ramps = _ramps(weights, shift, slope)
-    first = Layer(np.hstack((ramps.weights, weights)), np.concatenate((ramps.biases, shift + maps.carry)))
+    first = Layer(
+        np.hstack((ramps.weights, weights)), np.concatenate((ramps.biases, shift + maps.carry))
+    )
     # C is taken back here, after the ReLU: the carry is never cut off
     closing = _sum_of_ramps(m, d, slope, -maps.steepness, np.ones((d, d)))
     second = Layer(np.vstack((closing, np.eye(m * d))), np.full(m * d, 2 - maps.carry))
@@ -105,8 +114,11 @@ def fold_layers(source: Source, maps: Maps, slope: Slope) -> list[Layer]:
 
 
 def base_layers(source: Source, d: int) -> list[Layer]:
-    """Is v in the base? One hidden layer of 4d ramps and the readout f = 1 - 2 Σ D: 1 there, at most -1 at (-2, …)."""
-    slope = Slope(1.25, 1.75)  # between the base and (-2, …); powers of 2, so that f is exactly 1 or 1 - 2d
+    """Is v in the base? One hidden layer of 4d ramps and the readout f = 1 - 2 Σ D: 1 there, at
+    most -1 at (-2, …)."""
+    slope = Slope(
+        1.25, 1.75
+    )  # between the base and (-2, …); powers of 2, so that f is exactly 1 or 1 - 2d
     ramps = _ramps(source.weights, np.full(d, source.shift), slope)
     return [ramps, Layer(_sum_of_ramps(1, d, slope, -2.0, np.ones((d, 1))), np.ones(1))]
 
@@ -127,14 +139,15 @@ def _ramps(weights: np.ndarray, shift: np.ndarray, slope: Slope) -> Layer:
 
 
 def _sum_of_ramps(m: int, d: int, slope: Slope, factor: float, block: np.ndarray) -> np.ndarray:
-    """Weights (4 m d, m n) that add ``factor`` Σ_q D(u_iq) block[q, :] (d, n) to the n units of each i."""
+    """Weights (4 m d, m n) that add ``factor`` Σ_q D(u_iq) block[q, :] (d, n) to the n units of
+    each i."""
     share = np.kron(np.eye(m), block) * (factor / (slope.outer - slope.inner))
     return np.vstack([sign * share for sign in _SIGNS])
 
 
 def padded(layers: list[Layer]) -> tuple[Shape, np.ndarray]:
-    """The layers as one network of equal width k: flat parameters (Q,) float64. Units that are filled in have no
-    weight, in or out, so that they are 0 for every input."""
+    """The layers as one network of equal width k: flat parameters (Q,) float64. Units that are
+    filled in have no weight, in or out, so that they are 0 for every input."""
     width = max(len(layer.biases) for layer in layers[:-1])
     shape = Shape(layers[0].weights.shape[0], len(layers) - 1, width)
     params = np.zeros(sum((n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)))

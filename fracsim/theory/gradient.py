@@ -1,16 +1,19 @@
-"""Theorem 5 of Malach & Shalev-Shwartz 2019 by numbers: random networks and their gradients on a whole distribution.
+"""Theorem 5 of Malach & Shalev-Shwartz 2019 by numbers: random networks and their gradients on a
+whole distribution.
 
-On the one-dimensional Cantor distribution, a network of depth t and width k with weights U(±1/(2 n_in)) and one
-constant bias has, with probability ≥ 1 - δ, a population gradient of which no entry exceeds 5 (P(n') - 1/2), and a
-hinge loss of at least (3/2 - P(n')) (1 - P(n')). n' < n is the least integer with (3/2)^n' > 4 t k² / δ.
+On the one-dimensional Cantor distribution, a network of depth t and width k with weights U(±1/(2
+n_in)) and one constant bias has, with probability ≥ 1 - δ, a population gradient of which no entry
+exceeds 5 (P(n') - 1/2), and a hinge loss of at least (3/2 - P(n')) (1 - P(n')). n' < n is the least
+integer with (3/2)^n' > 4 t k² / δ.
 
-In d = 1 gradients are exact (``kernels/population.py``), n up to 60. In any d they are estimated from samples.
+In d = 1 gradients are exact (``kernels/population.py``), n up to 60. In any d they are estimated
+from samples.
 
-By level: positives against the negatives of one level j only, E_(j+1) in the paper. There the hinge loss tells two
-things at once. Where |f| > 1 the hinge sleeps on one label, and the other label's gradient is left alone, whatever the
-fractal. What the labels tell is the correlation E[y ∂f/∂θ], the gradient with the hinge active everywhere; the two are
-the same where |f| < 1, as with the theorem's weights.
-"""
+By level: positives against the negatives of one level j only, E_(j+1) in the paper. There the hinge
+loss tells two things at once. Where |f| > 1 the hinge sleeps on one label, and the other label's
+gradient is left alone, whatever the fractal. What the labels tell is the correlation E[y ∂f/∂θ],
+the gradient with the hinge active everywhere; the two are the same where |f| < 1, as with the
+theorem's weights."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -34,10 +37,12 @@ from fracsim.networks import initial_parameters
 from fracsim.planning import free_memory
 
 DEEPEST = 60
-"""Greatest fractal depth n of exact gradients: at 60 a cell of cantor1d holds less of the distribution than 2^-53."""
+"""Greatest fractal depth n of exact gradients: at 60 a cell of cantor1d holds less of the
+distribution than 2^-53."""
 
 ROUNDING = 1e-12
-"""What exact gradients and losses may exceed a bound by and still meet it: the rounding of the integrals."""
+"""What exact gradients and losses may exceed a bound by and still meet it: the rounding of the
+integrals."""
 
 BATCHES = 20
 """Standard errors are those of the means of so many batches of a sample."""
@@ -45,7 +50,8 @@ BATCHES = 20
 
 @dataclass(frozen=True)
 class RandomNetworks:
-    """Random networks: number i is the network of ``seed`` + i, the same that ``fracsim train`` starts from."""
+    """Random networks: number i is the network of ``seed`` + i, the same that ``fracsim train``
+    starts from."""
 
     shape: Shape
     initialisation: str = "uniform"
@@ -56,18 +62,26 @@ class RandomNetworks:
 
     def __post_init__(self) -> None:
         if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
-            raise UsageError(f"draws (--draws) is {self.count!r}; accepted is a whole number of at least 1")
+            raise UsageError(
+                f"draws (--draws) is {self.count!r}; accepted is a whole number of at least 1"
+            )
 
     def params(self, number: int) -> np.ndarray:
         """(Q,) float64. Raises UsageError for an initialisation that does not exist."""
         return initial_parameters(
-            self.shape, self.initialisation, self.seed + number, self.bias, np.float64, self.bias_std
+            self.shape,
+            self.initialisation,
+            self.seed + number,
+            self.bias,
+            np.float64,
+            self.bias_std,
         )
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What Theorem 5 says; NaN where it says nothing. ``note`` tells why, or where it is only a comparison."""
+    """What Theorem 5 says; NaN where it says nothing. ``note`` tells why, or where it is only a
+    comparison."""
 
     n_prime: int | None
     gradient: np.ndarray
@@ -79,7 +93,8 @@ class Bound:
 
 @dataclass(frozen=True)
 class GradientStudy:
-    """Of every curve and every draw; errors are standard errors, 0 where the integrals are exact."""
+    """Of every curve and every draw; errors are standard errors, 0 where the integrals are
+    exact."""
 
     curves: tuple[str, ...]
     max_abs_gradient: np.ndarray
@@ -99,7 +114,8 @@ class GradientStudy:
     """Points of each sample; 0: exact"""
 
     def satisfied(self) -> np.ndarray:
-        """(curves, draws) whether gradient and loss meet their bounds, within rounding or four standard errors."""
+        """(curves, draws) whether gradient and loss meet their bounds, within rounding or four
+        standard errors."""
         most = self.bound.gradient[:, None] + 4 * self.max_abs_gradient_error + ROUNDING
         least = self.bound.loss[:, None] - 4 * self.loss_error - ROUNDING
         return (self.max_abs_gradient <= most) & (self.loss >= least)
@@ -145,8 +161,11 @@ class GradientStudy:
 class Measure(Protocol):
     """A distribution that gradients are taken over."""
 
-    def gradient(self, shape: Shape, params: np.ndarray, hinged: bool) -> tuple[float, float, float, float]:
-        """(largest |entry| of the gradient, its standard error, loss, its standard error) of params (Q,)."""
+    def gradient(
+        self, shape: Shape, params: np.ndarray, hinged: bool
+    ) -> tuple[float, float, float, float]:
+        """(largest |entry| of the gradient, its standard error, loss, its standard error) of params
+        (Q,)."""
 
 
 class ExactMeasure:
@@ -154,9 +173,13 @@ class ExactMeasure:
 
     def __init__(self, fractal: Fractal, curve: np.ndarray):
         geometry = fractal.geometry()
-        self.line = make_line(geometry, make_law(geometry, curve, GAPS.index(fractal.gap), 0.0, 0.0))
+        self.line = make_line(
+            geometry, make_law(geometry, curve, GAPS.index(fractal.gap), 0.0, 0.0)
+        )
 
-    def gradient(self, shape: Shape, params: np.ndarray, hinged: bool) -> tuple[float, float, float, float]:
+    def gradient(
+        self, shape: Shape, params: np.ndarray, hinged: bool
+    ) -> tuple[float, float, float, float]:
         """As ``Measure``; the errors are 0."""
         dparams, loss, _ = population_gradient(shape, params[None], self.line, hinged)
         return float(np.abs(dparams).max()), 0.0, float(loss[0]), 0.0
@@ -172,12 +195,17 @@ class SampledMeasure:
         self.y = sample.y.astype(np.float64).reshape(BATCHES, -1)
         self.backend = get_backend("cpu")
 
-    def gradient(self, shape: Shape, params: np.ndarray, hinged: bool) -> tuple[float, float, float, float]:
-        """As ``Measure``. The largest entry is the largest of noisy ones: at least about its own standard error."""
+    def gradient(
+        self, shape: Shape, params: np.ndarray, hinged: bool
+    ) -> tuple[float, float, float, float]:
+        """As ``Measure``. The largest entry is the largest of noisy ones: at least about its own
+        standard error."""
         scale, sets = 1.0, np.arange(BATCHES)
         runs = np.repeat(params[None], BATCHES, axis=0)
         readout = slice(-shape.width - 1 if shape.depth else 0, None)
-        if not hinged:  # a readout so small that |f| < 1 everywhere: a power of two, which does not round
+        if (
+            not hinged
+        ):  # a readout so small that |f| < 1 everywhere: a power of two, which does not round
             scores = self.backend.forward(shape, runs, self.x, sets)
             scale = 2.0 ** -math.ceil(math.log2(max(1.0, 2 * np.abs(scores).max())))
             runs[:, readout] *= scale
@@ -210,21 +238,33 @@ def theorem_5(fractal: Fractal, curves: np.ndarray, draws: RandomNetworks, delta
     n, n_prime = curves.shape[1] - 1, least_level(draws.shape.depth, draws.shape.width, delta)
     silent = np.full(len(curves), np.nan)
     if not _is_cantor(fractal):
-        return Bound(None, silent, silent, f"Theorem 5 is about cantor1d; for {fractal.name} there is no bound")
+        return Bound(
+            None,
+            silent,
+            silent,
+            f"Theorem 5 is about cantor1d; for {fractal.name} there is no bound",
+        )
     if n_prime >= n:
-        note = f"Theorem 5 says nothing at fractal depth {n}: its n' is {n_prime}, and it needs n' < n"
+        note = (
+            f"Theorem 5 says nothing at fractal depth {n}: its n' is {n_prime}, and it needs n' < n"
+        )
         return Bound(n_prime, silent, silent, note)
     p = curves[:, n_prime]
     note = ""
     if draws.initialisation != "uniform" or draws.bias_std:
-        note = "Theorem 5 is about initialisation uniform with a constant bias; its bound is here for comparison only"
+        note = (
+            "Theorem 5 is about initialisation uniform with a constant bias; its bound is here "
+            "for comparison only"
+        )
     return Bound(n_prime, 5 * (p - 0.5), (1.5 - p) * (1 - p), note)
 
 
 def _is_cantor(fractal: Fractal) -> bool:
     if fractal.dimension != 1 or fractal.base != "[0,1]" or fractal.maps != 2:
         return False
-    ends = np.sort(np.stack([fractal.offsets[:, 0], fractal.matrices[:, 0, 0] + fractal.offsets[:, 0]]).ravel())
+    ends = np.sort(
+        np.stack([fractal.offsets[:, 0], fractal.matrices[:, 0, 0] + fractal.offsets[:, 0]]).ravel()
+    )
     return bool(np.allclose(ends, [0, 1 / 3, 2 / 3, 1], atol=1e-9))
 
 
@@ -238,11 +278,12 @@ def gradient_study(
     samples: int | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> GradientStudy:
-    """Gradient and loss of every network of ``draws`` on every curve, and on the negatives of every single level.
+    """Gradient and loss of every network of ``draws`` on every curve, and on the negatives of every
+    single level.
 
-    Exact where ``samples`` is None, which needs d = 1; else from samples of so many points, in any d. ``on_progress``
-    gets the number of networks done. Raises UsageError, and RunError where the samples do not fit the memory.
-    """
+    Exact where ``samples`` is None, which needs d = 1; else from samples of so many points, in any
+    d. ``on_progress`` gets the number of networks done. Raises UsageError, and RunError where the
+    samples do not fit the memory."""
     n = fractal_depth
     _check(fractal, n, draws.shape, samples, len(curves))
     values = np.stack([parse_curve(curve).values(n) for curve in curves])
@@ -250,7 +291,11 @@ def gradient_study(
     singles = np.array([[0.5] * (j + 1) + [1.0] * (n - j) for j in range(n)])
 
     def measure(curve: np.ndarray) -> Measure:
-        return ExactMeasure(fractal, curve) if samples is None else SampledMeasure(fractal, curve, samples, draws.seed)
+        return (
+            ExactMeasure(fractal, curve)
+            if samples is None
+            else SampledMeasure(fractal, curve, samples, draws.seed)
+        )
 
     measures, levels = [measure(curve) for curve in values], [measure(curve) for curve in singles]
     on_curve = np.empty((len(measures), draws.count, 4))
@@ -264,21 +309,37 @@ def gradient_study(
             on_level[j, i] = one.gradient(draws.shape, params, True)
             unhinged[j, i] = one.gradient(draws.shape, params, False)
     return GradientStudy(
-        tuple(parse_curve(curve).name for curve in curves), on_curve[:, :, 0], on_curve[:, :, 1], on_curve[:, :, 2],
-        on_curve[:, :, 3], on_level[:, :, 0], unhinged[:, :, 0], unhinged[:, :, 1], bound,
+        tuple(parse_curve(curve).name for curve in curves),
+        on_curve[:, :, 0],
+        on_curve[:, :, 1],
+        on_curve[:, :, 2],
+        on_curve[:, :, 3],
+        on_level[:, :, 0],
+        unhinged[:, :, 0],
+        unhinged[:, :, 1],
+        bound,
         0 if samples is None else samples // BATCHES * BATCHES,
-    )  # fmt: skip
+    )
 
 
 def _check(fractal: Fractal, n: int, shape: Shape, samples: int | None, curves: int) -> None:
     if shape.inputs != fractal.dimension:
-        raise UsageError(f"the network has {shape.inputs} inputs, but {fractal.name} has dimension {fractal.dimension}")
+        raise UsageError(
+            f"the network has {shape.inputs} inputs, but {fractal.name} has dimension "
+            f"{fractal.dimension}"
+        )
     if samples is not None:
         if samples < 10 * BATCHES:
-            raise UsageError(f"samples (--samples) is {samples}; accepted is a whole number of at least {10 * BATCHES}")
+            raise UsageError(
+                f"samples (--samples) is {samples}; accepted is a whole number of at least "
+                f"{10 * BATCHES}"
+            )
         needed, free = 20.0 * samples * (n + curves) * (fractal.dimension + 1), free_memory()
         if free is not None and needed > free:
-            raise RunError(f"--samples {samples} needs {needed / 1e9:.3g} GB of memory and {free / 1e9:.3g} are free")
+            raise RunError(
+                f"--samples {samples} needs {needed / 1e9:.3g} GB of memory and {free / 1e9:.3g} "
+                f"are free"
+            )
         return
     if fractal.dimension > 1:
         raise UsageError(
@@ -287,6 +348,7 @@ def _check(fractal: Fractal, n: int, shape: Shape, samples: int | None, curves: 
         )
     if not 1 <= n <= DEEPEST:
         raise UsageError(
-            f"fractal_depth (--fractal-depth) is {n}; exact gradients accept a whole number from 1 to {DEEPEST}"
+            f"fractal_depth (--fractal-depth) is {n}; exact gradients accept a whole number from "
+            f"1 to {DEEPEST}"
         )
     Distribution(fractal, 1, parse_curve("1"))  # refuses a fractal that leaves negatives no room

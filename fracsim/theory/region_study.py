@@ -1,10 +1,11 @@
-"""What ``fracsim regions`` measures of a network: counts beside bounds and the average case, and what a file keeps.
+"""What ``fracsim regions`` measures of a network: counts beside bounds and the average case, and
+what a file keeps.
 
-The average case is that of B. Hanin and D. Rolnick (*Complexity of linear regions in deep networks*, ICML 2019; *Deep
-ReLU networks have surprisingly few activation patterns*, NeurIPS 2019): at initialisation, for N neurons, the number of
-boundaries that a line meets per unit length is linear in N, a plane has about N²/2 regions, and the distance from a
-point to the nearest boundary is proportional to 1/N; training changes this little.
-"""
+The average case is that of B. Hanin and D. Rolnick (*Complexity of linear regions in deep
+networks*, ICML 2019; *Deep ReLU networks have surprisingly few activation patterns*, NeurIPS 2019):
+at initialisation, for N neurons, the number of boundaries that a line meets per unit length is
+linear in N, a plane has about N²/2 regions, and the distance from a point to the nearest boundary
+is proportional to 1/N; training changes this little."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where regions are counted: in the window, on a segment, or on ``lines`` random segments in the window."""
+    """Where regions are counted: in the window, on a segment, or on ``lines`` random segments in
+    the window."""
 
     window: tuple[float, ...]
     """(low1, high1, …), also the box of random points"""
@@ -59,7 +61,8 @@ class Measured(NamedTuple):
 
 
 def measure(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) -> Measured:
-    """Count the regions of a network in a place; distances from random points; bounds and the average case beside them.
+    """Count the regions of a network in a place; distances from random points; bounds and the
+    average case beside them.
 
     Raises UsageError (a place that does not fit the network), RunError (more regions than memory).
     """
@@ -87,20 +90,29 @@ def measure(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) 
 def _on_plane(shape: Shape, params: NDArray[Any], place: Place, threads: int) -> Measured:
     if shape.inputs != 2:
         raise UsageError(
-            f"a network with {shape.inputs} inputs has no plane to cut; count along lines, with --segment or --lines"
+            f"a network with {shape.inputs} inputs has no plane to cut; count along lines, with "
+            f"--segment or --lines"
         )
     parts = partition(shape, params, place.window)
     half_square = (shape.depth * shape.width) ** 2 / 2
     facts = {
         "activation_regions": parts.activation_regions,
         "linear_pieces": parts.linear_pieces,
-        "average_case": {"regions": half_square, "ratio": parts.activation_regions / max(half_square, 1)},
+        "average_case": {
+            "regions": half_square,
+            "ratio": parts.activation_regions / max(half_square, 1),
+        },
     }
     arrays: Arrays = {
-        "vertices": parts.vertices, "corners": parts.corners, "corner_count": np.diff(parts.first_corner),
-        "gradient": parts.gradient, "offset": parts.offset, "area": parts.area, "sign": parts.sign,
+        "vertices": parts.vertices,
+        "corners": parts.corners,
+        "corner_count": np.diff(parts.first_corner),
+        "gradient": parts.gradient,
+        "offset": parts.offset,
+        "area": parts.area,
+        "sign": parts.sign,
         "piece": parts.piece,
-    }  # fmt: skip
+    }
     return Measured(facts, arrays)
 
 
@@ -108,7 +120,8 @@ def _on_segment(shape: Shape, params: NDArray[Any], place: Place, threads: int) 
     ends = np.array(place.segment if place.segment is not None else place.window)
     if len(ends) != 2 * shape.inputs:
         raise UsageError(
-            f"--segment has {len(ends)} numbers; a network with {shape.inputs} inputs needs {2 * shape.inputs}, "
+            f"--segment has {len(ends)} numbers; a network with {shape.inputs} inputs needs "
+            f"{2 * shape.inputs}, "
             "the coordinates of the start, then those of the end"
         )
     line = count_on_segment(shape, params, ends[: shape.inputs], ends[shape.inputs :])
@@ -119,10 +132,15 @@ def _on_segment(shape: Shape, params: NDArray[Any], place: Place, threads: int) 
         "average_case": _per_length(line.activation_regions - 1, line.length, shape),
     }
     arrays: Arrays = {
-        "end": line.ends, "crossed_layer": line.crossed[:, 0], "crossed_unit": line.crossed[:, 1],
-        "slope": line.slope, "offset": line.offset, "piece": line.piece,
-        "start": line.start[None], "stop": line.end[None],
-    }  # fmt: skip
+        "end": line.ends,
+        "crossed_layer": line.crossed[:, 0],
+        "crossed_unit": line.crossed[:, 1],
+        "slope": line.slope,
+        "offset": line.offset,
+        "piece": line.piece,
+        "start": line.start[None],
+        "stop": line.end[None],
+    }
     return Measured(facts, arrays)
 
 
@@ -135,7 +153,11 @@ def _on_lines(shape: Shape, params: NDArray[Any], place: Place, threads: int) ->
     breakpoints = counts[:, 0] - 1
     rate = _per_length(int(breakpoints.sum()), float(lengths.sum()), shape)
     # of the ratio of two sums, from how far single segments are off it
-    error = float(np.sqrt(np.mean((breakpoints - rate["breakpoints_per_length"] * lengths) ** 2) / len(lengths)))
+    error = float(
+        np.sqrt(
+            np.mean((breakpoints - rate["breakpoints_per_length"] * lengths) ** 2) / len(lengths)
+        )
+    )
     rate["standard_error"] = error / float(lengths.mean())
     facts = {
         "activation_regions": int(counts[:, 0].sum()),
@@ -145,7 +167,12 @@ def _on_lines(shape: Shape, params: NDArray[Any], place: Place, threads: int) ->
         "most_on_a_line": int(counts[:, 0].max()),
         "average_case": rate,
     }
-    arrays = {"start": starts, "stop": stops, "segment_regions": counts[:, 0], "segment_pieces": counts[:, 1]}
+    arrays = {
+        "start": starts,
+        "stop": stops,
+        "segment_regions": counts[:, 0],
+        "segment_pieces": counts[:, 1],
+    }
     return Measured(facts, arrays)
 
 
@@ -155,12 +182,16 @@ def _per_length(breakpoints: int, length: float, shape: Shape) -> dict[str, floa
 
 
 def attributes(shape: Shape, place: Place, facts: Facts) -> dict[str, str | int | float]:
-    """What a study file says of a count: the network's shape, the place, all numbers. Whole numbers beyond 2^63 and
-    bounds are text."""
+    """What a study file says of a count: the network's shape, the place, all numbers. Whole numbers
+    beyond 2^63 and bounds are text."""
     flat: dict[str, str | int | float] = {
-        "input_dimension": shape.inputs, "network_depth": shape.depth, "width": shape.width, "measure": place.kind,
-        "window": ",".join(f"{side!r}" for side in place.window), "places_seed": str(place.seed),
-    }  # fmt: skip
+        "input_dimension": shape.inputs,
+        "network_depth": shape.depth,
+        "width": shape.width,
+        "measure": place.kind,
+        "window": ",".join(f"{side!r}" for side in place.window),
+        "places_seed": str(place.seed),
+    }
     for key, value in facts.items():
         parts: Mapping[str, Any] = value if isinstance(value, dict) else {"": value}
         for part, number in parts.items():

@@ -1,4 +1,5 @@
-"""The networks whose regions are counted: a random one, a stored one, or a run at all its stored snapshots."""
+"""The networks whose regions are counted: a random one, a stored one, or a run at all its stored
+snapshots."""
 
 import json
 from dataclasses import dataclass
@@ -41,24 +42,35 @@ class Subject:
 
 
 def random_subject(
-    inputs: int, depth: int, width: int, init: str, bias: float | None, bias_std: float | None, seed: int
+    inputs: int,
+    depth: int,
+    width: int,
+    init: str,
+    bias: float | None,
+    bias_std: float | None,
+    seed: int,
 ) -> Subject:
     """A network at initialisation, in float32 as the ones that are trained. Raises UsageError."""
     shape = Shape(inputs, depth, width)
     params = initial_parameters(shape, init, seed, bias, bias_std=bias_std)
     biases = f", N({bias or 0:g}, {bias_std:g}²) biases" if bias_std is not None else ""
-    return Subject(shape, params, f"random network, depth {depth}, width {width} ({init}{biases}, seed {seed})")
+    return Subject(
+        shape, params, f"random network, depth {depth}, width {width} ({init}{biases}, seed {seed})"
+    )
 
 
 def stored_subjects(path: str, run: int | None, snapshot: str | None) -> list[Subject]:
-    """The network of a file at one of its snapshots (a number, by default the last), or at "all" of them.
+    """The network of a file at one of its snapshots (a number, by default the last), or at "all" of
+    them.
 
     Raises FileError (no network in the file), UsageError (no such run or snapshot).
     """
     if snapshot != "all":
         return [_subject(load_network(path, run, _number(snapshot)))]
     if sniff(path) == "study":
-        raise UsageError("--snapshot all: a constructed network has no training; accepted is a trajectory")
+        raise UsageError(
+            "--snapshot all: a constructed network has no training; accepted is a trajectory"
+        )
     trajectory = open_trained(path)
     chosen = choose_run(trajectory, run)
     subjects = []
@@ -79,5 +91,14 @@ def _subject(network: StoredNetwork, step: int = 0, accuracy: float = float("nan
     shape = network.shape
     name = f"{network.fractal.name}: depth {shape.depth}, width {shape.width}; {network.about}"
     low = network.fractal.geometry().low
-    return Subject(shape, network.params, name, low, network.fractal, network.fractal_depth, step, accuracy,
-                   network.note)  # fmt: skip
+    return Subject(
+        shape,
+        network.params,
+        name,
+        low,
+        network.fractal,
+        network.fractal_depth,
+        step,
+        accuracy,
+        network.note,
+    )

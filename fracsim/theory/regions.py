@@ -1,11 +1,12 @@
-"""The linear regions of a ReLU network, counted exactly: along segments, and in a window of the plane.
+"""The linear regions of a ReLU network, counted exactly: along segments, and in a window of the
+plane.
 
-An *activation region* is a connected set of inputs on which the same units are active; f is affine on it. A *linear
-piece* is a union of activation regions that are joined through common ends (d = 1) or edges (d = 2) across which f has
-the same gradient, to within 1e-9 of the terms that make it up: f is one affine function there, though units switch.
-Everything is computed in float64. Regions thinner than about 10^-14 of the window (of the segment) are not seen, and
-lines nearer than that to a corner pass through it, so that lines which meet or coincide are not torn apart by rounding.
-"""
+An *activation region* is a connected set of inputs on which the same units are active; f is affine
+on it. A *linear piece* is a union of activation regions that are joined through common ends (d = 1)
+or edges (d = 2) across which f has the same gradient, to within 1e-9 of the terms that make it up:
+f is one affine function there, though units switch. Everything is computed in float64. Regions
+thinner than about 10^-14 of the window (of the segment) are not seen, and lines nearer than that to
+a corner pass through it, so that lines which meet or coincide are not torn apart by rounding."""
 
 import math
 from collections.abc import Sequence
@@ -64,7 +65,9 @@ class Partition:
 
     def polygon(self, region: int) -> Floats:
         """Corners (corners, 2) of a region, anticlockwise."""
-        return self.vertices[self.corners[self.first_corner[region] : self.first_corner[region + 1]]]
+        return self.vertices[
+            self.corners[self.first_corner[region] : self.first_corner[region + 1]]
+        ]
 
     @cached_property
     def region_of_corner(self) -> NDArray[np.int64]:
@@ -81,7 +84,9 @@ class Partition:
     def sign(self) -> NDArray[np.int8]:
         """(F,) sign of f on each region, 0 where the decision boundary runs through it."""
         starts = self.first_corner[:-1]
-        low, high = (extreme.reduceat(self.corner_values, starts) for extreme in (np.minimum, np.maximum))
+        low, high = (
+            extreme.reduceat(self.corner_values, starts) for extreme in (np.minimum, np.maximum)
+        )
         return ((low >= 0) & (high > 0)).astype(np.int8) - ((high <= 0) & (low < 0)).astype(np.int8)
 
 
@@ -96,7 +101,8 @@ class SegmentRegions:
     ends: Floats
     """(n + 1,) t at the ends of the regions, from 0 to 1; those between are the breakpoints"""
     crossed: NDArray[np.int32]
-    """(n + 1, 2) hidden layer and unit that change sign at each of them, from 0; -1 at both ends of the segment"""
+    """(n + 1, 2) hidden layer and unit that change sign at each of them, from 0; -1 at both ends of
+    the segment"""
     slope: Floats
     """(n,) df/dt on each region"""
     offset: Floats
@@ -122,17 +128,22 @@ class SegmentRegions:
     @property
     def values(self) -> Floats:
         """(n + 1,) f at ``ends``."""
-        return np.append(self.slope * self.ends[:-1] + self.offset, self.slope[-1] + self.offset[-1])
+        return np.append(
+            self.slope * self.ends[:-1] + self.offset, self.slope[-1] + self.offset[-1]
+        )
 
 
 def partition(
-    shape: Shape, params: ArrayLike, window: Sequence[float], plane: tuple[ArrayLike, ArrayLike] | None = None
+    shape: Shape,
+    params: ArrayLike,
+    window: Sequence[float],
+    plane: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Partition:
     """The regions of a network with two inputs in a window (low1, high1, low2, high2).
 
     Args:
-        shape, params: the network, its flat parameters (Q,).
-        plane: for more inputs, the plane origin + s u + t v: origin (d,) and directions u, v (2, d); the window is
+        shape, params: the network, its flat parameters (Q,). plane: for more inputs, the plane
+        origin + s u + t v: origin (d,) and directions u, v (2, d); the window is
             one of (s, t), and so are all places and gradients of the result.
 
     Raises:
@@ -144,52 +155,81 @@ def partition(
     if plane is not None:
         origin, directions = (np.asarray(part, np.float64) for part in plane)
         if origin.shape != (shape.inputs,) or directions.shape != (2, shape.inputs):
-            raise UsageError(f"a plane in {shape.inputs} dimensions is an origin (d,) and two directions (2, d)")
+            raise UsageError(
+                f"a plane in {shape.inputs} dimensions is an origin (d,) and two directions (2, d)"
+            )
         shape, flat = launch.on_plane(shape, flat, origin, directions)
     if shape.inputs != 2:
-        raise UsageError(f"a window of the plane is for networks with 2 inputs, and this one has {shape.inputs}")
+        raise UsageError(
+            f"a window of the plane is for networks with 2 inputs, and this one has {shape.inputs}"
+        )
     box = low1, high1, low2, high2
     most = most_regions(shape.width * (24 + shape.depth) + 900)
     try:
         cells = launch.cut_window(shape, flat, box, most)
     except (launch.TooManyRegions, MemoryError):
-        raise RunError(f"the network has more than {most:,} regions in the window, more than fit into the memory; "
-                       "take a smaller window, or count along lines") from None  # fmt: skip
-    return Partition(box, cells.places, cells.first_corner, cells.corners, cells.functions[:, :2],
-                     cells.functions[:, 2], cells.areas, cells.pieces)  # fmt: skip
+        raise RunError(
+            f"the network has more than {most:,} regions in the window, more than fit into the "
+            f"memory; "
+            "take a smaller window, or count along lines"
+        ) from None
+    return Partition(
+        box,
+        cells.places,
+        cells.first_corner,
+        cells.corners,
+        cells.functions[:, :2],
+        cells.functions[:, 2],
+        cells.areas,
+        cells.pieces,
+    )
 
 
-def count_on_segment(shape: Shape, params: ArrayLike, start: ArrayLike, end: ArrayLike) -> SegmentRegions:
+def count_on_segment(
+    shape: Shape, params: ArrayLike, start: ArrayLike, end: ArrayLike
+) -> SegmentRegions:
     """The regions of a network along the segment between two points (d,).
 
-    Raises UsageError (points that do not fit the network or are one point), RunError (more regions than memory).
-    """
+    Raises UsageError (points that do not fit the network or are one point), RunError (more regions
+    than memory)."""
     flat = checked_parameters(shape, params)
     a, b = (np.atleast_1d(np.asarray(point, np.float64)) for point in (start, end))
     if a.shape != (shape.inputs,) or b.shape != a.shape:
-        raise UsageError(f"a segment for a network with {shape.inputs} inputs has 2 ends of {shape.inputs} coordinates")
+        raise UsageError(
+            f"a segment for a network with {shape.inputs} inputs has 2 ends of {shape.inputs} "
+            f"coordinates"
+        )
     if not (np.isfinite(a).all() and np.isfinite(b).all() and (a != b).any()):
         raise UsageError("a segment needs two different, finite ends")
     most = most_regions(shape.width * 20 + 100)
     try:
         line = launch.cut_line(shape, flat, a, b, most)
     except (launch.TooManyRegions, MemoryError):
-        raise RunError(f"the network has more than {most:,} regions on the segment, more than fit into the memory; "
-                       "take a shorter segment") from None  # fmt: skip
-    return SegmentRegions(a, b, line.ends, line.crossed, line.functions[:, 0], line.functions[:, 1], line.pieces)
+        raise RunError(
+            f"the network has more than {most:,} regions on the segment, more than fit into the "
+            f"memory; "
+            "take a shorter segment"
+        ) from None
+    return SegmentRegions(
+        a, b, line.ends, line.crossed, line.functions[:, 0], line.functions[:, 1], line.pieces
+    )
 
 
 def count_on_segments(
     shape: Shape, params: ArrayLike, starts: ArrayLike, ends: ArrayLike, threads: int = 1
 ) -> NDArray[np.int64]:
-    """Activation regions and linear pieces (N, 2) on each of N segments between ``starts`` and ``ends`` (N, d).
+    """Activation regions and linear pieces (N, 2) on each of N segments between ``starts`` and
+    ``ends`` (N, d).
 
     The same for any number of threads. Raises UsageError and RunError as :func:`count_on_segment`.
     """
     flat = checked_parameters(shape, params)
     starts, ends = (np.ascontiguousarray(points, np.float64) for points in (starts, ends))
     if starts.ndim != 2 or starts.shape[1] != shape.inputs or ends.shape != starts.shape:
-        raise UsageError(f"starts and ends for a network with {shape.inputs} inputs have shape (N, {shape.inputs})")
+        raise UsageError(
+            f"starts and ends for a network with {shape.inputs} inputs have shape (N, "
+            f"{shape.inputs})"
+        )
     counts = np.ones((len(starts), 2), np.int64)
     if not shape.depth:
         return counts
@@ -202,19 +242,25 @@ def count_on_segments(
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(block, range(0, len(starts), SEGMENTS_AT_ONCE)))
     if not counts.all():
-        raise RunError(f"the network has more than {most:,} regions on a segment, more than fit into the memory; "
-                       "take a smaller window")  # fmt: skip
+        raise RunError(
+            f"the network has more than {most:,} regions on a segment, more than fit into the "
+            f"memory; "
+            "take a smaller window"
+        )
     return counts
 
 
 def boundary_distances(shape: Shape, params: ArrayLike, points: ArrayLike) -> Floats:
-    """Distance (N,) from each of the points (N, d) to the nearest boundary of an activation region, in any dimension.
+    """Distance (N,) from each of the points (N, d) to the nearest boundary of an activation region,
+    in any dimension.
 
-    Infinite for a network without boundaries. A boundary outside the window counts, the window's edge does not.
-    """
+    Infinite for a network without boundaries. A boundary outside the window counts, the window's
+    edge does not."""
     flat, x = checked_parameters(shape, params), np.ascontiguousarray(points, np.float64)
     if x.ndim != 2 or x.shape[1] != shape.inputs:
-        raise UsageError(f"points for a network with {shape.inputs} inputs have shape (N, {shape.inputs})")
+        raise UsageError(
+            f"points for a network with {shape.inputs} inputs have shape (N, {shape.inputs})"
+        )
     distances = np.full(len(x), math.inf)
     if shape.depth:
         distances_kernel(flat, shape.width, shape.depth, x, distances)
@@ -230,28 +276,46 @@ def random_points(count: int, box: Sequence[float], seed: int, first: int = 0) -
 
 
 def checked_parameters(shape: Shape, params: ArrayLike) -> Floats:
-    """Flat parameters (Q,) in float64; UsageError where they do not fit the shape or are not finite."""
+    """Flat parameters (Q,) in float64; UsageError where they do not fit the shape or are not
+    finite."""
     flat: Any = np.ascontiguousarray(params, np.float64)
     if flat.shape != (parameter_count(shape),):
-        raise UsageError(f"a network of {shape} has {parameter_count(shape)} parameters; given: shape {flat.shape}")
+        raise UsageError(
+            f"a network of {shape} has {parameter_count(shape)} parameters; given: shape "
+            f"{flat.shape}"
+        )
     if not np.isfinite(flat).all():
-        raise UsageError("weights of the network are not finite (did its training diverge?), so it has no regions")
+        raise UsageError(
+            "weights of the network are not finite (did its training diverge?), so it has no "
+            "regions"
+        )
     return flat
 
 
 def checked_box(box: Sequence[float], dimension: int) -> Window:
     """The sides (low1, high1, …) of a box in d dimensions; UsageError where they make none."""
     sides: Any = tuple(float(side) for side in box)
-    accepted = ",".join(f"low{i + 1},high{i + 1}" for i in range(min(dimension, 2))) + (",…" if dimension > 2 else "")
+    accepted = ",".join(f"low{i + 1},high{i + 1}" for i in range(min(dimension, 2))) + (
+        ",…" if dimension > 2 else ""
+    )
     given = ",".join(f"{side:g}" for side in sides)
     if len(sides) != 2 * dimension:
-        raise UsageError(f"window {given}: a network with {dimension} inputs needs {2 * dimension} numbers, {accepted}")
-    if not all(low < high and math.isfinite(high - low) for low, high in zip(sides[::2], sides[1::2], strict=True)):
-        raise UsageError(f"window {given}: accepted are finite numbers {accepted}, each low less than its high")
+        raise UsageError(
+            f"window {given}: a network with {dimension} inputs needs {2 * dimension} numbers, "
+            f"{accepted}"
+        )
+    if not all(
+        low < high and math.isfinite(high - low)
+        for low, high in zip(sides[::2], sides[1::2], strict=True)
+    ):
+        raise UsageError(
+            f"window {given}: accepted are finite numbers {accepted}, each low less than its high"
+        )
     return sides
 
 
 def most_regions(bytes_each: int) -> int:
-    """How many regions fit into half of the memory that is free, with ``bytes_each`` bytes for each."""
+    """How many regions fit into half of the memory that is free, with ``bytes_each`` bytes for
+    each."""
     free = free_memory()
     return max(10_000, int((free if free is not None else 4e9) / 2 / bytes_each))

@@ -1,4 +1,5 @@
-"""Does a constructed network decide what it should? Counted on random points, level by level, and kept in a file."""
+"""Does a constructed network decide what it should? Counted on random points, level by level, and
+kept in a file."""
 
 import json
 import os
@@ -20,7 +21,8 @@ CHUNK = 2**16
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """Points and errors of a network by level, index = level(x): negatives at j < n, positives at n."""
+    """Points and errors of a network by level, index = level(x): negatives at j < n, positives at
+    n."""
 
     samples: np.ndarray
     """(n + 1,) int64"""
@@ -42,11 +44,12 @@ def verify(
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> Verification:
-    """Try the network on ``count`` samples of the distribution, in float64; ``on_progress`` gets the points done.
+    """Try the network on ``count`` samples of the distribution, in float64; ``on_progress`` gets
+    the points done.
 
-    Where the distribution keeps the construction's margins, the errors must be 0 at every level below ``levels`` and at
-    n, and the negatives of all other levels must be lost: a share 1 - P(levels).
-    """
+    Where the distribution keeps the construction's margins, the errors must be 0 at every level
+    below ``levels`` and at n, and the negatives of all other levels must be lost: a share 1 -
+    P(levels)."""
     backend, only = get_backend("cpu"), np.zeros(1, np.int64)
     geometry, law = distribution.fractal.geometry(), distribution.law()
     samples, errors = np.zeros((2, law.fractal_depth + 1), np.int64)
@@ -71,14 +74,18 @@ def store_network(
     seed: int = 0,
     command: str = "",
 ) -> None:
-    """Write the network and what its trial on ``distribution`` with ``seed`` gave as a study of kind "network".
+    """Write the network and what its trial on ``distribution`` with ``seed`` gave as a study of
+    kind "network".
 
     ``fracsim.stored.load_network`` reads it. Raises FileError where it cannot be written.
     """
     c, n = construction, construction.fractal_depth
     arrays = {
-        "params": c.params, "level": np.arange(n + 1), "errors": verification.errors, "samples": verification.samples
-    }  # fmt: skip
+        "params": c.params,
+        "level": np.arange(n + 1),
+        "errors": verification.errors,
+        "samples": verification.samples,
+    }
     attributes: dict[str, str | int | float] = {
         "about": c.about,
         "input_dimension": c.shape.inputs,

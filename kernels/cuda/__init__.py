@@ -1,1 +1,2 @@
-"""The CUDA half of the backend verbs: kernels for NVIDIA cards. Imported only where a card is asked for."""
+"""The CUDA half of the backend verbs: kernels for NVIDIA cards. Imported only where a card is asked
+for."""

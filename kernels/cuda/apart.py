@@ -1,9 +1,9 @@
 """Functions that are compiled apart, and the pointers that they take.
 
-The compiler of the card puts nearly all functions into the kernel that calls them, where they compete for registers. A
-product needs all it can get, so it is called by ``call_apart``. Such a function must have few arguments (from about 50
-numbers on the compiler ignores the wish, and an array counts as seven), hence ``pointer``.
-"""
+The compiler of the card puts nearly all functions into the kernel that calls them, where they
+compete for registers. A product needs all it can get, so it is called by ``call_apart``. Such a
+function must have few arguments (from about 50 numbers on the compiler ignores the wish, and an
+array counts as seven), hence ``pointer``."""
 
 from typing import Any
 

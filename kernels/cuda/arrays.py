@@ -1,4 +1,5 @@
-"""Arrays that a function on the card makes for itself: over a pointer that it was given, or of its own."""
+"""Arrays that a function on the card makes for itself: over a pointer that it was given, or of its
+own."""
 
 from typing import Any
 
@@ -8,16 +9,16 @@ from fracsim.kernels.cuda.target import SIMULATED
 
 
 def _plain_view(pointer: Any, shape: tuple[int, ...]) -> Any:
-    """The elements at a pointer as a contiguous array of that shape; it may be used, but not returned."""
+    """The elements at a pointer as a contiguous array of that shape; it may be used, but not
+    returned."""
     return pointer[: int(np.prod(shape))].reshape(shape)
 
 
 def _plain_numbers(like: tuple[float, ...]) -> Any:
     """A new array of as many float64 as the tuple has, with anything in them.
 
-    A type tells the length of a tuple, so the array has a constant size and lies in registers; and one function
-    serves all dimensions, each compiled for itself.
-    """
+    A type tells the length of a tuple, so the array has a constant size and lies in registers; and
+    one function serves all dimensions, each compiled for itself."""
     return np.empty(len(like))
 
 
@@ -54,7 +55,9 @@ def _make_numbers() -> Any:
             count = len(signature.args[0])
             data = cgutils.alloca_once(builder, ir.ArrayType(ir.DoubleType(), count))
             data = builder.bitcast(data, ir.DoubleType().as_pointer())
-            return _array_at(context, builder, kind, data, [context.get_constant(types.intp, count)])
+            return _array_at(
+                context, builder, kind, data, [context.get_constant(types.intp, count)]
+            )
 
         return kind(like), codegen
 
@@ -65,7 +68,9 @@ def _array_at(context: Any, builder: Any, kind: Any, data: Any, shape: list[Any]
     from numba.core import types
     from numba.np.arrayobj import populate_array
 
-    itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    itemsize = context.get_constant(
+        types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))
+    )
     strides = [itemsize]
     for size in reversed(shape[1:]):
         strides.insert(0, builder.mul(strides[0], size))

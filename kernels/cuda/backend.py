@@ -1,8 +1,8 @@
-"""The CUDA backend: the verbs of ``backend.py`` on one NVIDIA card, all runs of a call side by side.
+"""The CUDA backend: the verbs of ``backend.py`` on one NVIDIA card, all runs of a call side by
+side.
 
-Arrays may be given on the host, as to the CPU backend, or placed on the card before (``place``); results of R rows or
-more (R, Q) stay where their parameters are.
-"""
+Arrays may be given on the host, as to the CPU backend, or placed on the card before (``place``);
+results of R rows or more (R, Q) stay where their parameters are."""
 
 import threading
 from typing import Any
@@ -58,8 +58,8 @@ class CudaBackend:
         return self._scratch.stream
 
     def place(self, arrays: Any) -> Any:
-        """An array, or a NamedTuple of arrays, on the card, once it is there; what is no array (a Stream, say) stays as
-        it is."""
+        """An array, or a NamedTuple of arrays, on the card, once it is there; what is no array (a
+        Stream, say) stays as it is."""
         placed = arrays
         if isinstance(arrays, np.ndarray):
             placed = self._placed(arrays)
@@ -103,7 +103,8 @@ class CudaBackend:
     def sample(
         self, geometry: Geometry, law: Law, seed: int, purpose: int, first: int, count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x (count, d) float64, y (count,) int8, level (count,) int16 of samples first … first + count - 1."""
+        """x (count, d) float64, y (count,) int8, level (count,) int16 of samples first … first +
+        count - 1."""
         from fracsim.kernels.cuda.sample import sample
 
         return sample(geometry, law, seed, purpose, first, count)
@@ -114,15 +115,27 @@ class CudaBackend:
 
     def _scores(self, shape: Shape, params: Any, x: Any, y: Any, set_of_run: np.ndarray) -> Any:
         return launchers.scores(
-            shape, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._scratch
+            shape,
+            self._placed(params),
+            self._placed(x),
+            self._placed(y),
+            self._placed(set_of_run),
+            self._scratch,
         )
 
     def gradient(
         self, shape: Shape, loss: int, params: Any, x: Any, y: Any, set_of_run: np.ndarray
     ) -> tuple[Any, np.ndarray]:
-        """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss (R,)."""
+        """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss
+        (R,)."""
         dparams, losses = launchers.gradient(
-            shape, loss, self._placed(params), self._placed(x), self._placed(y), self._placed(set_of_run), self._scratch
+            shape,
+            loss,
+            self._placed(params),
+            self._placed(x),
+            self._placed(y),
+            self._placed(set_of_run),
+            self._scratch,
         )
         return (dparams if _is_placed(params) else target.to_host(dparams, self._stream)), losses
 
@@ -141,7 +154,8 @@ class CudaBackend:
         n: int,
         set_of_run: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean loss (R,), accuracy (R,) and accuracy by level (R, n + 1), NaN where a level has no points."""
+        """Mean loss (R,), accuracy (R,) and accuracy by level (R, n + 1), NaN where a level has no
+        points."""
         y = self._placed(y)
         answer = self._scores(shape, params, x, y, set_of_run)
         total, right, points = launchers.summary(
@@ -164,16 +178,27 @@ class CudaBackend:
         start: int,
         stop: int,
     ) -> None:
-        """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged runs stand still."""
+        """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged
+        runs stand still."""
         if isinstance(source, Population):
-            raise BackendError("data 'population' is computed on the CPU only: use --backend cpu, or other data")
+            raise BackendError(
+                "data 'population' is computed on the CPU only: use --backend cpu, or other data"
+            )
         placed = self.place(state)
         itemsize = np.dtype(state.params.dtype).itemsize
         plan = launchers.plan_for(shape, rule.batch, itemsize, len(set_of_run))
         launchers.train(
-            plan, rule, self._placed(learning_rate), self._placed(seed), placed, self.place(source),
-            self._placed(set_of_run), start, stop, self._scratch,
-        )  # fmt: skip
+            plan,
+            rule,
+            self._placed(learning_rate),
+            self._placed(seed),
+            placed,
+            self.place(source),
+            self._placed(set_of_run),
+            start,
+            stop,
+            self._scratch,
+        )
         if placed is not state and not _is_placed(state.params):
             for host, card in zip(state, placed, strict=True):
                 host[...] = target.to_host(card, self._stream)

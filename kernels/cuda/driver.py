@@ -1,7 +1,7 @@
 """What NVIDIA's driver says of the cards here, asked without numba.
 
-It answers at once, also where numba.cuda could not be imported, and has the few calls that numba lacks. Numbers of
-errors and attributes are those of CUDA's driver API (cuda.h), which never change.
+It answers at once, also where numba.cuda could not be imported, and has the few calls that numba
+lacks. Numbers of errors and attributes are those of CUDA's driver API (cuda.h), which never change.
 """
 
 import ctypes
@@ -26,7 +26,10 @@ class Lack(NamedTuple):
     """How to mend it; empty where ``what`` says it."""
 
 
-BUSY = Lack("the card is in exclusive mode and another process uses it", "wait for that process (nvidia-smi names it)")
+BUSY = Lack(
+    "the card is in exclusive mode and another process uses it",
+    "wait for that process (nvidia-smi names it)",
+)
 
 
 @functools.cache
@@ -34,8 +37,16 @@ def library() -> Any:
     """The driver's library, initialised or not; None where there is none."""
     from numba import config
 
-    chosen = getattr(config, "CUDA_DRIVER", "")  # numba's own way to say where it lies; "0" says nowhere
-    for name in [chosen] if chosen else ["nvcuda.dll"] if os.name == "nt" else ["libcuda.so.1", "libcuda.so"]:
+    chosen = getattr(
+        config, "CUDA_DRIVER", ""
+    )  # numba's own way to say where it lies; "0" says nowhere
+    for name in (
+        [chosen]
+        if chosen
+        else ["nvcuda.dll"]
+        if os.name == "nt"
+        else ["libcuda.so.1", "libcuda.so"]
+    ):
         try:
             return ctypes.CDLL(name)
         except OSError:
@@ -55,22 +66,34 @@ def lack() -> Lack | None:
     if code == NO_DEVICE or (code == 0 and count.value == 0):
         return _no_card()
     if code == STUB_LIBRARY:
-        return Lack("only the toolkit's stub of the NVIDIA driver was found", "install the driver of your card")
+        return Lack(
+            "only the toolkit's stub of the NVIDIA driver was found",
+            "install the driver of your card",
+        )
     if code == MISMATCH:
-        return Lack("parts of the NVIDIA driver differ in version", "restart the machine to finish the driver's update")
+        return Lack(
+            "parts of the NVIDIA driver differ in version",
+            "restart the machine to finish the driver's update",
+        )
     if code == NOT_READY:
         return Lack("the driver says that its cards are not ready", "start NVIDIA's fabric manager")
     if code:
-        return Lack(f"the NVIDIA driver fails with {error_name(code)}", "see whether nvidia-smi works")
+        return Lack(
+            f"the NVIDIA driver fails with {error_name(code)}", "see whether nvidia-smi works"
+        )
     return _occupied()
 
 
 def _no_card() -> Lack:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return Lack("the NVIDIA driver finds no card", "take a machine or a job with a card (Slurm: --gres=gpu:1)")
+        return Lack(
+            "the NVIDIA driver finds no card",
+            "take a machine or a job with a card (Slurm: --gres=gpu:1)",
+        )
     return Lack(
-        f"the NVIDIA driver shows no card, as CUDA_VISIBLE_DEVICES is '{visible}'", "unset it or name a card, such as 0"
+        f"the NVIDIA driver shows no card, as CUDA_VISIBLE_DEVICES is '{visible}'",
+        "unset it or name a card, such as 0",
     )
 
 
@@ -78,7 +101,9 @@ def _occupied() -> Lack | None:
     """The card refuses a second process, and has a first: asked by taking it for a moment."""
     mode = attribute(COMPUTE_MODE)
     if mode == _PROHIBITED:
-        return Lack("the card's compute mode prohibits its use", "let the administrator set it to 'default'")
+        return Lack(
+            "the card's compute mode prohibits its use", "let the administrator set it to 'default'"
+        )
     if mode == _EXCLUSIVE:
         context = ctypes.c_void_p()
         if library().cuDevicePrimaryCtxRetain(ctypes.byref(context), 0):
@@ -114,10 +139,11 @@ def error_name(code: int) -> str:
 
 
 def allow_shared(function: Any, shared_bytes: int, card: int) -> int:
-    """Let a loaded kernel use so much dynamic shared memory (above 48 KiB a card wants to be asked); CUDA's error or 0.
+    """Let a loaded kernel use so much dynamic shared memory (above 48 KiB a card wants to be
+    asked); CUDA's error or 0.
 
-    ``function`` is numba's object for a loaded kernel: its handle is a CUfunction, in numba-cuda a CUkernel.
-    """
+    ``function`` is numba's object for a loaded kernel: its handle is a CUfunction, in numba-cuda a
+    CUkernel."""
     handle = function.handle
     address = ctypes.c_void_p(handle.value if isinstance(handle, ctypes.c_void_p) else int(handle))
     kind, size = ctypes.c_int(_MAX_DYNAMIC_SHARED), ctypes.c_int(shared_bytes)

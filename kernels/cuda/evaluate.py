@@ -1,8 +1,8 @@
-"""Networks on given points, on the card: scores, loss and accuracy by level, gradient of the mean loss, norms.
+"""Networks on given points, on the card: scores, loss and accuracy by level, gradient of the mean
+loss, norms.
 
-Points pass in batches of BATCH_ROWS rows. For a gradient one team takes all batches of a run, in their order, so that
-its sum is always the same; for scores many teams share them.
-"""
+Points pass in batches of BATCH_ROWS rows. For a gradient one team takes all batches of a run, in
+their order, so that its sum is always the same; for scores many teams share them."""
 
 from typing import Any, NamedTuple
 
@@ -38,9 +38,9 @@ THREADS = 128
 
 
 class Question(NamedTuple):
-    """R networks, by their memory, and the points they are asked about: chosen (R,) set of a run; x (sets · N · d,)
-    and y (sets · N,), N = ``number`` in so many ``batches``. The answers: scores (R, N) or losses (batches, R), sums of
-    each batch."""
+    """R networks, by their memory, and the points they are asked about: chosen (R,) set of a run; x
+    (sets · N · d,) and y (sets · N,), N = ``number`` in so many ``batches``. The answers: scores
+    (R, N) or losses (batches, R), sums of each batch."""
 
     queue: Queue
     memory: Memory
@@ -96,14 +96,15 @@ def keep_loss(notes, memory, question, batch):
 
 @device
 def next_batch(notes):
-    """Number of the batch that is this team's next, of those of its run; the teams take them in turn."""
+    """Number of the batch that is this team's next, of those of its run; the teams take them in
+    turn."""
     return notes[TEAM] - notes[RUN] * notes[TEAMS] + notes[STEP] * notes[TEAMS]
 
 
 @kernel(registers=REGISTERS)
 def ask(question, constants, back):
-    """Scores of every run, the batches shared by its teams; or, if ``back``, the gradient of its mean loss, added to
-    ``memory.gradient``, by one team."""
+    """Scores of every run, the batches shared by its teams; or, if ``back``, the gradient of its
+    mean loss, added to ``memory.gradient``, by one team."""
     memory = question.memory
     notes = cuda.shared.array(NOTES, int64)
     take_notes(notes, question.queue)
@@ -123,8 +124,8 @@ def ask(question, constants, back):
 
 
 class Tally(NamedTuple):
-    """Scores (R, N) and what they are compared with, y and level (sets, N), chosen (R,); per run and level, (R, n + 1):
-    loss, float64, right and points, int64."""
+    """Scores (R, N) and what they are compared with, y and level (sets, N), chosen (R,); per run
+    and level, (R, n + 1): loss, float64, right and points, int64."""
 
     scores: Any
     chosen: Any
@@ -137,7 +138,8 @@ class Tally(NamedTuple):
 
 @kernel
 def tally_levels(tally, code, levels):
-    """Sums over the points of each level; one block for each run and level. A score of 0 counts as wrong."""
+    """Sums over the points of each level; one block for each run and level. A score of 0 counts as
+    wrong."""
     loss, right, points = (
         cuda.shared.array(THREADS, float64),
         cuda.shared.array(THREADS, int64),
@@ -169,7 +171,8 @@ def tally_levels(tally, code, levels):
 
 
 class Parts(NamedTuple):
-    """dparams (R, Q), the first element of each layer and Q (layers + 1,), norms (R, layers) float64."""
+    """dparams (R, Q), the first element of each layer and Q (layers + 1,), norms (R, layers)
+    float64."""
 
     dparams: Any
     starts: Any

@@ -1,4 +1,5 @@
-"""What a card's failures mean, in sentences for users; numba and NVIDIA's libraries each raise errors of their own."""
+"""What a card's failures mean, in sentences for users; numba and NVIDIA's libraries each raise
+errors of their own."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,15 +8,20 @@ from contextlib import contextmanager, suppress
 from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
 from fracsim.kernels.cuda import driver
 
-_OLD = "the NVIDIA driver is too old for the installed CUDA toolkit: update the driver, or take an older toolkit"
+_OLD = (
+    "the NVIDIA driver is too old for the installed CUDA toolkit: update the driver, or take "
+    "an older toolkit"
+)
 _BROKEN = "the card failed while it computed; what was recorded is kept, so give the command again"
 _SENTENCES = {
     "DEVICE_UNAVAILABLE": f"{driver.BUSY.what}: {driver.BUSY.cure}",
     "INVALID_DEVICE": "the card is gone: see whether nvidia-smi still shows it",
     "UNSUPPORTED_PTX_VERSION": _OLD,
     "JIT_COMPILER_NOT_FOUND": _OLD,
-    "INVALID_PTX": "the CUDA toolkit and this card do not fit: install the newest one that the driver supports",
-    "NO_BINARY_FOR_GPU": "the CUDA toolkit and this card do not fit: install the newest one that the driver supports",
+    "INVALID_PTX": "the CUDA toolkit and this card do not fit: install the newest one that the "
+    "driver supports",
+    "NO_BINARY_FOR_GPU": "the CUDA toolkit and this card do not fit: install the newest one that "
+    "the driver supports",
     "LAUNCH_OUT_OF_RESOURCES": "a kernel needs more registers or shared memory than this card has",
     "LAUNCH_TIMEOUT": "the driver stopped a long kernel: use a card that drives no display",
     "ILLEGAL_ADDRESS": _BROKEN,
@@ -29,13 +35,15 @@ _SENTENCES = {
 
 
 def name_of(error: BaseException) -> str | None:
-    """CUDA's name of what the driver reported, without CUDA_ERROR_; None where ``error`` is not of the driver.
+    """CUDA's name of what the driver reported, without CUDA_ERROR_; None where ``error`` is not of
+    the driver.
 
-    numba raises CudaAPIError, CudaSupportError or LinkerError, numba-cuda also CUDAError of cuda.core; all have the
-    name in their text, but for errors that numba does not know.
-    """
+    numba raises CudaAPIError, CudaSupportError or LinkerError, numba-cuda also CUDAError of
+    cuda.core; all have the name in their text, but for errors that numba does not know."""
     text = str(error)
-    if type(error).__name__ == "CudaAPIError" and "UNKNOWN_CUDA_ERROR" in text:  # numba lacks some, even 700
+    if (
+        type(error).__name__ == "CudaAPIError" and "UNKNOWN_CUDA_ERROR" in text
+    ):  # numba lacks some, even 700
         text = driver.error_name(int(error.args[0]))
     found = re.search(r"CUDA_ERROR_([A-Z0-9_]*[A-Z0-9])", text)
     if found is not None:

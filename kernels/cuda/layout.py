@@ -1,11 +1,12 @@
-"""How one network is trained by a team of blocks: which tiles, how many blocks, and what lies where in memory.
+"""How one network is trained by a team of blocks: which tiles, how many blocks, and what lies where
+in memory.
 
-    shared memory of a block   panels of the products, then ``own``: what every block of the team has for itself
-    work memory of a team      activations, gradients; of the card, or, where all fits, also in shared memory
+    shared memory of a block   panels of the products, then ``own``: what every block of the team
+    has for itself work memory of a team      activations, gradients; of the card, or, where all
+    fits, also in shared memory
 
-None of these choices changes a bit of a result (see ``product.py``), so they may depend on the card and on how many
-runs there are.
-"""
+None of these choices changes a bit of a result (see ``product.py``), so they may depend on the card
+and on how many runs there are."""
 
 from typing import NamedTuple
 
@@ -20,8 +21,14 @@ PARTIALS = 32
 PARTS = 8
 """Parts in which a score, the sum over the last layer's units, is taken."""
 
-_NARROW, _MIDDLING = 20, 52  # widths up to which blocks of 5 and of 13 columns of 4 x 4 tiles are best
-_ONE_BLOCK, _TWO_BLOCKS = 128, 256  # widths up to which one and two blocks per run are best; beyond, four
+_NARROW, _MIDDLING = (
+    20,
+    52,
+)  # widths up to which blocks of 5 and of 13 columns of 4 x 4 tiles are best
+_ONE_BLOCK, _TWO_BLOCKS = (
+    128,
+    256,
+)  # widths up to which one and two blocks per run are best; beyond, four
 
 
 class Plan(NamedTuple):
@@ -63,7 +70,8 @@ class Plan(NamedTuple):
     """In ``own``: (3, PARTIALS)"""
     own_size: int
     dhidden: int
-    """Place in work memory of two of d loss / d pre-activations (B, k); the activations (T, B, k + 1) come first."""
+    """Place in work memory of two of d loss / d pre-activations (B, k); the activations (T, B, k +
+    1) come first."""
     gradient: int
     """In work memory: (Q,)"""
     copy: int
@@ -91,13 +99,19 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    shape: Shape, batch: int, itemsize: int, shared_bytes: int, blocks: int | None = None, teams: int | None = None
+    shape: Shape,
+    batch: int,
+    itemsize: int,
+    shared_bytes: int,
+    blocks: int | None = None,
+    teams: int | None = None,
 ) -> Plan:
-    """Plan for batches of ``batch`` rows of a float type of ``itemsize`` bytes; a block may have ``shared_bytes``.
+    """Plan for batches of ``batch`` rows of a float type of ``itemsize`` bytes; a block may have
+    ``shared_bytes``.
 
-    ``blocks``: of a team, instead of the number that suits the shape. ``teams`` that share a run's points, for an
-    evaluation: then parameters stay where they are, and gradients go to an array of their own.
-    """
+    ``blocks``: of a team, instead of the number that suits the shape. ``teams`` that share a run's
+    points, for an evaluation: then parameters stay where they are, and gradients go to an array of
+    their own."""
     d, depth, k = shape
     block = 0 if k <= _NARROW else 1 if k <= _MIDDLING else 2
     if blocks is None:
@@ -113,9 +127,32 @@ def make_plan(
     copy = gradient + count
     most = shared_bytes // itemsize
     own_shared = PANELS + own_size <= most
-    resident = teams is None and own_shared and blocks == 1 and PANELS + own_size + copy + count <= most
+    resident = (
+        teams is None and own_shared and blocks == 1 and PANELS + own_size + copy + count <= most
+    )
     return Plan(
-        d, depth, k, batch, count, block, blocks, resident, own_shared, labels, parts, losses, losses + batch,
-        losses + 2 * batch, losses + 3 * batch, losses + 4 * batch, partials, own_size, dhidden, gradient, copy,
-        copy + count if resident else copy, teams is not None, teams or 1,
-    )  # fmt: skip
+        d,
+        depth,
+        k,
+        batch,
+        count,
+        block,
+        blocks,
+        resident,
+        own_shared,
+        labels,
+        parts,
+        losses,
+        losses + batch,
+        losses + 2 * batch,
+        losses + 3 * batch,
+        losses + 4 * batch,
+        partials,
+        own_size,
+        dhidden,
+        gradient,
+        copy,
+        copy + count if resident else copy,
+        teams is not None,
+        teams or 1,
+    )

@@ -1,11 +1,10 @@
 """level(x) on the card: a thread for each point, which follows the one image that holds it.
 
-The formulas are those of the CPU (``kernels/level.py``), so levels agree bit for bit. A point that lies in several
-images (on a border that they share) is searched by ``level_of``.
+The formulas are those of the CPU (``kernels/level.py``), so levels agree bit for bit. A point that
+lies in several images (on a border that they share) is searched by ``level_of``.
 
-Arrays of d numbers must have a constant size on a card, to lie in registers. So there is a kernel for each d, made by a
-factory; the numbers of maps and levels are arguments.
-"""
+Arrays of d numbers must have a constant size on a card, to lie in registers. So there is a kernel
+for each d, made by a factory; the numbers of maps and levels are arguments."""
 
 import functools
 from typing import Any, NamedTuple
@@ -13,7 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fracsim.kernels.cuda.rounding  # noqa: F401  (the card's mul and add)
-from fracsim.kernels.cuda.target import cuda, kernel, launch, multiprocessors, new_on_card, new_stream, to_card, to_host
+from fracsim.kernels.cuda.target import (
+    cuda,
+    kernel,
+    launch,
+    multiprocessors,
+    new_on_card,
+    new_stream,
+    to_card,
+    to_host,
+)
 from fracsim.kernels.geometry import Geometry, affine_row
 from fracsim.kernels.jit import formula
 from fracsim.kernels.level import level_of
@@ -60,8 +68,9 @@ class Levels(NamedTuple):
 
 @formula
 def follow_point(matrix, offset, low, n, u, v, w):
-    """level of the point u (d,) of the base, or _UNDECIDED where several images hold it. matrix and offset are the
-    inverse maps. Overwrites u and the work arrays v, w (d,), all of one constant size."""
+    """level of the point u (d,) of the base, or _UNDECIDED where several images hold it. matrix and
+    offset are the inverse maps. Overwrites u and the work arrays v, w (d,), all of one constant
+    size."""
     r = np.uint64(offset.shape[0])  # unsigned indices need no test for negative ones
     for j in range(n):
         found, i = 0, np.uint64(0)
@@ -83,7 +92,8 @@ def follow_point(matrix, offset, low, n, u, v, w):
 
 @formula
 def point_level(matrix, offset, low, n, x, work):
-    """level of the point x (d,); -1 outside the base. matrix and offset are the inverse maps. Overwrites work."""
+    """level of the point x (d,); -1 outside the base. matrix and offset are the inverse maps.
+    Overwrites work."""
     u, v = work.u, work.v
     in_base = True
     for p in range(u.size):
@@ -101,16 +111,26 @@ def point_level(matrix, offset, low, n, x, work):
 
 @functools.cache
 def level_kernel(d: int) -> Any:
-    """The kernel for points in d dimensions: (geometry, n, points: Levels, stacks) overwrites points.level."""
+    """The kernel for points in d dimensions: (geometry, n, points: Levels, stacks) overwrites
+    points.level."""
 
     @kernel
     def find_levels(geometry, n, points, stacks):
         k, threads = np.uint64(cuda.grid(1)), np.uint64(cuda.gridsize(1))
-        u, v, w = cuda.local.array(d, np.float64), cuda.local.array(d, np.float64), cuda.local.array(d, np.float64)
+        u, v, w = (
+            cuda.local.array(d, np.float64),
+            cuda.local.array(d, np.float64),
+            cuda.local.array(d, np.float64),
+        )
         work = Work(u, v, w, stacks.others[k], stacks.marks[k])
         while k < np.uint64(points.x.shape[0]):
             points.level[k] = point_level(
-                geometry.inverse_matrices, geometry.inverse_offsets, geometry.low, n, points.x[k], work
+                geometry.inverse_matrices,
+                geometry.inverse_offsets,
+                geometry.low,
+                n,
+                points.x[k],
+                work,
             )
             k += threads
 
@@ -118,7 +138,8 @@ def level_kernel(d: int) -> Any:
 
 
 def grid_for(count: int, n: int, d: int) -> tuple[int, int]:
-    """(blocks, threads of each) that work on ``count`` points; they may be fewer than the points."""
+    """(blocks, threads of each) that work on ``count`` points; they may be fewer than the
+    points."""
     affordable = _SEARCH_BYTES // (_THREADS * 8 * max(n, 1) * (d + 2))
     return max(1, min(-(-count // _THREADS), _BLOCKS * multiprocessors(), affordable)), _THREADS
 
@@ -126,12 +147,17 @@ def grid_for(count: int, n: int, d: int) -> tuple[int, int]:
 def new_stacks(threads: int, n: int, d: int, stream: Any) -> Stacks:
     """Room for the searches of ``threads`` threads."""
     n = max(n, 1)  # an array of no bytes is no array on a card
-    return Stacks(new_on_card((threads, n, d), np.float64, stream), new_on_card((threads, n, 2), np.int64, stream))
+    return Stacks(
+        new_on_card((threads, n, d), np.float64, stream),
+        new_on_card((threads, n, 2), np.int64, stream),
+    )
 
 
 def place(arrays: Any, stream: Any) -> Any:
     """A NamedTuple with its arrays copied to the card."""
-    return type(arrays)(*[to_card(field, stream) if isinstance(field, np.ndarray) else field for field in arrays])
+    return type(arrays)(
+        *[to_card(field, stream) if isinstance(field, np.ndarray) else field for field in arrays]
+    )
 
 
 def chunks(count: int, d: int) -> list[tuple[int, int]]:
@@ -149,7 +175,9 @@ def level(geometry: Geometry, n: int, x: np.ndarray) -> np.ndarray:
     blocks, threads = grid_for(count, n, d)
     placed, stacks = place(geometry, stream), new_stacks(blocks * threads, n, d, stream)
     for first, beyond in chunks(count, d):
-        points = Levels(to_card(x[first:beyond], stream), new_on_card(beyond - first, np.int16, stream))
+        points = Levels(
+            to_card(x[first:beyond], stream), new_on_card(beyond - first, np.int16, stream)
+        )
         launch(level_kernel(d), blocks, threads, 0, stream, placed, n, points, stacks)
         result[first:beyond] = to_host(points.level, stream)
     return result

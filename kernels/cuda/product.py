@@ -1,13 +1,13 @@
 """Matrix products by one block of threads, on the card: C[i, j] = Σ_s A(i, s) B(j, s).
 
-The block's threads form a rectangle of ``rows`` × ``columns``; each sums a square tile of C, side × side, in registers.
-Eight terms at a time pass through shared memory, twice buffered: while one panel is summed, the next is on its way. The
-tile of thread (r, c) holds the rows r + i · rows and the columns c + j · columns of the block's part of C: neighbours
-read neighbouring words, so that no access to shared memory or to the result is in another's way.
+The block's threads form a rectangle of ``rows`` × ``columns``; each sums a square tile of C, side ×
+side, in registers. Eight terms at a time pass through shared memory, twice buffered: while one
+panel is summed, the next is on its way. The tile of thread (r, c) holds the rows r + i · rows and
+the columns c + j · columns of the block's part of C: neighbours read neighbouring words, so that no
+access to shared memory or to the result is in another's way.
 
-Every element of C is one sum in the order of its terms, whatever the tiles, threads and blocks are: no choice made here
-changes a bit.
-"""
+Every element of C is one sum in the order of its terms, whatever the tiles, threads and blocks are:
+no choice made here changes a bit."""
 
 from typing import Any, NamedTuple
 
@@ -19,10 +19,12 @@ TERMS = 8
 """Terms of a panel."""
 
 TOGETHER = 2
-"""Terms whose factors a thread reads before it multiplies, so that it seldom waits for shared memory."""
+"""Terms whose factors a thread reads before it multiplies, so that it seldom waits for shared
+memory."""
 
 PITCH = 108
-"""Elements from one term of a panel to the next: eight terms of four columns then lie in different banks."""
+"""Elements from one term of a panel to the next: eight terms of four columns then lie in different
+banks."""
 
 PANEL_PAIR = 2 * TERMS * PITCH
 """Elements of a panel of A and one of B."""
@@ -31,15 +33,17 @@ PANELS = 2 * PANEL_PAIR
 """Elements of shared memory that a product needs."""
 
 REGISTERS = 168
-"""Of a thread in a kernel that multiplies: as few as do without spills, so that two blocks of 13 x 13 threads share a
-multiprocessor."""
+"""Of a thread in a kernel that multiplies: as few as do without spills, so that two blocks of 13 x
+13 threads share a multiprocessor."""
 
 PLAIN, ADD, RELU, MASK = range(4)
-"""What is done with the sums: written, added to what is there, rectified, or zeroed where ``mask`` is not positive."""
+"""What is done with the sums: written, added to what is there, rectified, or zeroed where ``mask``
+is not positive."""
 
 
 class Factor(NamedTuple):
-    """A (or B): element (i, s), i < ``size``, lies at i · ``by_index`` + s · ``by_term`` of ``at``, a pointer."""
+    """A (or B): element (i, s), i < ``size``, lies at i · ``by_index`` + s · ``by_term`` of ``at``,
+    a pointer."""
 
     at: Any
     size: Any
@@ -48,8 +52,8 @@ class Factor(NamedTuple):
 
 
 class Result(NamedTuple):
-    """C: element (i, j) lies at i · ``by_row`` + j of ``at``; with MASK its mask at row(i) · ``mask_by_row`` + j of
-    ``mask``, where row(i) is entry i of the list of rows."""
+    """C: element (i, j) lies at i · ``by_row`` + j of ``at``; with MASK its mask at row(i) ·
+    ``mask_by_row`` + j of ``mask``, where row(i) is entry i of the list of rows."""
 
     mode: Any
     at: Any
@@ -72,27 +76,43 @@ def result(mode, at, by_row, mask, mask_by_row):
 
 @device
 def start_of_loads(factor, first, width, stride):
-    """How this thread's elements of the panels of ``factor`` lie: (first element, step to the next, first index, step,
-    first term, step, first index that is none).
+    """How this thread's elements of the panels of ``factor`` lie: (first element, step to the next,
+    first index, step, first term, step, first index that is none).
 
-    A thread takes eight elements of a panel: of eight terms of one index, or, where terms are neighbours in memory, of
-    one term of eight indices, ``stride`` apart, so that eight threads read eight neighbours. Either way a warp reads
-    whole sectors.
-    """
+    A thread takes eight elements of a panel: of eight terms of one index, or, where terms are
+    neighbours in memory, of one term of eight indices, ``stride`` apart, so that eight threads read
+    eight neighbours. Either way a warp reads whole sectors."""
     thread = cuda.threadIdx.x
     left = factor.size - first
     limit = left if left < width else width  # numba's min is no good on the card
     if factor.by_term == 1:
         i, s = thread >> 3, thread & 7
         at = (first + i) * factor.by_index + s
-        return np.int32(at), np.int32(stride * factor.by_index), np.int32(i), stride, np.int32(s), 0, np.int32(limit)
+        return (
+            np.int32(at),
+            np.int32(stride * factor.by_index),
+            np.int32(i),
+            stride,
+            np.int32(s),
+            0,
+            np.int32(limit),
+        )
     at = (first + thread) * factor.by_index
-    return np.int32(at), np.int32(factor.by_term), np.int32(thread), 0, np.int32(0), 1, np.int32(limit)
+    return (
+        np.int32(at),
+        np.int32(factor.by_term),
+        np.int32(thread),
+        0,
+        np.int32(0),
+        1,
+        np.int32(limit),
+    )
 
 
 @device
 def load(factor, places, term, terms, held):
-    """Load this thread's eight elements of the panel from ``term`` on; zeros beyond the factor's edges."""
+    """Load this thread's eight elements of the panel from ``term`` on; zeros beyond the factor's
+    edges."""
     at, step, i, i_step, s, s_step, limit = places
     at += term * factor.by_term
     left = terms - term
@@ -120,7 +140,9 @@ def put(shared, panel, along, width, stride, held):
     if along:
         for q in range(TERMS):
             if (thread >> 3) + q * stride < width:
-                shared[np.uint64(panel + (thread & 7) * PITCH + (thread >> 3) + q * stride)] = held[q]
+                shared[np.uint64(panel + (thread & 7) * PITCH + (thread >> 3) + q * stride)] = held[
+                    q
+                ]
     elif thread < width:
         for q in range(TERMS):
             shared[np.uint64(panel + q * PITCH + thread)] = held[q]
@@ -164,11 +186,17 @@ def make_parts(block: Block) -> Any:
         row, column = np.int32(thread // columns), np.int32(thread % columns)
         sums = cuda.local.array(area, shared.dtype)
         left, right = cuda.local.array(pair, shared.dtype), cuda.local.array(pair, shared.dtype)
-        held_a, held_b = cuda.local.array(TERMS, shared.dtype), cuda.local.array(TERMS, shared.dtype)
+        held_a, held_b = (
+            cuda.local.array(TERMS, shared.dtype),
+            cuda.local.array(TERMS, shared.dtype),
+        )
         for e in range(area):
             sums[e] = 0
         along_a, along_b = a.by_term == 1 and not listed, b.by_term == 1
-        places_a, places_b = start_of_loads(a, first_a, height, stride), start_of_loads(b, first_b, width, stride)
+        places_a, places_b = (
+            start_of_loads(a, first_a, height, stride),
+            start_of_loads(b, first_b, width, stride),
+        )
         for term in range(-TERMS, terms, TERMS):
             following = term + TERMS
             if following < terms:
@@ -229,12 +257,12 @@ parts_0, parts_1, parts_2 = (make_parts(block) for block in BLOCKS)
 
 @device
 def multiply(block, blocks, rank, like, a, b, terms, rows_of, listed, c):
-    """C from the factors A and B, over so many terms; ``rows_of``, a pointer, is the list of rows as floats.
+    """C from the factors A and B, over so many terms; ``rows_of``, a pointer, is the list of rows
+    as floats.
 
-    ``listed``: the terms are those rows of A. ``like``: any array of the float type. The ``blocks`` of a team, each of
-    ``BLOCKS[block]``, take the parts of C in turn; ``rank`` is this block's number. All its threads call it, by
-    ``call_apart``. Whoever reads C synchronises first.
-    """
+    ``listed``: the terms are those rows of A. ``like``: any array of the float type. The ``blocks``
+    of a team, each of ``BLOCKS[block]``, take the parts of C in turn; ``rank`` is this block's
+    number. All its threads call it, by ``call_apart``. Whoever reads C synchronises first."""
     shared = cuda.shared.array(0, like.dtype)
     if block == 0:
         parts_0(blocks, rank, shared, a, b, terms, rows_of, listed, c)

@@ -1,4 +1,5 @@
-"""The card's ``mul`` and ``add``: instructions that its compiler never fuses. Imported for that effect."""
+"""The card's ``mul`` and ``add``: instructions that its compiler never fuses. Imported for that
+effect."""
 
 from numba.extending import overload
 

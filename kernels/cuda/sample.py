@@ -1,10 +1,11 @@
-"""The sampler on the card: sample ``index`` of (seed, purpose), the same as the CPU's (``kernels/sample.py``).
+"""The sampler on the card: sample ``index`` of (seed, purpose), the same as the CPU's
+(``kernels/sample.py``).
 
-A thread draws one sample at a time. It makes the random words of an attempt as it needs them, four at a time, so that
-nothing but the point has to be kept. ``draw`` is for kernels that need a sample here and now, such as training on a
-stream; the kernel of the verb goes on to the thread's next sample as soon as one is accepted, so that the threads of a
-warp do not wait for the one that is refused most often.
-"""
+A thread draws one sample at a time. It makes the random words of an attempt as it needs them, four
+at a time, so that nothing but the point has to be kept. ``draw`` is for kernels that need a sample
+here and now, such as training on a stream; the kernel of the verb goes on to the thread's next
+sample as soon as one is accepted, so that the threads of a warp do not wait for the one that is
+refused most often."""
 
 import functools
 from typing import Any, NamedTuple
@@ -12,7 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fracsim.kernels.cuda.level import Work, chunks, grid_for, new_stacks, place, point_level
-from fracsim.kernels.cuda.target import cuda, device, kernel, launch, new_on_card, new_stream, to_host
+from fracsim.kernels.cuda.target import (
+    cuda,
+    device,
+    kernel,
+    launch,
+    new_on_card,
+    new_stream,
+    to_host,
+)
 from fracsim.kernels.geometry import Geometry, Law, affine_row
 from fracsim.kernels.jit import formula
 from fracsim.kernels.level import in_image
@@ -53,7 +62,8 @@ def near_image(geometry, law, u):
 
 @formula
 def descend(geometry, law, seed, purpose, index, block, words, target, u, v):
-    """u ← F_{i_1} … F_{i_j} u, j = target; overwrites u, v (d,). ``words`` are those that hold the last coordinate."""
+    """u ← F_{i_1} … F_{i_j} u, j = target; overwrites u, v (d,). ``words`` are those that hold the
+    last coordinate."""
     matrix, offset = geometry.matrices, geometry.offsets
     maps = float(offset.shape[0])
     place, left, fraction = u.size, 0, 0.0
@@ -75,10 +85,11 @@ def descend(geometry, law, seed, purpose, index, block, words, target, u, v):
 
 @formula
 def propose(geometry, law, seed, purpose, index, block, target, point, work):
-    """One attempt at sample ``index``, with the blocks from ``block``: (its level, whether ``point`` is that sample).
+    """One attempt at sample ``index``, with the blocks from ``block``: (its level, whether
+    ``point`` is that sample).
 
-    The first attempt, block 0, draws the level; later ones are given it as ``target``. Overwrites point and work.
-    """
+    The first attempt, block 0, draws the level; later ones are given it as ``target``. Overwrites
+    point and work."""
     words = random_words(index, purpose, block, seed)
     if block == 0:
         target = draw_level(law.curve, word_of(words, 0))
@@ -87,23 +98,30 @@ def propose(geometry, law, seed, purpose, index, block, target, point, work):
         if (1 + q) & 3 == 0:
             words = random_words(index, purpose, block + ((1 + q) >> 2), seed)
         point[q] = coordinate(geometry.low, half, word_of(words, 1 + q))
-    if law.negative_margin > 0.0 and target < law.fractal_depth and near_image(geometry, law, point):
+    if (
+        law.negative_margin > 0.0
+        and target < law.fractal_depth
+        and near_image(geometry, law, point)
+    ):
         return target, False
     descend(geometry, law, seed, purpose, index, block, words, target, point, work.v)
     if law.certain:
         return target, True
     matrix, offset = geometry.inverse_matrices, geometry.inverse_offsets
-    return target, point_level(matrix, offset, geometry.low, law.fractal_depth, point, work) == target
+    return target, point_level(
+        matrix, offset, geometry.low, law.fractal_depth, point, work
+    ) == target
 
 
 @device
 def draw(geometry, law, seed, purpose, index, point, work):
-    """Level of sample ``index`` of the stream (seed, purpose); overwrites point (d,) with it. n for a positive.
+    """Level of sample ``index`` of the stream (seed, purpose); overwrites point (d,) with it. n for
+    a positive.
 
-    For one thread of any kernel; the threads of a block need not come here together. seed and index are uint64,
-    geometry and law are placed on the card. ``point`` and the u, v, w of ``work`` are local arrays of the constant
-    size d; its others and marks are this thread's part of ``new_stacks(threads, law.fractal_depth, d, stream)``, with
-    anything in it::
+    For one thread of any kernel; the threads of a block need not come here together. seed and index
+    are uint64, geometry and law are placed on the card. ``point`` and the u, v, w of ``work`` are
+    local arrays of the constant size d; its others and marks are this thread's part of
+    ``new_stacks(threads, law.fractal_depth, d, stream)``, with anything in it::
 
         point, u = cuda.local.array(d, np.float64), cuda.local.array(d, np.float64)
         v, w = cuda.local.array(d, np.float64), cuda.local.array(d, np.float64)
@@ -119,8 +137,8 @@ def draw(geometry, law, seed, purpose, index, point, work):
 
 @functools.cache
 def sample_kernel(d: int) -> Any:
-    """The kernel for d dimensions: (geometry, law, seed, purpose, first, samples, stacks) overwrites samples with the
-    samples first, first + 1, …; seed and first are uint64."""
+    """The kernel for d dimensions: (geometry, law, seed, purpose, first, samples, stacks)
+    overwrites samples with the samples first, first + 1, …; seed and first are uint64."""
 
     @kernel
     def draw_samples(geometry, law, seed, purpose, first, samples, stacks):
@@ -130,7 +148,9 @@ def sample_kernel(d: int) -> Any:
         work = Work(u, v, w, stacks.others[k], stacks.marks[k])
         block, target, accepted = 0, 0, False
         while k < np.uint64(samples.x.shape[0]):
-            target, accepted = propose(geometry, law, seed, purpose, first + k, block, target, point, work)
+            target, accepted = propose(
+                geometry, law, seed, purpose, first + k, block, target, point, work
+            )
             block += law.blocks
             if accepted:
                 for q in range(d):
@@ -145,7 +165,8 @@ def sample_kernel(d: int) -> Any:
 def sample(
     geometry: Geometry, law: Law, seed: int, purpose: int, first: int, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first + count - 1."""
+    """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first +
+    count - 1."""
     n, d = law.fractal_depth, geometry.offsets.shape[1]
     whole = Samples(np.empty((count, d)), np.empty(count, np.int8), np.empty(count, np.int16))
     stream = new_stream()
@@ -153,7 +174,9 @@ def sample(
     placed, placed_law = place(geometry, stream), place(law, stream)
     stacks = new_stacks(blocks * threads, n, d, stream)
     for start, beyond in chunks(count, d):
-        part = Samples(*[new_on_card(array[start:beyond].shape, array.dtype, stream) for array in whole])
+        part = Samples(
+            *[new_on_card(array[start:beyond].shape, array.dtype, stream) for array in whole]
+        )
         arguments = (np.uint64(seed), purpose, np.uint64(first + start), part, stacks)
         launch(sample_kernel(d), blocks, threads, 0, stream, placed, placed_law, *arguments)
         for array, piece in zip(whole, part, strict=True):

@@ -1,4 +1,5 @@
-"""Memory of the card that is used again: to give it back would make every launch on the card wait."""
+"""Memory of the card that is used again: to give it back would make every launch on the card
+wait."""
 
 from typing import Any
 
@@ -10,15 +11,16 @@ from fracsim.kernels.cuda.target import copy_to_card, new_on_card
 class Scratch:
     """The scratch arrays of one thread of the host, and its stream.
 
-    What an earlier call left under a name is overwritten by the next: nothing here may be kept beyond a call of a verb.
-    """
+    What an earlier call left under a name is overwritten by the next: nothing here may be kept
+    beyond a call of a verb."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self._rows: dict[tuple[str, str], Any] = {}
 
     def empty(self, name: str, shape: Any, dtype: Any) -> Any:
-        """An array with anything in it. Raises OutOfDeviceMemory, after which the thread has no scratch arrays."""
+        """An array with anything in it. Raises OutOfDeviceMemory, after which the thread has no
+        scratch arrays."""
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
         key = (name, dtype.str)
         if key not in self._rows or self._rows[key].shape[0] < size:

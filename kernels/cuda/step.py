@@ -1,8 +1,10 @@
-"""One pass of a batch through a network, forward and backward, by a team of blocks; and the step of the optimiser.
+"""One pass of a batch through a network, forward and backward, by a team of blocks; and the step of
+the optimiser.
 
-Letters: B rows of a batch, T hidden layers of width k. Activations lie as (B, k + 1) with a last column of ones, and
-the parameters of a layer, weights then biases, as one matrix (n_in + 1, n_out): a bias is the weight of the ones, and
-needs no formula of its own. Inputs count as the activations of layer 0.
+Letters: B rows of a batch, T hidden layers of width k. Activations lie as (B, k + 1) with a last
+column of ones, and the parameters of a layer, weights then biases, as one matrix (n_in + 1, n_out):
+a bias is the weight of the ones, and needs no formula of its own. Inputs count as the activations
+of layer 0.
 
 Rows whose loss has no slope add nothing to any gradient: backward works on a list of the others.
 """
@@ -38,7 +40,8 @@ TOGETHER = 4
 
 @device
 def fill_ones(notes, memory):
-    """The columns of ones: of the inputs by every block, of the activations by the first. Meet after it."""
+    """The columns of ones: of the inputs by every block, of the activations by the first. Meet
+    after it."""
     plan = recall(notes)
     team = assemble(notes, memory)
     b = cuda.threadIdx.x
@@ -80,8 +83,8 @@ def score(notes, plan, team):
 
 @device
 def settle(notes, plan, team, constants):
-    """From the scores, the sum of losses (left as the first of the partial sums), the correct predictions, and the
-    list of active rows and their slopes. Every block does it for itself."""
+    """From the scores, the sum of losses (left as the first of the partial sums), the correct
+    predictions, and the list of active rows and their slopes. Every block does it for itself."""
     own, thread, rows = team.own, cuda.threadIdx.x, notes[ROWS]
     b = thread
     while b < rows:
@@ -181,7 +184,11 @@ def product(notes, memory, number, mode):
     weights, terms, listed = pointer(team.params, layer_start(plan, layer)), active, False
     if number < plan.depth:  # forward
         _, target, _ = activations(plan, team, layer + 1)
-        a, b, terms = factor(under, notes[ROWS], stride, 1), factor(weights, k, 1, k), np.int32(stride)
+        a, b, terms = (
+            factor(under, notes[ROWS], stride, 1),
+            factor(weights, k, 1, k),
+            np.int32(stride),
+        )
         c = result(RELU, pointer(team.work, target), k + 1, under, 0)
     elif (number - plan.depth) & 1:  # back to the layer below
         a, b, terms = factor(above, active, k, 1), factor(weights, k, k, 1), np.int32(k)
@@ -189,7 +196,9 @@ def product(notes, memory, number, mode):
     else:  # gradient
         a, b, listed = factor(under, stride, 1, stride), factor(above, k, 1, k), True
         c = result(mode, pointer(team.gradient, layer_start(plan, layer)), k, under, 0)
-    call_apart(multiply, (plan.block, plan.blocks, team.rank, team.own, a, b, terms, rows_of, listed, c))
+    call_apart(
+        multiply, (plan.block, plan.blocks, team.rank, team.own, a, b, terms, rows_of, listed, c)
+    )
 
 
 @device
@@ -212,10 +221,9 @@ def read_out(notes, memory, constants, back, mode):
 def pass_through(notes, queue, memory, constants, back, mode):
     """Activations and scores of the rows in ``own`` and, if ``back``, gradients of all parameters.
 
-    The products 0 … T-1 are the hidden layers; in place T the readout follows, and all about the loss. Then come the
-    layers backwards, each with the product that goes back to the layer below and that of its gradient. The team meets
-    between products that need each other.
-    """
+    The products 0 … T-1 are the hidden layers; in place T the readout follows, and all about the
+    loss. Then come the layers backwards, each with the product that goes back to the layer below
+    and that of its gradient. The team meets between products that need each other."""
     number = np.int32(0)
     while number < (3 if back else 1) * notes[DEPTH] + 1:
         depth = notes[DEPTH]
@@ -230,7 +238,8 @@ def pass_through(notes, queue, memory, constants, back, mode):
 
 @device
 def update(notes, memory, constants, rate, scale, m, v):
-    """One step of the optimiser for all parameters; m and v (R · Q,) are pointers. Meet after it."""
+    """One step of the optimiser for all parameters; m and v (R · Q,) are pointers. Meet after
+    it."""
     plan = recall(notes)
     team = assemble(notes, memory)
     m, v = pointer(m, notes[RUN] * plan.parameters), pointer(v, notes[RUN] * plan.parameters)
@@ -254,14 +263,26 @@ def update(notes, memory, constants, rate, scale, m, v):
             if e < plan.parameters:
                 if constants.optimizer == ADAM:
                     p[u], first[u], second[u] = adam_step(
-                        p[u], first[u], second[u], g[u], rate, constants.beta1, constants.other1, constants.beta2,
-                        constants.other2, scale, constants.epsilon, constants.negligible,
-                    )  # fmt: skip
+                        p[u],
+                        first[u],
+                        second[u],
+                        g[u],
+                        rate,
+                        constants.beta1,
+                        constants.other1,
+                        constants.beta2,
+                        constants.other2,
+                        scale,
+                        constants.epsilon,
+                        constants.negligible,
+                    )
                     v[np.uint64(e)] = second[u]
                 elif constants.optimizer == SGD:
                     p[u] -= rate * g[u]
                 else:
-                    p[u], first[u] = momentum_step(p[u], first[u], g[u], rate, constants.momentum, constants.negligible)
+                    p[u], first[u] = momentum_step(
+                        p[u], first[u], g[u], rate, constants.momentum, constants.negligible
+                    )
                 if constants.optimizer != SGD:
                     m[np.uint64(e)] = first[u]
                 team.params[np.uint64(e)] = p[u]

@@ -1,8 +1,9 @@
-"""Training on fresh samples: as ``train.train_on_dataset``, but every step's batch is drawn, on the card.
+"""Training on fresh samples: as ``train.train_on_dataset``, but every step's batch is drawn, on the
+card.
 
-A thread draws a sample at a time. Every block of a team draws the whole batch for itself, as it would gather it: the
-samples are pure functions of (seed, STREAM, index), so all blocks have the same, and those of the CPU.
-"""
+A thread draws a sample at a time. Every block of a team draws the whole batch for itself, as it
+would gather it: the samples are pure functions of (seed, STREAM, index), so all blocks have the
+same, and those of the CPU."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,12 +25,14 @@ from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.philox import STREAM
 from fracsim.kernels.train import Stream
 
-_SEARCH_BYTES = 2**28  # memory for the searches of all threads; beyond it fewer threads of a block draw
+_SEARCH_BYTES = (
+    2**28
+)  # memory for the searches of all threads; beyond it fewer threads of a block draw
 
 
 class Supply(NamedTuple):
-    """What the samples of all runs are drawn from, its arrays flat and on the card, or pointers to them; made by
-    ``supply_for``."""
+    """What the samples of all runs are drawn from, its arrays flat and on the card, or pointers to
+    them; made by ``supply_for``."""
 
     geometry: Geometry
     law: Law
@@ -43,8 +46,8 @@ class Supply(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Where a batch goes, ``inputs`` (B, d + 1) and ``labels`` (B,) being pointers, and which samples it has: those of
-    ``seed`` from ``first`` on, both uint64."""
+    """Where a batch goes, ``inputs`` (B, d + 1) and ``labels`` (B,) being pointers, and which
+    samples it has: those of ``seed`` from ``first`` on, both uint64."""
 
     inputs: Any
     labels: Any
@@ -53,7 +56,9 @@ class Batch(NamedTuple):
     first: Any
 
 
-def supply_for(source: Stream, plan: Plan, blocks: int, scratch: Scratch) -> tuple[Supply, tuple[float, ...]]:
+def supply_for(
+    source: Stream, plan: Plan, blocks: int, scratch: Scratch
+) -> tuple[Supply, tuple[float, ...]]:
     """A stream on the card, for a launch of so many blocks, and a point: d coordinates."""
     maps, d = source.geometry.offsets.shape
     n = source.law.fractal_depth
@@ -69,7 +74,10 @@ def flattened(arrays: Any, put: Callable[[str, np.ndarray], Any]) -> Any:
     """A NamedTuple with its arrays as rows, each put somewhere under its name."""
     fields = zip(arrays._fields, arrays, strict=True)
     return type(arrays)(
-        *[put(name, field.ravel()) if isinstance(field, np.ndarray) else field for name, field in fields]
+        *[
+            put(name, field.ravel()) if isinstance(field, np.ndarray) else field
+            for name, field in fields
+        ]
     )
 
 
@@ -85,16 +93,32 @@ def draw_rows(supply, batch, origin):
     r, d, n = supply.maps, len(origin), supply.law.fractal_depth
     geometry, law = supply.geometry, supply.law
     geometry = Geometry(
-        view(geometry.matrices, (r, d, d)), view(geometry.offsets, (r, d)), view(geometry.inverse_matrices, (r, d, d)),
-        view(geometry.inverse_offsets, (r, d)), geometry.low, geometry.touching,
-    )  # fmt: skip
+        view(geometry.matrices, (r, d, d)),
+        view(geometry.offsets, (r, d)),
+        view(geometry.inverse_matrices, (r, d, d)),
+        view(geometry.inverse_offsets, (r, d)),
+        geometry.low,
+        geometry.touching,
+    )
     law = Law(
-        view(law.curve, (n + 1,)), n, law.gap, law.positive_margin, law.negative_margin, law.choices, law.blocks,
+        view(law.curve, (n + 1,)),
+        n,
+        law.gap,
+        law.positive_margin,
+        law.negative_margin,
+        law.choices,
+        law.blocks,
         law.certain,
-    )  # fmt: skip
+    )
     mine = (cuda.blockIdx.x * supply.drawers + thread) * n
-    others, marks = view(pointer(supply.others, mine * d), (n, d)), view(pointer(supply.marks, mine * 2), (n, 2))
-    point, work = numbers(origin), Work(numbers(origin), numbers(origin), numbers(origin), others, marks)
+    others, marks = (
+        view(pointer(supply.others, mine * d), (n, d)),
+        view(pointer(supply.marks, mine * 2), (n, 2)),
+    )
+    point, work = (
+        numbers(origin),
+        Work(numbers(origin), numbers(origin), numbers(origin), others, marks),
+    )
     b = thread
     while b < batch.size:
         level = draw(geometry, law, batch.seed, STREAM, batch.first + np.uint64(b), point, work)
@@ -110,14 +134,31 @@ def draw_batch(notes, job, supply, origin, step):
     plan, team = recall(notes), assemble(notes, job.memory)
     geometry, law = supply.geometry, supply.law
     geometry = Geometry(
-        pointer(geometry.matrices, 0), pointer(geometry.offsets, 0), pointer(geometry.inverse_matrices, 0),
-        pointer(geometry.inverse_offsets, 0), geometry.low, geometry.touching,
-    )  # fmt: skip
+        pointer(geometry.matrices, 0),
+        pointer(geometry.offsets, 0),
+        pointer(geometry.inverse_matrices, 0),
+        pointer(geometry.inverse_offsets, 0),
+        geometry.low,
+        geometry.touching,
+    )
     law = Law(
-        pointer(law.curve, 0), law.fractal_depth, law.gap, law.positive_margin, law.negative_margin, law.choices,
-        law.blocks, law.certain,
-    )  # fmt: skip
-    pointers = Supply(geometry, law, pointer(supply.others, 0), pointer(supply.marks, 0), supply.maps, supply.drawers)
+        pointer(law.curve, 0),
+        law.fractal_depth,
+        law.gap,
+        law.positive_margin,
+        law.negative_margin,
+        law.choices,
+        law.blocks,
+        law.certain,
+    )
+    pointers = Supply(
+        geometry,
+        law,
+        pointer(supply.others, 0),
+        pointer(supply.marks, 0),
+        supply.maps,
+        supply.drawers,
+    )
     inputs, labels = pointer(team.own, 0), pointer(team.own, plan.labels)
     first = np.uint64((step - 1) * plan.batch)
     batch = Batch(inputs, labels, plan.batch, job.seed[notes[RUN]], first)
@@ -127,8 +168,8 @@ def draw_batch(notes, job, supply, origin, step):
 
 @kernel(registers=REGISTERS)
 def train_on_stream(job, constants, source, start, stop):
-    """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a team. ``source`` is what
-    ``supply_for`` makes."""
+    """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a team.
+    ``source`` is what ``supply_for`` makes."""
     notes = cuda.shared.array(NOTES, int64)
     take_notes(notes, job.queue)
     if job.diverged[notes[RUN]] >= 0:

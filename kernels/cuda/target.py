@@ -1,10 +1,11 @@
 """The one place that imports numba.cuda: decorators, launches, memory of the card.
 
-``numba.cuda`` comes with numba, or from the package numba-cuda, which takes its place where it is installed. With
-NUMBA_ENABLE_CUDASIM=1 it is numba's simulator, which runs kernels as plain Python: slow, for tests.
+``numba.cuda`` comes with numba, or from the package numba-cuda, which takes its place where it is
+installed. With NUMBA_ENABLE_CUDASIM=1 it is numba's simulator, which runs kernels as plain Python:
+slow, for tests.
 
-In the simulator arrays of the card are NumPy arrays. Kernels take their arrays inside NamedTuples, never bare, because
-the simulator replaces bare ones by objects that compiled formulas do not know.
+In the simulator arrays of the card are NumPy arrays. Kernels take their arrays inside NamedTuples,
+never bare, because the simulator replaces bare ones by objects that compiled formulas do not know.
 """
 
 import functools
@@ -33,7 +34,8 @@ SIMULATED = bool(getattr(config, "ENABLE_CUDASIM", 0))
 
 @contextmanager
 def _older_numpy() -> Iterator[None]:
-    """numba-cuda 0.30 asks NumPy for row_stack, which 2.5 no longer has, and for units that it warns of."""
+    """numba-cuda 0.30 asks NumPy for row_stack, which 2.5 no longer has, and for units that it
+    warns of."""
     lacking = not hasattr(np, "row_stack")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that numba.cuda in numba is deprecated, too
@@ -49,7 +51,9 @@ def _older_numpy() -> Iterator[None]:
 with _older_numpy():
     _numba_cuda: Any = importlib.import_module("numba.cuda")
     if not SIMULATED and _numba_cuda.implementation != "Built-in":
-        importlib.import_module("numba.cuda.np.arrayobj")  # else it would be when the first kernel is compiled
+        importlib.import_module(
+            "numba.cuda.np.arrayobj"
+        )  # else it would be when the first kernel is compiled
 
 libdevice: Any = None if SIMULATED else importlib.import_module("numba.cuda.libdevice")
 """The card's mathematical functions; none in the simulator."""
@@ -62,7 +66,8 @@ _SIMULATED_SHARED = 227 * 1024  # as on an H100
 
 
 class _Running:
-    """numba.cuda as seen from inside a simulated kernel, also from device functions in other files."""
+    """numba.cuda as seen from inside a simulated kernel, also from device functions in other
+    files."""
 
     def __getattr__(self, name: str) -> Any:
         from numba.cuda.simulator.kernel import _get_kernel_context
@@ -78,7 +83,8 @@ _allowed: dict[int, int] = {}  # loaded kernel -> bytes of shared memory that it
 
 
 def kernel(function: Any = None, *, registers: int | None = None) -> Any:
-    """Decorator of a kernel: a function of NamedTuples and numbers that every thread of a launch runs.
+    """Decorator of a kernel: a function of NamedTuples and numbers that every thread of a launch
+    runs.
 
     ``registers``: at most so many for a thread, so that more blocks run side by side.
     """
@@ -90,22 +96,27 @@ def kernel(function: Any = None, *, registers: int | None = None) -> Any:
 
 
 def device(function: Any) -> Any:
-    """Decorator of a function that kernels call and that uses ``cuda`` or arrays; formulas need none."""
+    """Decorator of a function that kernels call and that uses ``cuda`` or arrays; formulas need
+    none."""
     return function if SIMULATED else _numba_cuda.jit(function, device=True)
 
 
-def launch(function: Any, blocks: int, threads: int, shared_bytes: int, stream: Any, *arguments: Any) -> None:
-    """Run a kernel on a stream, to its end: what it works on may then go, and a failure is told here.
+def launch(
+    function: Any, blocks: int, threads: int, shared_bytes: int, stream: Any, *arguments: Any
+) -> None:
+    """Run a kernel on a stream, to its end: what it works on may then go, and a failure is told
+    here.
 
-    This and all below raise BackendError where the driver reports an error, OutOfDeviceMemory where memory is short.
-    """
+    This and all below raise BackendError where the driver reports an error, OutOfDeviceMemory where
+    memory is short."""
     if SIMULATED:
         with _one_launch:
             function[blocks, threads, 0, shared_bytes](*arguments)
         return
     config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # few blocks are often right for small networks
     with told(memory=memory):
-        with _one_launch:  # two threads would both load the kernel, and one form of it would not be allowed its memory
+        # two threads would both load the kernel, and one form of it would not be allowed its memory
+        with _one_launch:
             function.compile(tuple(function.typeof_pyval(argument) for argument in arguments))
             allow_shared(function, shared_bytes)
         function[blocks, threads, stream, shared_bytes](*arguments)
@@ -113,7 +124,8 @@ def launch(function: Any, blocks: int, threads: int, shared_bytes: int, stream: 
 
 
 def allow_shared(function: Any, shared_bytes: int) -> None:
-    """Let all compiled forms of a kernel use so many bytes of dynamic shared memory (numba-cuda issue 94)."""
+    """Let all compiled forms of a kernel use so many bytes of dynamic shared memory (numba-cuda
+    issue 94)."""
     for compiled in function.overloads.values():
         loaded = compiled._codelibrary.get_cufunc()
         if _allowed.get(id(loaded), _UNASKED_SHARED) >= shared_bytes:
@@ -121,7 +133,8 @@ def allow_shared(function: Any, shared_bytes: int) -> None:
         code = driver.allow_shared(loaded, shared_bytes, _card())
         if code:
             raise BackendError(
-                f"a kernel needs {shared_bytes} bytes of shared memory in a block, this card has {shared_per_block()} "
+                f"a kernel needs {shared_bytes} bytes of shared memory in a block, this card has "
+                f"{shared_per_block()} "
                 f"({driver.error_name(code)})"
             )
         _allowed[id(loaded)] = shared_bytes  # numba keeps it loaded, so no other takes its id
@@ -218,7 +231,8 @@ def shared_per_block() -> int:
 
 @functools.cache
 def shared_per_multiprocessor() -> int:
-    """Bytes of shared memory that the blocks of a multiprocessor share; each takes 1 KiB more than it asks for."""
+    """Bytes of shared memory that the blocks of a multiprocessor share; each takes 1 KiB more than
+    it asks for."""
     return _SIMULATED_SHARED + 1024 if SIMULATED else _attribute(driver.SHARED_PER_MULTIPROCESSOR)
 
 

@@ -1,9 +1,10 @@
-"""Training many networks of one shape side by side: a bounded chunk of steps in one launch, a team of blocks per run.
+"""Training many networks of one shape side by side: a bounded chunk of steps in one launch, a team
+of blocks per run.
 
-A team takes its steps without the host: batch, forward, loss, backward, update, as on the CPU. The kernels compute in
-the float type of the parameters alone. What needs float64 or has nothing to do with a step is done outside: the
-optimiser's factors come from the host, and the sums of losses are formed by a kernel of their own.
-"""
+A team takes its steps without the host: batch, forward, loss, backward, update, as on the CPU. The
+kernels compute in the float type of the parameters alone. What needs float64 or has nothing to do
+with a step is done outside: the optimiser's factors come from the host, and the sums of losses are
+formed by a kernel of their own."""
 
 from typing import Any, NamedTuple
 
@@ -32,9 +33,10 @@ from fracsim.kernels.feistel import epoch_key, shuffled
 
 
 class Job(NamedTuple):
-    """R runs of a launch: queue and memory, which holds their parameters; the rest of their state, flat, as in
-    ``State``, ``moments`` being m and v; rate (R,), seed (R,) uint64, chosen (R,) set of a run; losses (steps, R): sums
-    over the batches of this launch; factors (2, steps): ``step_factors`` for a rate of 1."""
+    """R runs of a launch: queue and memory, which holds their parameters; the rest of their state,
+    flat, as in ``State``, ``moments`` being m and v; rate (R,), seed (R,) uint64, chosen (R,) set
+    of a run; losses (steps, R): sums over the batches of this launch; factors (2, steps):
+    ``step_factors`` for a rate of 1."""
 
     queue: Queue
     memory: Memory
@@ -58,7 +60,8 @@ class Points(NamedTuple):
 
 @device
 def gather(notes, memory, x, y, count, chosen, seed, step):
-    """Copy the batch of ``step`` = 1, 2, … of a data set, x and y being pointers, into ``own``, in its epoch's order.
+    """Copy the batch of ``step`` = 1, 2, … of a data set, x and y being pointers, into ``own``, in
+    its epoch's order.
 
     A batch that would cross the end of an epoch is dropped, as in ``kernels.train.gather``.
     """
@@ -81,7 +84,8 @@ def gather(notes, memory, x, y, count, chosen, seed, step):
 
 @device
 def begin(notes, job):
-    """Parameters into shared memory, where they are resident, and the columns of ones. Meet after it."""
+    """Parameters into shared memory, where they are resident, and the columns of ones. Meet after
+    it."""
     plan = recall(notes)
     if plan.resident:
         team, start = assemble(notes, job.memory), notes[RUN] * plan.parameters
@@ -94,7 +98,8 @@ def begin(notes, job):
 
 @device
 def finish(notes, job, start):
-    """What the run has come to, from step ``start`` on, into its state; parameters, too, where they are resident."""
+    """What the run has come to, from step ``start`` on, into its state; parameters, too, where they
+    are resident."""
     plan = recall(notes)
     run = notes[RUN]
     if cuda.threadIdx.x == 0 and notes[RANK] == 0:
@@ -140,7 +145,8 @@ def descend(notes, job, constants):
 
 @kernel(registers=REGISTERS)
 def train_on_dataset(job, constants, points, start, stop):
-    """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a team."""
+    """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a
+    team."""
     notes = cuda.shared.array(NOTES, int64)
     take_notes(notes, job.queue)
     if job.diverged[notes[RUN]] >= 0:
@@ -148,14 +154,32 @@ def train_on_dataset(job, constants, points, start, stop):
     begin(notes, job)
     meet(notes, job.queue)
     while notes[STEP] < stop - start and notes[FINITE]:
-        run, x, y, step = notes[RUN], pointer(points.x, 0), pointer(points.y, 0), start + notes[STEP] + 1
-        call_apart(gather, (pointer(notes, 0), job.memory, x, y, points.number, job.chosen[run], job.seed[run], step))
+        run, x, y, step = (
+            notes[RUN],
+            pointer(points.x, 0),
+            pointer(points.y, 0),
+            start + notes[STEP] + 1,
+        )
+        call_apart(
+            gather,
+            (
+                pointer(notes, 0),
+                job.memory,
+                x,
+                y,
+                points.number,
+                job.chosen[run],
+                job.seed[run],
+                step,
+            ),
+        )
         take_step(notes, job, constants)
     finish(notes, job, start)
 
 
 class Sums(NamedTuple):
-    """losses (steps, R) of a launch; where they are added: loss_sum (R,) float64, counted (R,) int64; diverged (R,)."""
+    """losses (steps, R) of a launch; where they are added: loss_sum (R,) float64, counted (R,)
+    int64; diverged (R,)."""
 
     losses: Any
     loss_sum: Any
@@ -167,7 +191,8 @@ class Sums(NamedTuple):
 
 @kernel
 def add_losses(sums, batch, start, stop):
-    """Add the losses of a launch, one after the other, so that it does not matter how steps are cut into launches."""
+    """Add the losses of a launch, one after the other, so that it does not matter how steps are cut
+    into launches."""
     run = cuda.grid(1)
     if run >= sums.loss_sum.size or sums.before[run] >= 0:
         return

@@ -1,4 +1,5 @@
-"""Does CUDA work here? What is missing where it does not, each thing in a sentence that says how to mend it."""
+"""Does CUDA work here? What is missing where it does not, each thing in a sentence that says how to
+mend it."""
 
 import functools
 from typing import Any, NamedTuple
@@ -12,7 +13,10 @@ from fracsim.kernels.cuda.driver import Lack
 OLDEST = (5, 0)
 """The least compute capability of a card: of float64 and shuffles, kernels need nothing newer."""
 
-_GET_TOOLKIT = "install one for fracsim with  pip install '.[cuda12]'  in its checkout, or set CUDA_HOME to one"
+_GET_TOOLKIT = (
+    "install one for fracsim with  pip install '.[cuda12]'  in its checkout, or set "
+    "CUDA_HOME to one"
+)
 
 
 class _Tried(NamedTuple):
@@ -52,13 +56,17 @@ def _toolkit() -> Lack | None:
     supported, toolkit_name = driver.version(), ".".join(map(str, toolkit))
     if supported[0] < toolkit[0]:
         return Lack(
-            f"the NVIDIA driver supports CUDA {supported[0]}.{supported[1]} and is too old for the installed toolkit "
+            f"the NVIDIA driver supports CUDA {supported[0]}.{supported[1]} and is too old for "
+            f"the installed toolkit "
             f"{toolkit_name}",
             f"update the driver or install a toolkit of CUDA {supported[0]}",
         )
     capability = driver.compute_capability()
     if capability < OLDEST:
-        return Lack(f"the card's compute capability {capability[0]}.{capability[1]} is below 5.0", "use a newer card")
+        return Lack(
+            f"the card's compute capability {capability[0]}.{capability[1]} is below 5.0",
+            "use a newer card",
+        )
     return None
 
 
@@ -76,8 +84,15 @@ def _trial() -> Lack | None:
     except ImportError as error:
         return Lack(f"no CUDA toolkit was found ({_line(error)})", _GET_TOOLKIT)
     except Exception as error:  # what numba and NVIDIA's libraries raise has no common base
-        return Lack(f"a first kernel fails with {type(error).__name__}: {_line(error)}", "run  fracsim doctor")
-    return None if right else Lack("the card computes something wrong", "see what nvidia-smi -q says of its memory")
+        return Lack(
+            f"a first kernel fails with {type(error).__name__}: {_line(error)}",
+            "run  fracsim doctor",
+        )
+    return (
+        None
+        if right
+        else Lack("the card computes something wrong", "see what nvidia-smi -q says of its memory")
+    )
 
 
 @functools.cache

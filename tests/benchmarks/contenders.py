@@ -1,12 +1,13 @@
-"""The contenders of ``training.py``: each runs in its own process, on one core, and answers requests on its stdin.
+"""The contenders of ``training.py``: each runs in its own process, on one core, and answers
+requests on its stdin.
 
     python contenders.py NAME DATA CORES
 
-A request is one line of JSON, ``{"do": "prepare", "width": k}`` (compile, train for the first 500 steps) or
-``{"do": "measure", "width": k, "seconds": s}``; so is the answer. DATA is the .npz of data set and initial weights
-that all contenders share. CORES is a comma-separated list to pin the process to. A contender imports its own library
-only: the peers need not have fracsim's dependencies.
-"""
+A request is one line of JSON, ``{"do": "prepare", "width": k}`` (compile, train for the first 500
+steps) or ``{"do": "measure", "width": k, "seconds": s}``; so is the answer. DATA is the .npz of
+data set and initial weights that all contenders share. CORES is a comma-separated list to pin the
+process to. A contender imports its own library only: the peers need not have fracsim's
+dependencies."""
 
 import json
 import os
@@ -24,7 +25,8 @@ def pin(cores):
 
 
 def timed(call, seconds, least=1):
-    """Microseconds per step of ``call()``, which returns its number of steps, repeated for about ``seconds``."""
+    """Microseconds per step of ``call()``, which returns its number of steps, repeated for about
+    ``seconds``."""
     steps = calls = 0
     start = time.perf_counter()
     while calls < least or time.perf_counter() - start < seconds:
@@ -46,7 +48,13 @@ class Fracsim:
         from fracsim.kernels.optimisers import OPTIMIZERS
         from fracsim.kernels.train import Dataset, Rule, State
 
-        self.np, self.backend, self.shape_of, self.data, self.state = np, get_backend("cpu"), Shape, data, State
+        self.np, self.backend, self.shape_of, self.data, self.state = (
+            np,
+            get_backend("cpu"),
+            Shape,
+            data,
+            State,
+        )
         self.rule = Rule(LOSSES.index("hinge"), OPTIMIZERS.index("adam"), 0, BATCH)
         self.source = Dataset(data["x"][None], data["y"][None])
         self.runs = {}
@@ -62,7 +70,9 @@ class Fracsim:
         np, (state, done) = self.np, self.runs[width, copy]
         rate, seed, chosen = np.array([RATE]), np.zeros(1, np.uint64), np.zeros(1, np.int64)
         shape = self.shape_of(INPUTS, DEPTH, width)
-        self.backend.train(shape, self.rule, rate, seed, state, self.source, chosen, done, done + CALL)
+        self.backend.train(
+            shape, self.rule, rate, seed, state, self.source, chosen, done, done + CALL
+        )
         self.runs[width, copy][1] = done + CALL
         return CALL
 
@@ -70,7 +80,8 @@ class Fracsim:
         return {"microseconds": timed(lambda: self.call(width), seconds)}
 
     def pair(self, width, seconds):
-        """Time of one run alone, then of two runs on two threads, microseconds per step of each run."""
+        """Time of one run alone, then of two runs on two threads, microseconds per step of each
+        run."""
         from concurrent.futures import ThreadPoolExecutor
 
         def run(copy):
@@ -105,10 +116,11 @@ class Fracsim:
 
 
 class Jax:
-    """``jit`` + ``lax.scan`` over 500 steps a call, state donated, gather inside; the orders are drawn before.
+    """``jit`` + ``lax.scan`` over 500 steps a call, state donated, gather inside; the orders are
+    drawn before.
 
-    Two programs are compiled, with the parameters as a tree and as one flat vector; the faster one counts.
-    """
+    Two programs are compiled, with the parameters as a tree and as one flat vector; the faster one
+    counts."""
 
     def __init__(self, data):
         import jax
@@ -127,7 +139,9 @@ class Jax:
     def program(self, width, flat):
         """(jitted epoch, its first carry)."""
         jax, jnp = self.jax, self.jax.numpy
-        tree = [(jnp.asarray(w), jnp.asarray(b)) for w, b in layers(self.data[f"params{width}"], width)]
+        tree = [
+            (jnp.asarray(w), jnp.asarray(b)) for w, b in layers(self.data[f"params{width}"], width)
+        ]
         vector, as_tree = self.ravel(tree)
 
         def loss(params, x, y):
@@ -168,7 +182,8 @@ class Jax:
     def measure(self, width, seconds):
         epochs = iter(range(1, 10**9))
         both = [
-            timed(lambda flat=flat: self.call(width, flat, next(epochs) % 4), seconds / 2) for flat in (False, True)
+            timed(lambda flat=flat: self.call(width, flat, next(epochs) % 4), seconds / 2)
+            for flat in (False, True)
         ]
         return {"microseconds": min(both), "tree": both[0], "flat": both[1]}
 
@@ -189,7 +204,10 @@ class Torch:
         torch, modules = self.torch, []
         for w, b in layers(self.data[f"params{width}"], width):
             linear = torch.nn.Linear(*w.shape)
-            linear.weight.data, linear.bias.data = torch.from_numpy(w.T.copy()), torch.from_numpy(b.copy())
+            linear.weight.data, linear.bias.data = (
+                torch.from_numpy(w.T.copy()),
+                torch.from_numpy(b.copy()),
+            )
             modules += [linear, torch.nn.ReLU()]
         net = torch.nn.Sequential(*modules[:-1])
         self.runs[width] = net, torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
@@ -218,7 +236,9 @@ class Matmul:
         import numpy as np
 
         self.np, self.version = np, f"numpy {np.__version__}"
-        self.a, self.b = (np.random.default_rng(seed).random((1024, 1024), np.float32) for seed in (0, 1))
+        self.a, self.b = (
+            np.random.default_rng(seed).random((1024, 1024), np.float32) for seed in (0, 1)
+        )
         self.out = np.empty_like(self.a)
 
     def prepare(self, width):
@@ -249,7 +269,10 @@ CONTENDERS = {"fracsim": Fracsim, "jax": Jax, "torch": Torch, "matmul": Matmul}
 
 def serve(make, path):
     """Answer the requests on stdin with ``make(data)``; an error is an answer, too."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # a library's chatter must not mix with the answers
+    answers, sys.stdout = (
+        sys.stdout,
+        sys.stderr,
+    )  # a library's chatter must not mix with the answers
 
     def answer(**values):
         print(json.dumps(values), file=answers, flush=True)

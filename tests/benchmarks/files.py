@@ -1,15 +1,17 @@
-"""Speed of the files: a trajectory of 1,000 runs × 100 records × 6 levels is written and read in under a second each.
+"""Speed of the files: a trajectory of 1,000 runs × 100 records × 6 levels is written and read in
+under a second each.
 
     python tests/benchmarks/files.py                 # five turns
     python tests/benchmarks/files.py --json
 
-Written: create, 100,000 records one by one, a commit after every hundred runs (a sweep commits once a second; each
-waits for the disk), finish (compressed, with its checksum). Read: `open_trajectory`, checksum included. `best` is the
-least time of all turns; `cpu` the processor time of that turn, which other work on the machine does not lengthen.
+Written: create, 100,000 records one by one, a commit after every hundred runs (a sweep commits once
+a second; each waits for the disk), finish (compressed, with its checksum). Read: `open_trajectory`,
+checksum included. `best` is the least time of all turns; `cpu` the processor time of that turn,
+which other work on the machine does not lengthen.
 
-Checkpoint: the state of two runs of the paper's widest networks (T = 5, k = 400) is written, waiting for the disk; less
-than 2 % of a sweep's time goes into it at the default interval of ten minutes.
-"""
+Checkpoint: the state of two runs of the paper's widest networks (T = 5, k = 400) is written,
+waiting for the disk; less than 2 % of a sweep's time goes into it at the default interval of ten
+minutes."""
 
 import argparse
 import json
@@ -50,7 +52,13 @@ def records() -> list[dict[str, Any]]:
 def write(path: Path, values: list[dict[str, Any]]) -> None:
     """A trajectory from create to finish."""
     runs = {"fractal": ["cantor"] * RUNS, "width": [100] * RUNS, "seed": list(range(RUNS))}
-    plan = {"runs": runs, "steps": range(1, STEPS + 1), "levels": LEVELS, "layers": LEVELS, "attributes": {}}
+    plan = {
+        "runs": runs,
+        "steps": range(1, STEPS + 1),
+        "levels": LEVELS,
+        "layers": LEVELS,
+        "attributes": {},
+    }
     with TrajectoryWriter.create(path, **plan) as writer:
         for run in range(RUNS):
             for s in range(STEPS):
@@ -62,7 +70,8 @@ def write(path: Path, values: list[dict[str, Any]]) -> None:
 
 
 def read(path: Path) -> None:
-    """Everything but the weights, of which there are none; a checksum is not remembered from turn to turn."""
+    """Everything but the weights, of which there are none; a checksum is not remembered from turn
+    to turn."""
     trailer._verified.clear()
     assert open_trajectory(path).variable("test_accuracy_by_level").shape == (RUNS, STEPS, LEVELS)
 
@@ -76,7 +85,11 @@ def states() -> dict[str, np.ndarray]:
     """Parameters and both moments of Adam, for each of two runs."""
     count = parameter_count(2, 5, 400)
     rng = np.random.default_rng(1)
-    return {f"{run}/{name}": rng.random((1, count), "f4") for run in range(2) for name in ("params", "m", "v")}
+    return {
+        f"{run}/{name}": rng.random((1, count), "f4")
+        for run in range(2)
+        for name in ("params", "m", "v")
+    }
 
 
 def timed(function: Any, *arguments: Any) -> Time:
@@ -86,7 +99,9 @@ def timed(function: Any, *arguments: Any) -> Time:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     options = parser.parse_args()
@@ -98,13 +113,21 @@ def main() -> None:
             for _ in range(options.turns)
         ]
         size = path.stat().st_size
-    best = {name: min(turn[i] for turn in turns) for i, name in enumerate(("write", "read", "checkpoint"))}
+    best = {
+        name: min(turn[i] for turn in turns)
+        for i, name in enumerate(("write", "read", "checkpoint"))
+    }
     if options.json:
-        print(json.dumps({"bytes": size, **{name: taken._asdict() for name, taken in best.items()}}))
+        print(
+            json.dumps({"bytes": size, **{name: taken._asdict() for name, taken in best.items()}})
+        )
     else:
         print(f"{RUNS} runs, {STEPS} records, {LEVELS} levels: {size / 1e6:.1f} MB")
         for name, taken in best.items():
-            print(f"{name:<10} best {taken.wall:.3f} s, cpu {taken.cpu:.3f} s (promised: below {LIMITS[name]:g} s)")
+            print(
+                f"{name:<10} best {taken.wall:.3f} s, cpu {taken.cpu:.3f} s (promised: below "
+                f"{LIMITS[name]:g} s)"
+            )
     raise SystemExit(any(taken.wall > LIMITS[name] for name, taken in best.items()))
 
 

@@ -1,12 +1,13 @@
-"""The contenders of ``gpu.py``: R networks of one shape trained side by side, each contender in its own process.
+"""The contenders of ``gpu.py``: R networks of one shape trained side by side, each contender in its
+own process.
 
     python gpu_contenders.py NAME DATA DEVICE
 
-Requests and answers as in ``contenders.py``: ``prepare`` (compile, train the first steps; answers their mean loss),
-``measure`` (microseconds per step of all R networks, several repeats), ``release``. DEVICE is "cuda", or "cpu" for a
-rehearsal. DATA holds the points and, for each width, the initial weights of a few networks, which are dealt out to R
-runs in turn; every run has batches of its own.
-"""
+Requests and answers as in ``contenders.py``: ``prepare`` (compile, train the first steps; answers
+their mean loss), ``measure`` (microseconds per step of all R networks, several repeats),
+``release``. DEVICE is "cuda", or "cpu" for a rehearsal. DATA holds the points and, for each width,
+the initial weights of a few networks, which are dealt out to R runs in turn; every run has batches
+of its own."""
 
 import gc
 import sys
@@ -46,13 +47,24 @@ class Fracsim(Contender):
         self.rates, self.seeds = place(np.full(runs, RATE)), place(np.arange(runs, dtype=np.uint64))
         self.sets = place(np.zeros(runs, np.int64))
         self.run(1)
-        losses, counted = self.backend.fetch(self.state.loss_sum), self.backend.fetch(self.state.counted)
+        losses, counted = (
+            self.backend.fetch(self.state.loss_sum),
+            self.backend.fetch(self.state.counted),
+        )
         return {"loss": float(np.mean(losses / counted))}
 
     def run(self, calls):
         stop = self.done + calls * self.steps
         self.backend.train(
-            self.shape, self.rule, self.rates, self.seeds, self.state, self.source, self.sets, self.done, stop
+            self.shape,
+            self.rule,
+            self.rates,
+            self.seeds,
+            self.state,
+            self.source,
+            self.sets,
+            self.done,
+            stop,
         )
         self.backend.fetch(self.state.diverged)  # waits
         self.done = stop

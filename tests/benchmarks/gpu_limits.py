@@ -1,8 +1,8 @@
-"""What a card can do, measured: its float32 rate and the bandwidth of its memory; and the limits that follow from them.
+"""What a card can do, measured: its float32 rate and the bandwidth of its memory; and the limits
+that follow from them.
 
-Nothing of the card is set. Kernels of ours measure the rate; where they run in numba's simulator (a rehearsal), the
-numbers mean nothing.
-"""
+Nothing of the card is set. Kernels of ours measure the rate; where they run in numba's simulator (a
+rehearsal), the numbers mean nothing."""
 
 import shutil
 import subprocess
@@ -26,7 +26,8 @@ class Work(NamedTuple):
 
 
 def multiply_add_kernel():
-    """The kernel (work, rounds, factor): each thread does rounds · CHAINS · STEPS multiply-adds in float32.
+    """The kernel (work, rounds, factor): each thread does rounds · CHAINS · STEPS multiply-adds in
+    float32.
 
     ``factor`` is float32 and comes from the host, so that the compiler cannot know the result.
     """
@@ -75,7 +76,8 @@ def float_rate(rehearsal=False, repeats=5):
 
 
 def copy_bandwidth(rehearsal=False, repeats=5, copies=10):
-    """Bytes per second of copies within the card's memory, read and written bytes added; the best of the repeats."""
+    """Bytes per second of copies within the card's memory, read and written bytes added; the best
+    of the repeats."""
     from fracsim.kernels.cuda import target
 
     stream = target.new_stream()
@@ -93,13 +95,15 @@ def copy_bandwidth(rehearsal=False, repeats=5, copies=10):
 
 
 def nominal_flops(width):
-    """6 B Q of a step of one network: what a step costs where every sample is in the backward pass."""
+    """6 B Q of a step of one network: what a step costs where every sample is in the backward
+    pass."""
     weights = INPUTS * width + (DEPTH - 1) * width**2 + width
     return 6 * BATCH * (weights + DEPTH * width + 1)
 
 
 def clock_of(rate, multiprocessors, capability):
-    """Hertz at which the card ran while its float32 rate was measured: each multiprocessor has 64 or 128 such units."""
+    """Hertz at which the card ran while its float32 rate was measured: each multiprocessor has 64
+    or 128 such units."""
     units = 64 if tuple(capability) in ((6, 0), (7, 0), (7, 5), (8, 0)) else 128
     return rate / (2 * units * multiprocessors)
 
@@ -116,11 +120,12 @@ class PointLimits(NamedTuple):
 
 
 def point_limits(bytes_per_point, instructions, bandwidth, multiprocessors, clock):
-    """Limits of a kernel that moves so many bytes and takes so many instructions (of one thread) for a point.
+    """Limits of a kernel that moves so many bytes and takes so many instructions (of one thread)
+    for a point.
 
-    A multiprocessor starts four instructions of a warp in each cycle. Instructions are those of the PTX: the card's own
-    are more, and threads of a warp wait for each other, so this limit is rather too high.
-    """
+    A multiprocessor starts four instructions of a warp in each cycle. Instructions are those of the
+    PTX: the card's own are more, and threads of a warp wait for each other, so this limit is rather
+    too high."""
     return PointLimits(bandwidth / bytes_per_point, multiprocessors * 4 * 32 * clock / instructions)
 
 
@@ -142,10 +147,12 @@ def card_facts():
     from fracsim.kernels.cuda import driver, target
 
     facts = {
-        "card": target.device_name(), "capability": list(target.compute_capability()),
-        "multiprocessors": target.multiprocessors(), "memory": target.memory()[1],
+        "card": target.device_name(),
+        "capability": list(target.compute_capability()),
+        "multiprocessors": target.multiprocessors(),
+        "memory": target.memory()[1],
         "numba.cuda": target.implementation(),
-    }  # fmt: skip
+    }
     if not target.SIMULATED:
         facts["driver supports CUDA"] = ".".join(map(str, driver.version()))
         facts["toolkit"] = ".".join(map(str, target.toolkit_version()))

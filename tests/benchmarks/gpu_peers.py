@@ -1,8 +1,8 @@
-"""JAX and PyTorch as contenders of ``gpu.py``: R networks of one shape, trained as fast as each can fairly be made to.
+"""JAX and PyTorch as contenders of ``gpu.py``: R networks of one shape, trained as fast as each can
+fairly be made to.
 
-The order of their batches lies in the card's memory before the clock starts: drawing and sorting it costs them nothing,
-while fracsim computes its own inside.
-"""
+The order of their batches lies in the card's memory before the clock starts: drawing and sorting it
+costs them nothing, while fracsim computes its own inside."""
 
 import gc
 import time
@@ -26,7 +26,8 @@ def dealt(params, runs):
 
 
 class Contender:
-    """What all have in common; each has ``run(calls)``, which trains ``calls`` times ``steps`` steps and waits."""
+    """What all have in common; each has ``run(calls)``, which trains ``calls`` times ``steps``
+    steps and waits."""
 
     kept = None, None
 
@@ -43,7 +44,8 @@ class Contender:
         return {"microseconds": found}
 
     def orders(self, runs, steps):
-        """(steps, R, B) int32: whole epochs, a new order for each run and epoch. The last answer is kept."""
+        """(steps, R, B) int32: whole epochs, a new order for each run and epoch. The last answer is
+        kept."""
         import numpy as np
 
         if self.kept[0] == (runs, steps):
@@ -52,7 +54,9 @@ class Contender:
         epochs = -(-steps * BATCH // points)
         order = np.empty((epochs * (points // BATCH), runs, BATCH), np.int32)
         for run in range(runs):
-            drawn = [generator.permutation(points)[: points // BATCH * BATCH] for _ in range(epochs)]
+            drawn = [
+                generator.permutation(points)[: points // BATCH * BATCH] for _ in range(epochs)
+            ]
             order[:, run] = np.concatenate(drawn).reshape(-1, BATCH)
         self.kept = (runs, steps), order[:steps]
         return self.kept[1]
@@ -61,9 +65,9 @@ class Contender:
 class Jax(Contender):
     """``jit`` of a ``lax.scan`` over the steps, the R networks by ``vmap``, the state donated.
 
-    ``layout``: parameters as a tree of (R, n_in, n_out), or as one array (R, Q), of which Adam is one kernel.
-    ``unroll``: steps in the body of the loop. ``gpu.py`` tries them and takes the fastest.
-    """
+    ``layout``: parameters as a tree of (R, n_in, n_out), or as one array (R, Q), of which Adam is
+    one kernel. ``unroll``: steps in the body of the loop. ``gpu.py`` tries them and takes the
+    fastest."""
 
     def __init__(self, data, device):
         import jax
@@ -78,11 +82,16 @@ class Jax(Contender):
         jax, jnp = self.jax, self.jax.numpy
         self.steps, weights = steps, dealt(self.data[f"params{width}"], runs)
         self.order = jnp.asarray(self.orders(runs, steps))
-        params = jnp.asarray(weights) if layout == "flat" else self.as_tree(jnp.asarray(weights), width)
+        params = (
+            jnp.asarray(weights) if layout == "flat" else self.as_tree(jnp.asarray(weights), width)
+        )
         zeros = [jax.tree.map(jnp.zeros_like, params) for _ in range(2)]
         carry = (params, *zeros, jnp.float32(0), jnp.zeros(runs, jnp.float32))
         step = self.step_of(width, layout)
-        scan = jax.jit(lambda carry, order: jax.lax.scan(step, carry, order, unroll=unroll)[0], donate_argnums=0)
+        scan = jax.jit(
+            lambda carry, order: jax.lax.scan(step, carry, order, unroll=unroll)[0],
+            donate_argnums=0,
+        )
         start = time.perf_counter()
         with jax.default_matmul_precision(precision):
             self.program = scan.lower(carry, self.order).compile()
@@ -116,9 +125,13 @@ class Jax(Contender):
             t = t + 1
             x = self.x.at[chosen].get(mode="promise_in_bounds")
             y = self.y.at[chosen].get(mode="promise_in_bounds")
-            value, g = jax.vmap(jax.value_and_grad(loss))(self.as_tree(p, width) if layout == "flat" else p, x, y)
+            value, g = jax.vmap(jax.value_and_grad(loss))(
+                self.as_tree(p, width) if layout == "flat" else p, x, y
+            )
             if layout == "flat":
-                g = jnp.concatenate([part.reshape(len(part), -1) for pair in g for part in pair], axis=1)
+                g = jnp.concatenate(
+                    [part.reshape(len(part), -1) for pair in g for part in pair], axis=1
+                )
             rate, scale = RATE / (1 - 0.9**t), 1 / (1 - 0.999**t)
             m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
             v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
@@ -139,11 +152,12 @@ class Jax(Contender):
 
 
 class Torch(Contender):
-    """Batched products over the R networks and a backward pass by hand, ``GRAPH`` steps captured in one CUDA graph.
+    """Batched products over the R networks and a backward pass by hand, ``GRAPH`` steps captured in
+    one CUDA graph.
 
-    Parameters and gradients are views into two arrays, so that PyTorch's fused Adam is one kernel. Autograd's pass
-    would have the same products and more kernels around them. On a CPU the steps are taken plainly.
-    """
+    Parameters and gradients are views into two arrays, so that PyTorch's fused Adam is one kernel.
+    Autograd's pass would have the same products and more kernels around them. On a CPU the steps
+    are taken plainly."""
 
     GRAPH = 20
 
@@ -153,7 +167,9 @@ class Torch(Contender):
         if device == "cuda" and not torch.cuda.is_available():
             raise ImportError("this PyTorch finds no card: install its CUDA build")
         self.torch, self.data, self.device = torch, data, device
-        self.x, self.y = (torch.from_numpy(each).to(device) for each in (data["x"], data["y"][:, None]))
+        self.x, self.y = (
+            torch.from_numpy(each).to(device) for each in (data["x"], data["y"][:, None])
+        )
         name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
         self.version = f"torch {torch.__version__} on {name}"
 
@@ -165,11 +181,15 @@ class Torch(Contender):
         self.flat = torch.empty(weights.size, device=self.device, requires_grad=True)
         self.flat.grad = torch.zeros_like(self.flat)
         with torch.no_grad():
-            self.params, self.grads = (self.views(each, width, runs) for each in (self.flat.detach(), self.flat.grad))
+            self.params, self.grads = (
+                self.views(each, width, runs) for each in (self.flat.detach(), self.flat.grad)
+            )
             for (w, b), (first_w, first_b) in zip(self.params, layers_of(weights, width)):  # noqa: B905
                 w.copy_(torch.from_numpy(first_w))
                 b.copy_(torch.from_numpy(first_b))
-        self.adam = torch.optim.Adam([self.flat], lr=RATE, fused=True, capturable=self.device == "cuda")
+        self.adam = torch.optim.Adam(
+            [self.flat], lr=RATE, fused=True, capturable=self.device == "cuda"
+        )
         self.ones = torch.ones(runs, 1, BATCH, device=self.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.total = torch.zeros(runs, device=self.device)
@@ -182,7 +202,9 @@ class Torch(Contender):
         parts, start = [], 0
         for n_in, n_out in sizes(width):
             middle, end = start + runs * n_in * n_out, start + runs * (n_in + 1) * n_out
-            parts.append((flat[start:middle].view(runs, n_in, n_out), flat[middle:end].view(runs, 1, n_out)))
+            parts.append(
+                (flat[start:middle].view(runs, n_in, n_out), flat[middle:end].view(runs, 1, n_out))
+            )
             start = end
         return parts
 
@@ -210,7 +232,10 @@ class Torch(Contender):
         with torch.no_grad():
             chosen = self.order.index_select(0, self.at)[0]
             chosen = chosen.view(-1)
-            x, y = (each.index_select(0, chosen).view(-1, BATCH, each.shape[1]) for each in (self.x, self.y))
+            x, y = (
+                each.index_select(0, chosen).view(-1, BATCH, each.shape[1])
+                for each in (self.x, self.y)
+            )
             hidden = [x]
             for w, b in self.params[:-1]:
                 hidden.append(torch.baddbmm(b, hidden[-1], w).relu_())
@@ -247,5 +272,7 @@ def layers_of(weights, width):
     import numpy as np
 
     each = [layers(row, width) for row in weights]
-    return [(np.stack([row[layer][0] for row in each]), np.stack([row[layer][1][None] for row in each]))
-            for layer in range(DEPTH + 1)]  # fmt: skip
+    return [
+        (np.stack([row[layer][0] for row in each]), np.stack([row[layer][1][None] for row in each]))
+        for layer in range(DEPTH + 1)
+    ]

@@ -1,5 +1,6 @@
-"""Points per second of ``sample`` and ``level`` on the card, cantor in d = 2, n = 5, curve 1: kernels alone, on points
-that lie there; and the time of the paper's grid of networks, as a sweep runs it."""
+"""Points per second of ``sample`` and ``level`` on the card, cantor in d = 2, n = 5, curve 1:
+kernels alone, on points that lie there; and the time of the paper's grid of networks, as a sweep
+runs it."""
 
 import tempfile
 import time
@@ -12,7 +13,8 @@ BYTES = {"level": 8 * D + 2, "sample": 8 * D + 1 + 2}
 """Read and written for a point: x; level; y."""
 
 INSTRUCTIONS = {"level": 571, "sample": 411}
-"""PTX instructions of a thread for a point, the mean over points of the distribution: counted by ``--static``."""
+"""PTX instructions of a thread for a point, the mean over points of the distribution: counted by
+``--static``."""
 
 STEPS = 1_000_000
 """Of a run of the paper"""
@@ -40,7 +42,9 @@ def kernel_calls(count, stream):
         target.launch(sample.sample_kernel(D), blocks, threads, 0, stream, *arguments)
 
     def find():
-        target.launch(level.level_kernel(D), blocks, threads, 0, stream, geometry, N, points, stacks)
+        target.launch(
+            level.level_kernel(D), blocks, threads, 0, stream, geometry, N, points, stacks
+        )
 
     return {"sample": draw, "level": find}  # in this order: level needs the points
 
@@ -68,37 +72,54 @@ def grid(steps, widths, depths):
     from fracsim.grids import Grid
 
     settings = {"steps": steps, "record_every": steps // 100, "learning_rate": 0.005}
-    return make_experiment(Grid(settings, {"network_depth": list(depths), "width": list(widths)}), name="grid")
+    return make_experiment(
+        Grid(settings, {"network_depth": list(depths), "width": list(widths)}), name="grid"
+    )
 
 
 def projected(backend, widths, depths, seconds, steps=STEPS):
-    """Time of the whole grid, projected from ``seconds`` of a sweep with all networks in flight, records included.
+    """Time of the whole grid, projected from ``seconds`` of a sweep with all networks in flight,
+    records included.
 
-    Every network is taken to keep its pace; those that remain when others have ended go faster, so that the grid takes
-    no longer. A first short sweep compiles.
-    """
+    Every network is taken to keep its pace; those that remain when others have ended go faster, so
+    that the grid takes no longer. A first short sweep compiles."""
     from fracsim.sweeps import run_sweep
 
     experiment, began = grid(steps, widths, depths), []
     with tempfile.TemporaryDirectory() as folder:
-        run_sweep(experiment, Path(folder) / "first.h5", backend=backend, max_seconds=max(2.0, seconds / 4))
+        run_sweep(
+            experiment,
+            Path(folder) / "first.h5",
+            backend=backend,
+            max_seconds=max(2.0, seconds / 4),
+        )
 
         def progress(state):
             if state.steps and not began:
                 began.append(time.monotonic())
 
         summary = run_sweep(
-            experiment, Path(folder) / "grid.h5", backend=backend, max_seconds=1.25 * seconds, progress=progress
+            experiment,
+            Path(folder) / "grid.h5",
+            backend=backend,
+            max_seconds=1.25 * seconds,
+            progress=progress,
         )
         spent = time.monotonic() - (began[0] if began else np.inf)
     longest = slowest(summary.steps, spent, steps)
     run = experiment.runs[longest["row"]]
     name = f"depth {run.network_depth}, width {run.width}"
-    return {"seconds": longest["seconds"], "slowest": name, "networks": len(experiment.runs), "measured_for": spent,
-            "steps": list(map(int, summary.steps))}  # fmt: skip
+    return {
+        "seconds": longest["seconds"],
+        "slowest": name,
+        "networks": len(experiment.runs),
+        "measured_for": spent,
+        "steps": list(map(int, summary.steps)),
+    }
 
 
 def slowest(done, spent, steps):
-    """The row that needs longest for ``steps`` at the pace of ``done`` steps in ``spent`` seconds, and its time."""
+    """The row that needs longest for ``steps`` at the pace of ``done`` steps in ``spent`` seconds,
+    and its time."""
     row = int(np.argmin(done))
     return {"row": row, "seconds": spent * steps / done[row] if done[row] else float("inf")}

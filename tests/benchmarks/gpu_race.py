@@ -1,4 +1,5 @@
-"""The race of ``gpu.py``: every contender in each cell (width, R), each in its own process, within a deadline."""
+"""The race of ``gpu.py``: every contender in each cell (width, R), each in its own process, within
+a deadline."""
 
 import os
 import sys
@@ -17,13 +18,16 @@ JAX_FLAGS = {"jax": "", "jax, loop in a graph": "--xla_gpu_enable_command_buffer
 
 
 class Process(Contender):
-    """A process of gpu_contenders.py. What goes wrong in it is an answer {"failed": reason}, also its death."""
+    """A process of gpu_contenders.py. What goes wrong in it is an answer {"failed": reason}, also
+    its death."""
 
     script = "gpu_contenders.py"
 
     def __init__(self, name, python, data, device, flags=""):
         on_cpu = ONE_THREAD if device == "cpu" else {}
-        given = " ".join(filter(None, [os.environ.get("XLA_FLAGS", ""), on_cpu.get("XLA_FLAGS", ""), flags]))
+        given = " ".join(
+            filter(None, [os.environ.get("XLA_FLAGS", ""), on_cpu.get("XLA_FLAGS", ""), flags])
+        )
         # JAX would else take most of the card's memory for itself
         self.environment = {**on_cpu, "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": given}
         self.limit, self.dead = 180.0, ""
@@ -65,20 +69,24 @@ def write_data(path, widths, points):
 
     sample = Distribution(load_fractal("cantor"), 5, parse_curve("1")).sample(points, seed=0)
     params = {
-        f"params{k}": np.array([initial_parameters(Shape(2, DEPTH, k), "paper", seed) for seed in range(FEW)])
+        f"params{k}": np.array(
+            [initial_parameters(Shape(2, DEPTH, k), "paper", seed) for seed in range(FEW)]
+        )
         for k in widths
     }
     np.savez(path, x=sample.x.astype(np.float32), y=sample.y.astype(np.float32), **params)
 
 
 def bytes_needed(width, runs):
-    """Bytes that the greediest contender needs in a cell, roughly: state, gradient and copies; activations; orders."""
+    """Bytes that the greediest contender needs in a cell, roughly: state, gradient and copies;
+    activations; orders."""
     parameters = 3 * width + (DEPTH - 1) * (width + 1) * width + width + 1
     return 4.0 * runs * (6 * parameters + 4 * DEPTH * BATCH * width + 1000 * BATCH)
 
 
 def steps_of(width, runs, points):
-    """Steps of one call: a thousand of small ensembles, which last some 30 ms, fewer of large ones."""
+    """Steps of one call: a thousand of small ensembles, which last some 30 ms, fewer of large
+    ones."""
     if points < 50_000:
         return 20  # a rehearsal
     return 1000 if width * width * runs < 5e6 else 200
@@ -94,7 +102,8 @@ def attempt(process, width, runs, steps, seconds, **how):
 
 
 class Race:
-    """The contenders that are here. ``deadline``: of ``time.monotonic``; cells and columns after it are left out."""
+    """The contenders that are here. ``deadline``: of ``time.monotonic``; cells and columns after it
+    are left out."""
 
     def __init__(self, data, device, peers, peer_python, points, seconds, deadline, memory):
         self.points, self.seconds, self.deadline, self.memory = points, seconds, deadline, memory
@@ -114,7 +123,8 @@ class Race:
             self.missing[name] = process.hello.get("missing") or process.hello["failed"]
 
     def choose_jax(self, widths, runs, unrolls=(4,)):
-        """Find JAX's fastest way at each of ``widths``: loop in a graph or not, parameters as tree or flat, unrolled.
+        """Find JAX's fastest way at each of ``widths``: loop in a graph or not, parameters as tree
+        or flat, unrolled.
 
         Returns {width: {way: microseconds or failure}}; ``ways`` gets what the other widths take.
         """
@@ -127,16 +137,32 @@ class Race:
                 self.processes.pop("jax").end()
                 self.start("jax", flags)
             for width in widths:
-                for layout, unroll in [("tree", 1), ("flat", 1), *(("", unroll) for unroll in unrolls)]:
+                for layout, unroll in [
+                    ("tree", 1),
+                    ("flat", 1),
+                    *(("", unroll) for unroll in unrolls),
+                ]:
                     if "jax" not in self.processes:
                         break
-                    how = {"layout": layout or best[width][1].get("layout", "tree"), "unroll": unroll}
+                    how = {
+                        "layout": layout or best[width][1].get("layout", "tree"),
+                        "unroll": unroll,
+                    }
                     steps = steps_of(width, runs, self.points)
-                    found = attempt(self.processes["jax"], width, runs, steps, self.seconds / 2, **how)
-                    spent = float(np.median(found["microseconds"])) if "microseconds" in found else np.inf
-                    table[width][f"{label}, {how['layout']}, unroll {unroll}"] = found.get("failed", spent)
+                    found = attempt(
+                        self.processes["jax"], width, runs, steps, self.seconds / 2, **how
+                    )
+                    spent = (
+                        float(np.median(found["microseconds"]))
+                        if "microseconds" in found
+                        else np.inf
+                    )
+                    table[width][f"{label}, {how['layout']}, unroll {unroll}"] = found.get(
+                        "failed", spent
+                    )
                     best[width] = min(best[width], (spent, how, flags), key=lambda way: way[0])
-        # one process has one set of flags: that of the way which costs least over all widths, each relative to its best
+        # one process has one set of flags: that of the way which costs least over all widths, each
+        # relative to its best
         flags = min(JAX_FLAGS.values(), key=lambda each: self._loss_by(each, table, best))
         self.ways = {width: {**best[width][1]} for width in widths}
         if "jax" in self.processes:
@@ -147,8 +173,14 @@ class Race:
     @staticmethod
     def _loss_by(flags, table, best):
         label = next(name for name, each in JAX_FLAGS.items() if each == flags)
-        times = {width: [value for way, value in ways.items() if way.rpartition(", ")[0].rpartition(", ")[0] == label
-                         and isinstance(value, float)] for width, ways in table.items()}  # fmt: skip
+        times = {
+            width: [
+                value
+                for way, value in ways.items()
+                if way.rpartition(", ")[0].rpartition(", ")[0] == label and isinstance(value, float)
+            ]
+            for width, ways in table.items()
+        }
         return sum(min(found, default=np.inf) / best[width][0] for width, found in times.items())
 
     def way_of(self, width):
@@ -162,17 +194,25 @@ class Race:
         steps, needed = steps_of(width, runs, self.points), bytes_needed(width, runs)
         columns = [(name, name, {}) for name in self.processes]
         if tf32:
-            columns += [(f"{name}_tf32", name, {"precision": "tensorfloat32"}) for name in self.processes
-                        if name != "fracsim"]  # fmt: skip
+            columns += [
+                (f"{name}_tf32", name, {"precision": "tensorfloat32"})
+                for name in self.processes
+                if name != "fracsim"
+            ]
         for column, name, how in columns:
             if needed > 0.8 * self.memory:
-                sizes = f"about {needed / 2**30:.1f} GiB are needed, the card has {self.memory / 2**30:.1f}"
+                sizes = (
+                    f"about {needed / 2**30:.1f} GiB are needed, the card has "
+                    f"{self.memory / 2**30:.1f}"
+                )
                 cell[column] = {"skipped": sizes}
             elif time.monotonic() > self.deadline:
                 cell[column] = {"skipped": "out of time (--minutes)"}
             else:
                 how |= self.way_of(width) if name == "jax" else {}
-                cell[column] = attempt(self.processes[name], width, runs, steps, self.seconds, **how)
+                cell[column] = attempt(
+                    self.processes[name], width, runs, steps, self.seconds, **how
+                )
                 if self.processes[name].dead:
                     self.start(name, self.flags[name])
         return cell

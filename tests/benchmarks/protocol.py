@@ -1,15 +1,17 @@
-"""The paper's experiment beside the paper's numbers: the table of the README, from the files of your own run.
+"""The paper's experiment beside the paper's numbers: the table of the README, from the files of
+your own run.
 
-    fracsim sweep cantor5-depth-width --set 'width=[10,20,50,100]' --set 'seed=[0,1,2]' -o protocol.h5
-    python tests/benchmarks/protocol.py protocol.h5                 # several files too: shards, seeds
-    python tests/benchmarks/protocol.py protocol.h5 --rate 0.001    # this learning rate only
+    fracsim sweep cantor5-depth-width --set 'width=[10,20,50,100]' --set 'seed=[0,1,2]' -o
+    protocol.h5 python tests/benchmarks/protocol.py protocol.h5                 # several files too:
+    shards, seeds python tests/benchmarks/protocol.py protocol.h5 --rate 0.001    # this learning
+    rate only
 
-Each cell: the best learning rate's mean over seeds of the best test accuracy, its least and greatest seed, the rate,
-and the paper's number in brackets; only runs that are complete count. A cell is marked (!) where it departs from the
-paper: at width 50 and above by more than 0.03 of the mean; below, where single runs scatter, where the paper's number
-lies outside [least - 0.02, greatest + 0.02] of all runs, all rates included. The exit code is 1 where a cell is marked,
-or where accuracy does not grow with depth at width 50 or above.
-"""
+Each cell: the best learning rate's mean over seeds of the best test accuracy, its least and
+greatest seed, the rate, and the paper's number in brackets; only runs that are complete count. A
+cell is marked (!) where it departs from the paper: at width 50 and above by more than 0.03 of the
+mean; below, where single runs scatter, where the paper's number lies outside [least - 0.02,
+greatest + 0.02] of all runs, all rates included. The exit code is 1 where a cell is marked, or
+where accuracy does not grow with depth at width 50 or above."""
 
 import argparse
 import sys
@@ -32,11 +34,15 @@ def cell(entries, theirs):
     else:
         departs = not min(values) - SCATTER <= theirs <= max(values) + SCATTER
     span = f" [{best.least:.3f}, {best.greatest:.3f}]" if best.least < best.greatest else ""
-    return f"**{best.mean:.3f}**{span} at {best.chosen[0]:g} ({theirs:.3f})" + (" !" if departs else ""), departs
+    return f"**{best.mean:.3f}**{span} at {best.chosen[0]:g} ({theirs:.3f})" + (
+        " !" if departs else ""
+    ), departs
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("files", nargs="+")
     parser.add_argument("--rate", help="only runs with this learning rate")
     options = parser.parse_args()
@@ -44,7 +50,11 @@ def main():
     for caveat in runs.caveats:
         print(f"note: {caveat}", file=sys.stderr)
     theirs = depth_width_table()
-    whole = [entry for entry in runs.entries if is_papers(entry) and np.isfinite(entry.series("test_accuracy")[-1])]
+    whole = [
+        entry
+        for entry in runs.entries
+        if is_papers(entry) and np.isfinite(entry.series("test_accuracy")[-1])
+    ]
     lines = group(whole, ["network_depth"])
     widths = sorted({entry.settings["width"] for entry in runs.entries})
     print("| depth | " + " | ".join(f"width {width}" for width in widths) + " |")
@@ -54,7 +64,11 @@ def main():
         cells = []
         by_width = group(line, ["width"])
         for width in widths:
-            text, departs = cell(by_width[(width,)], theirs[depth][width]) if (width,) in by_width else ("", False)
+            text, departs = (
+                cell(by_width[(width,)], theirs[depth][width])
+                if (width,) in by_width
+                else ("", False)
+            )
             cells.append(text)
             wrong += departs
             if text:

@@ -1,12 +1,13 @@
-"""Regions counted a second, beside the PyPI package regioncam, and segments of a deep network on two threads.
+"""Regions counted a second, beside the PyPI package regioncam, and segments of a deep network on
+two threads.
 
     python tests/benchmarks/regions.py
 
-Both partition [-1, 1]² for the same networks of widths 64, 64, 64 (He weights, N(0, 0.5²) biases), in turns, in one
-run; fracsim also computes f, area and piece of every region. Times are CPU times of this process, the best of the
-turns, so that other work on the machine counts little. Exits with 1 if fracsim is the slower one, or if 10^5 random
-segments through a network of width 100 and depth 5 would take longer than a minute on 2 cores.
-"""
+Both partition [-1, 1]² for the same networks of widths 64, 64, 64 (He weights, N(0, 0.5²) biases),
+in turns, in one run; fracsim also computes f, area and piece of every region. Times are CPU times
+of this process, the best of the turns, so that other work on the machine counts little. Exits with
+1 if fracsim is the slower one, or if 10^5 random segments through a network of width 100 and depth
+5 would take longer than a minute on 2 cores."""
 
 import sys
 import time
@@ -50,16 +51,23 @@ def main() -> int:
             seconds, faces = cpu_seconds(lambda params=params: peer(shape, params))
             theirs[i] = min(theirs[i], seconds)
             assert abs(parts.activation_regions - faces) <= 3, (i, parts.activation_regions, faces)
-    print(f"widths 64, 64, 64: fracsim {1000 * ours.mean():.1f} ms, regioncam {1000 * theirs.mean():.1f} ms: "
-          f"{theirs.sum() / ours.sum():.2f} times as fast")  # fmt: skip
+    print(
+        f"widths 64, 64, 64: fracsim {1000 * ours.mean():.1f} ms, regioncam "
+        f"{1000 * theirs.mean():.1f} ms: "
+        f"{theirs.sum() / ours.sum():.2f} times as fast"
+    )
     shape, box = Shape(2, 5, 100), (-1, 1) * 2
     params = initial_parameters(shape, "he", 0, bias_std=0.5)
     ends = random_points(2 * SEGMENTS, box, 0)
     count_on_segments(shape, params, ends[:2], ends[2:4])
-    seconds, counts = cpu_seconds(lambda: count_on_segments(shape, params, ends[0::2], ends[1::2], threads=2))
+    seconds, counts = cpu_seconds(
+        lambda: count_on_segments(shape, params, ends[0::2], ends[1::2], threads=2)
+    )
     whole = seconds / SEGMENTS * 1e5
-    print(f"segments through width 100, depth 5: {1e6 * seconds / SEGMENTS:.0f} µs of CPU each "
-          f"({counts[:, 0].mean():.0f} regions), 10^5 take {whole / 2:.0f} s on two cores")  # fmt: skip
+    print(
+        f"segments through width 100, depth 5: {1e6 * seconds / SEGMENTS:.0f} µs of CPU each "
+        f"({counts[:, 0].mean():.0f} regions), 10^5 take {whole / 2:.0f} s on two cores"
+    )
     return int(theirs.sum() < ours.sum() or whole / 2 > 60)
 
 

@@ -1,23 +1,24 @@
 """Training speed of fracsim beside JAX and PyTorch: the table of the README, on your machine.
 
-    pip install '.[bench]'
-    python tests/benchmarks/training.py                    # about five minutes
-    python tests/benchmarks/training.py --quick            # widths 10, 50 and 200, fewer repeats
-    python tests/benchmarks/training.py --json table.json --widths 100 200
-    python tests/benchmarks/training.py --peer-python ~/peers/bin/python   # JAX and PyTorch of another environment
+    pip install '.[bench]' python tests/benchmarks/training.py                    # about five
+    minutes python tests/benchmarks/training.py --quick            # widths 10, 50 and 200, fewer
+    repeats python tests/benchmarks/training.py --json table.json --widths 100 200 python
+    tests/benchmarks/training.py --peer-python ~/peers/bin/python   # JAX and PyTorch of another
+    environment
 
-What is measured: a network of depth T = 5 on d = 2 inputs, batch 100, hinge loss, Adam, float32, on a data set of
-50,000 points of the 2D Cantor distribution (n = 5, curve 1) in a new order each epoch, the gather of each batch
-included and compilation excluded. Every contender runs in its own process on the same single core with one thread; the
-contenders take turns, so that a machine that slows down slows all of them. ``best`` is the least time of all turns,
-``median`` their median. All start from the same weights, and their mean loss over the first 500 steps must agree.
+What is measured: a network of depth T = 5 on d = 2 inputs, batch 100, hinge loss, Adam, float32, on
+a data set of 50,000 points of the 2D Cantor distribution (n = 5, curve 1) in a new order each
+epoch, the gather of each batch included and compilation excluded. Every contender runs in its own
+process on the same single core with one thread; the contenders take turns, so that a machine that
+slows down slows all of them. ``best`` is the least time of all turns, ``median`` their median. All
+start from the same weights, and their mean loss over the first 500 steps must agree.
 
-GFLOP/s counts the matrix products of the weights only, 6 B W - 2 B d k a step with W = d k + (T-1) k² + k weights:
-forward, weight gradient, and input gradient of every layer but the first; no biases, no activations, no Adam. It stands
-beside NumPy's float32 1024³ product on one thread of the same core. The count is nominal: fracsim leaves samples whose
-hinge loss is 0 out of the backward pass, which changes no sum and saves the more the further a training has come; the
-turns cover only its beginning.
-"""
+GFLOP/s counts the matrix products of the weights only, 6 B W - 2 B d k a step with W = d k + (T-1)
+k² + k weights: forward, weight gradient, and input gradient of every layer but the first; no
+biases, no activations, no Adam. It stands beside NumPy's float32 1024³ product on one thread of the
+same core. The count is nominal: fracsim leaves samples whose hinge loss is 0 out of the backward
+pass, which changes no sum and saves the more the further a training has come; the turns cover only
+its beginning."""
 
 import argparse
 import json
@@ -38,7 +39,9 @@ PRODUCT_SHARE = 0.75  # of NumPy's product, from width 200 on
 PAIR = 1.8  # two runs on two threads against one
 POINTS = 10e6  # points per second of sample and of level
 ONE_THREAD = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
+    **dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+    ),
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
 }
@@ -54,14 +57,19 @@ class Contender:
         script = Path(__file__).with_name(self.script)
         self.process = subprocess.Popen(
             [python, str(script), name, str(data), ",".join(map(str, cores))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **self.environment},
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self.environment},
+        )
         self.hello = self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"the contender {self.name} ended unexpectedly (exit code {self.process.wait()})")
+            raise SystemExit(
+                f"the contender {self.name} ended unexpectedly (exit code {self.process.wait()})"
+            )
         answer = json.loads(line)
         if "failed" in answer:
             raise SystemExit(f"the contender {self.name} failed: {answer['failed']}")
@@ -98,16 +106,24 @@ def flops(width):
 
 def race(contenders, width, repeats, seconds):
     """{name: {best, median} µs a step} of one width, the product's GFLOP/s under ``matmul``."""
-    first = {name: contender.ask(do="prepare", width=width).get("loss") for name, contender in contenders.items()}
+    first = {
+        name: contender.ask(do="prepare", width=width).get("loss")
+        for name, contender in contenders.items()
+    }
     losses = [loss for loss in first.values() if loss is not None]
     if max(losses) > 1.1 * min(losses):
-        raise SystemExit(f"the contenders do not train the same network: losses {first} over the first 500 steps")
+        raise SystemExit(
+            f"the contenders do not train the same network: losses {first} over the first 500 steps"
+        )
     turns = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, contender in contenders.items():
             answer = contender.ask(do="measure", width=width, seconds=seconds)
             turns[name].append(answer.get("microseconds", answer.get("gflops")))
-    result = {name: {"best": min(values), "median": statistics.median(values)} for name, values in turns.items()}
+    result = {
+        name: {"best": min(values), "median": statistics.median(values)}
+        for name, values in turns.items()
+    }
     result["matmul"]["best"] = max(turns["matmul"])
     result["losses"] = first
     return result
@@ -119,10 +135,15 @@ def verdict(value, target):
 
 def print_table(table):
     peers = [name for name in ("jax", "torch") if name in next(iter(table.values()))]
-    print(f"\n{'width':>5} {'fracsim':>17} " + " ".join(f"{peer + ' µs':>17}" for peer in peers), end="")
+    print(
+        f"\n{'width':>5} {'fracsim':>17} " + " ".join(f"{peer + ' µs':>17}" for peer in peers),
+        end="",
+    )
     print(f" {'steps/s':>9} {'GFLOP/s':>8} {'of product':>10}  speed-up over JAX")
     for width, row in table.items():
-        cells = [f"{row[name]['best']:8.1f} ({row[name]['median']:6.1f})" for name in ("fracsim", *peers)]
+        cells = [
+            f"{row[name]['best']:8.1f} ({row[name]['median']:6.1f})" for name in ("fracsim", *peers)
+        ]
         best = row["fracsim"]["best"]
         gflops = flops(width) / best / 1e3
         share = gflops / row["matmul"]["best"]
@@ -139,20 +160,25 @@ def machine():
     """One line about the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        model = next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         model = platform.processor() or platform.machine()
     return f"{model}, {os.cpu_count()} logical cores, {platform.system()} {platform.release()}"
 
 
 def pair_and_points(data, cores, repeats, seconds):
-    """Two runs on two threads against one at width 100 and the sampler's speed, the best of the repeats."""
+    """Two runs on two threads against one at width 100 and the sampler's speed, the best of the
+    repeats."""
     result = {}
     if len(cores) > 1:
         contender = Contender("fracsim", sys.executable, data, cores[-2:])
         pairs = [contender.ask(do="pair", width=100, seconds=seconds) for _ in range(repeats)]
         contender.end()
-        result["pair"] = 2 * min(pair["alone"] for pair in pairs) / min(pair["both"] for pair in pairs)
+        result["pair"] = (
+            2 * min(pair["alone"] for pair in pairs) / min(pair["both"] for pair in pairs)
+        )
         print(f"two runs on two threads against one (width 100): {verdict(result['pair'], PAIR)}")
     contender = Contender("fracsim", sys.executable, data, cores[-1:])
     points = [contender.ask(do="points", count=10**6) for _ in range(repeats)]
@@ -164,12 +190,27 @@ def pair_and_points(data, cores, repeats, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--widths", type=int, nargs="+", help="widths to measure (default: all of the table)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--widths", type=int, nargs="+", help="widths to measure (default: all of the table)"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer widths and repeats")
     parser.add_argument("--json", metavar="FILE", help="write all numbers to FILE")
-    parser.add_argument("--peer-python", default=sys.executable, metavar="PATH", help="interpreter that has the peers")
-    parser.add_argument("--peers", nargs="*", default=["jax", "torch"], choices=["jax", "torch"], help="whom to race")
+    parser.add_argument(
+        "--peer-python",
+        default=sys.executable,
+        metavar="PATH",
+        help="interpreter that has the peers",
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        default=["jax", "torch"],
+        choices=["jax", "torch"],
+        help="whom to race",
+    )
     options = parser.parse_args()
     widths = options.widths or ([10, 50, 200] if options.quick else list(TARGETS))
     repeats, seconds = (3, 0.3) if options.quick else (7, 0.6)
@@ -195,11 +236,19 @@ def main():
         for contender in contenders.values():
             contender.end()
         print_table(table)
-        print("µs a step, best (median) of the turns; GFLOP/s of the best; 'of product' against", end=" ")
-        print(f"NumPy's 1024³ float32 product: {max(row['matmul']['best'] for row in table.values()):.0f} GFLOP/s")
+        print(
+            "µs a step, best (median) of the turns; GFLOP/s of the best; 'of product' against",
+            end=" ",
+        )
+        print(
+            f"NumPy's 1024³ float32 product: "
+            f"{max(row['matmul']['best'] for row in table.values()):.0f} GFLOP/s"
+        )
         rest = pair_and_points(data, cores, repeats, seconds)
     if options.json:
-        Path(options.json).write_text(json.dumps({"machine": machine(), "widths": table, **rest}, indent=1))
+        Path(options.json).write_text(
+            json.dumps({"machine": machine(), "widths": table, **rest}, indent=1)
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The arguments of a launch in the order and with the types in which numba passes them.
 
-An array is seven numbers and more: meminfo and parent (0), number of items, bytes of an item, address, shape, strides.
-A tuple or NamedTuple is its members one after another; a boolean is one byte.
-"""
+An array is seven numbers and more: meminfo and parent (0), number of items, bytes of an item,
+address, shape, strides. A tuple or NamedTuple is its members one after another; a boolean is one
+byte."""
 
 import struct
 from typing import Any
@@ -23,7 +23,9 @@ class Arguments:
         self._flatten(tuple(arguments), words)
         wanted = layout.entry.params
         if len(words) != len(wanted):
-            raise PtxError(f"the arguments make {len(words)} parameters, the kernel takes {len(wanted)}")
+            raise PtxError(
+                f"the arguments make {len(words)} parameters, the kernel takes {len(wanted)}"
+            )
         self.parameters = np.zeros(layout.param_bytes + 8, np.uint8)
         for variable, word in zip(wanted, words, strict=True):
             place = layout.params[variable.name]
@@ -35,12 +37,21 @@ class Arguments:
             for member in value:
                 self._flatten(member, words)
         elif isinstance(value, np.ndarray):
-            words += [0, 0, value.size, value.itemsize, self._place(value), *value.shape, *value.strides]
+            words += [
+                0,
+                0,
+                value.size,
+                value.itemsize,
+                self._place(value),
+                *value.shape,
+                *value.strides,
+            ]
         else:
             words.append(value)
 
     def _place(self, array: np.ndarray) -> int:
-        """The address of an array, which may be passed more than once, and as parts of one that owns the memory."""
+        """The address of an array, which may be passed more than once, and as parts of one that
+        owns the memory."""
         if not array.flags.c_contiguous:
             raise PtxError("arrays must be contiguous, as arrays of the card are")
         owner = array
@@ -87,7 +98,9 @@ class CardArray(np.ndarray):
 
 def _bytes(array: np.ndarray) -> np.ndarray:
     """The memory of an array as bytes."""
-    return np.ndarray(array.nbytes, np.uint8, array.data if array.flags.c_contiguous else array.T.data)
+    return np.ndarray(
+        array.nbytes, np.uint8, array.data if array.flags.c_contiguous else array.T.data
+    )
 
 
 def _packed(value: Any, kind: str, size: int) -> bytes:

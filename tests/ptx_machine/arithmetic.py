@@ -1,8 +1,8 @@
 """Arithmetic of integers and floats: PTX instructions as LLVM.
 
-Floats are computed exactly as the card does (fma with one rounding; rounded down, up or to zero in float32 only); the
-``.approx`` functions, whose last bits the ISA leaves open, are those of the C library.
-"""
+Floats are computed exactly as the card does (fma with one rounding; rounded down, up or to zero in
+float32 only); the ``.approx`` functions, whose last bits the ISA leaves open, are those of the C
+library."""
 
 from typing import Any
 
@@ -52,7 +52,10 @@ def flushed(e: Emitter, instruction: Instruction, kind: str, value: str) -> str:
 
 def floats(e: Emitter, instruction: Instruction, kind: str) -> list[str]:
     """The source operands as floats."""
-    return [flushed(e, instruction, kind, e.value(operand, kind)) for operand in instruction.operands[1:]]
+    return [
+        flushed(e, instruction, kind, e.value(operand, kind))
+        for operand in instruction.operands[1:]
+    ]
 
 
 def finish(e: Emitter, instruction: Instruction, kind: str, value: str) -> None:
@@ -68,7 +71,12 @@ def _four(e: Emitter, instruction: Instruction) -> None:
         a, b = floats(e, instruction, kind)
         if _directed(instruction, kind, ("add", "mul")):
             one = "1.0" if name == "add" else b
-            return finish(e, instruction, kind, _rounded(e, instruction, a, one, b if name == "add" else "-0.0"))
+            return finish(
+                e,
+                instruction,
+                kind,
+                _rounded(e, instruction, a, one, b if name == "add" else "-0.0"),
+            )
         refuse_roundings(instruction)
         fused = _fused(e, instruction, kind, a, b) if e.fuse else ""
         finish(e, instruction, kind, fused or e.op(f"f{name} {llvm_type(kind)} {a}, {b}"))
@@ -87,11 +95,15 @@ def _four(e: Emitter, instruction: Instruction) -> None:
 
 
 def _fused(e: Emitter, instruction: Instruction, kind: str, a: str, b: str) -> str:
-    """A sum of which one part is a product, as ptxas may make it: one fma, unless .rn forbids it."""
+    """A sum of which one part is a product, as ptxas may make it: one fma, unless .rn forbids
+    it."""
     name, width = instruction.parts[0], llvm_type(kind)
     if name not in ("add", "sub") or "rn" in instruction.parts:
         return ""
-    factors = [e.products.get(e.read(one)) if isinstance(one, Register) else None for one in instruction.operands[1:]]
+    factors = [
+        e.products.get(e.read(one)) if isinstance(one, Register) else None
+        for one in instruction.operands[1:]
+    ]
     if factors[0]:
         p, q = factors[0]
         r = b if name == "add" else e.op(f"fneg {width} {b}")
@@ -112,19 +124,24 @@ def _directed(instruction: Instruction, kind: str, names: tuple[str, ...]) -> bo
 def _rounded(e: Emitter, instruction: Instruction, a: str, b: str, c: str) -> str:
     """a b + c, rounded down, up or to zero.
 
-    The product is exact in float64, and the sum is known with its error; so one sees on which side of it the nearest
-    float32 lies.
-    """
+    The product is exact in float64, and the sum is known with its error; so one sees on which side
+    of it the nearest float32 lies."""
     refuse_roundings(instruction, "sat")
     p, q, r = (e.op(f"fpext float {one} to double") for one in (a, b, c))
     p = e.op(f"fmul double {p}, {q}")
     total = e.op(f"fadd double {p}, {r}")
     back = e.op(f"fsub double {total}, {p}")
-    lost = e.op(f"fsub double {p}, {e.op(f'fsub double {total}, {back}')}"), e.op(f"fsub double {r}, {back}")
+    lost = (
+        e.op(f"fsub double {p}, {e.op(f'fsub double {total}, {back}')}"),
+        e.op(f"fsub double {r}, {back}"),
+    )
     error = e.op(f"fadd double {lost[0]}, {lost[1]}")
     nearest = e.op(f"fptrunc double {total} to float")
     beyond = e.op(f"fsub double {e.op(f'fpext float {nearest} to double')}, {total}")
-    above, below = e.op(f"fcmp ogt double {beyond}, {error}"), e.op(f"fcmp olt double {beyond}, {error}")
+    above, below = (
+        e.op(f"fcmp ogt double {beyond}, {error}"),
+        e.op(f"fcmp olt double {beyond}, {error}"),
+    )
     if "rz" in instruction.parts:
         above = e.op(f"and i1 {above}, {e.op(f'fcmp ogt double {total}, 0.0')}")
         below = e.op(f"and i1 {below}, {e.op(f'fcmp olt double {total}, 0.0')}")
@@ -158,7 +175,9 @@ def _carrying(e: Emitter, instruction: Instruction) -> None:
 def _with_carry(e: Emitter, how: str, kind: str, a: str, b: str) -> tuple[str, str]:
     pair = e.op(f"call {{{kind}, i1}} @llvm.u{how}.with.overflow.{kind}({kind} {a}, {kind} {b})")
     e.intrinsics.add(f"declare {{{kind}, i1}} @llvm.u{how}.with.overflow.{kind}({kind}, {kind})")
-    return e.op(f"extractvalue {{{kind}, i1}} {pair}, 0"), e.op(f"extractvalue {{{kind}, i1}} {pair}, 1")
+    return e.op(f"extractvalue {{{kind}, i1}} {pair}, 0"), e.op(
+        f"extractvalue {{{kind}, i1}} {pair}, 1"
+    )
 
 
 def _product(e: Emitter, instruction: Instruction, kind: str) -> tuple[str, str]:
@@ -191,7 +210,9 @@ def _mad(e: Emitter, instruction: Instruction) -> None:
     kind = kind_of(instruction)
     if kind[0] == "f":
         if _directed(instruction, kind, ("fma",)):
-            return finish(e, instruction, kind, _rounded(e, instruction, *floats(e, instruction, kind)))
+            return finish(
+                e, instruction, kind, _rounded(e, instruction, *floats(e, instruction, kind))
+            )
         refuse_roundings(instruction)
         width = llvm_type(kind)
         arguments = [f"{width} {one}" for one in floats(e, instruction, kind)]
@@ -209,7 +230,8 @@ def _mad(e: Emitter, instruction: Instruction) -> None:
 
 @emits("rem")
 def _quotient(e: Emitter, instruction: Instruction) -> None:
-    """Integer quotient or remainder; a division by zero, of which the card makes nonsense, is a fault."""
+    """Integer quotient or remainder; a division by zero, of which the card makes nonsense, is a
+    fault."""
     kind = kind_of(instruction)
     width = llvm_type(kind)
     a, b = (e.value(operand, kind) for operand in instruction.operands[1:])
@@ -219,7 +241,11 @@ def _quotient(e: Emitter, instruction: Instruction) -> None:
         minus = e.op(f"icmp eq {width} {b}, -1")
         usual = e.op(f"{name} {width} {a}, {e.op(f'select i1 {minus}, {width} 1, {width} {b}')}")
         special = e.op(f"sub {width} 0, {a}") if "div" in name else "0"
-        return e.set(instruction.operands[0], kind, e.op(f"select i1 {minus}, {width} {special}, {width} {usual}"))
+        return e.set(
+            instruction.operands[0],
+            kind,
+            e.op(f"select i1 {minus}, {width} {special}, {width} {usual}"),
+        )
     return e.set(instruction.operands[0], kind, e.op(f"{name} {width} {a}, {b}"))
 
 
@@ -232,8 +258,10 @@ def _least(e: Emitter, instruction: Instruction) -> None:
         a, b = (f"{width} {one}" for one in floats(e, instruction, kind))
         result = e.intrinsic(f"llvm.{name}imum.{kind}", width, a, b)
         if "NaN" not in instruction.parts:
-            result = e.op(f"select i1 {e.op(f'fcmp uno {a}, {b.split()[1]}')}, {width} "
-                          f"{e.intrinsic(f'llvm.{name}num.{kind}', width, a, b)}, {width} {result}")  # fmt: skip
+            result = e.op(
+                f"select i1 {e.op(f'fcmp uno {a}, {b.split()[1]}')}, {width} "
+                f"{e.intrinsic(f'llvm.{name}num.{kind}', width, a, b)}, {width} {result}"
+            )
         return finish(e, instruction, kind, result)
     a, b = (e.value(operand, kind) for operand in instruction.operands[1:])
     order = ("s" if kind[0] == "s" else "u") + ("lt" if name == "min" else "gt")
@@ -247,7 +275,11 @@ def _sign(e: Emitter, instruction: Instruction) -> None:
     width, name = llvm_type(kind), instruction.parts[0]
     if kind[0] == "f":
         (a,) = floats(e, instruction, kind)
-        value = e.op(f"fneg {width} {a}") if name == "neg" else e.intrinsic(f"llvm.fabs.{kind}", width, f"{width} {a}")
+        value = (
+            e.op(f"fneg {width} {a}")
+            if name == "neg"
+            else e.intrinsic(f"llvm.fabs.{kind}", width, f"{width} {a}")
+        )
         return finish(e, instruction, kind, value)
     a = e.value(instruction.operands[1], kind)
     value = e.op(f"sub {width} 0, {a}")
@@ -263,7 +295,13 @@ def _copysign(e: Emitter, instruction: Instruction) -> None:
     finish(e, instruction, kind, e.intrinsic(f"llvm.copysign.{kind}", llvm_type(kind), size, sign))
 
 
-_FUNCTIONS = {"sqrt": "llvm.sqrt", "sin": "llvm.sin", "cos": "llvm.cos", "ex2": "llvm.exp2", "lg2": "llvm.log2"}
+_FUNCTIONS = {
+    "sqrt": "llvm.sqrt",
+    "sin": "llvm.sin",
+    "cos": "llvm.cos",
+    "ex2": "llvm.exp2",
+    "lg2": "llvm.log2",
+}
 
 
 @emits("sqrt", "rsqrt", "rcp", "ex2", "lg2", "sin", "cos", "tanh")

@@ -23,7 +23,11 @@ def _not(e: Emitter, instruction: Instruction) -> None:
     kind = kind_of(instruction)
     a, width = e.value(instruction.operands[1], kind), f"i{WIDTHS[kind]}"
     if instruction.parts[0] == "not":
-        return e.set(instruction.operands[0], kind, e.op(f"xor {width} {a}, {'true' if kind == 'pred' else -1}"))
+        return e.set(
+            instruction.operands[0],
+            kind,
+            e.op(f"xor {width} {a}, {'true' if kind == 'pred' else -1}"),
+        )
     zero = e.op(f"icmp eq {width} {a}, 0")
     return e.set(instruction.operands[0], kind, e.op(f"zext i1 {zero} to {width}"))
 
@@ -59,7 +63,8 @@ def _shift(e: Emitter, instruction: Instruction) -> None:
 
 @emits("shf")
 def _funnel(e: Emitter, instruction: Instruction) -> None:
-    """The middle of two words: shf.l gives the upper one of (high, low) << n, shf.r the lower one of >> n."""
+    """The middle of two words: shf.l gives the upper one of (high, low) << n, shf.r the lower one
+    of >> n."""
     low, high, amount = (e.value(operand, "u32") for operand in instruction.operands[1:])
     if "clamp" in instruction.parts:
         far = e.op(f"icmp ugt i32 {amount}, 32")
@@ -107,7 +112,9 @@ def _bfi(e: Emitter, instruction: Instruction) -> None:
     kind = kind_of(instruction)
     bits = WIDTHS[kind]
     position, _, mask = _field(e, instruction.operands[3:5], bits)
-    new, old = (e.resize(e.value(operand, kind), bits, 128, False) for operand in instruction.operands[1:3])
+    new, old = (
+        e.resize(e.value(operand, kind), bits, 128, False) for operand in instruction.operands[1:3]
+    )
     hole = e.op(f"xor i128 {e.op(f'shl i128 {mask}, {position}')}, -1")
     new = e.op(f"shl i128 {e.op(f'and i128 {new}, {mask}')}, {position}")
     merged = e.op(f"or i128 {new}, {e.op(f'and i128 {old}, {hole}')}")
@@ -119,7 +126,9 @@ def _prmt(e: Emitter, instruction: Instruction) -> None:
     """Four bytes chosen from eight."""
     if len(instruction.parts) != 2:
         raise unsupported(instruction)
-    low, high, chosen = (e.resize(e.value(operand, "b32"), 32, 64, False) for operand in instruction.operands[1:])
+    low, high, chosen = (
+        e.resize(e.value(operand, "b32"), 32, 64, False) for operand in instruction.operands[1:]
+    )
     both = e.op(f"or i64 {low}, {e.op(f'shl i64 {high}, 32')}")
     total = "0"
     for byte in range(4):
@@ -128,7 +137,9 @@ def _prmt(e: Emitter, instruction: Instruction) -> None:
         value = e.resize(e.op(f"lshr i64 {both}, {shift}"), 64, 8, False)
         sign = e.op(f"icmp ne i64 {e.op(f'and i64 {nibble}, 8')}, 0")
         value = e.op(f"select i1 {sign}, i8 {e.op(f'ashr i8 {value}, 7')}, i8 {value}")
-        total = e.op(f"or i32 {total}, {e.op(f'shl i32 {e.resize(value, 8, 32, False)}, {8 * byte}')}")
+        total = e.op(
+            f"or i32 {total}, {e.op(f'shl i32 {e.resize(value, 8, 32, False)}, {8 * byte}')}"
+        )
     e.set(instruction.operands[0], "b32", total)
 
 
@@ -153,7 +164,12 @@ def _bfind(e: Emitter, instruction: Instruction) -> None:
     a = e.value(instruction.operands[1], kind)
     if kind[0] == "s":
         a = e.op(f"xor {width} {a}, {e.op(f'ashr {width} {a}, {WIDTHS[kind] - 1}')}")
-    zeros = e.resize(e.intrinsic(f"llvm.ctlz.{width}", width, f"{width} {a}", "i1 false"), WIDTHS[kind], 32, False)
+    zeros = e.resize(
+        e.intrinsic(f"llvm.ctlz.{width}", width, f"{width} {a}", "i1 false"),
+        WIDTHS[kind],
+        32,
+        False,
+    )
     place = e.op(f"sub i32 {WIDTHS[kind] - 1}, {zeros}")
     if "shiftamt" in instruction.parts:
         place = e.op(f"select i1 {e.op(f'icmp eq {width} {a}, 0')}, i32 -1, i32 {zeros}")
@@ -169,7 +185,9 @@ def _cvt(e: Emitter, instruction: Instruction) -> None:
     value = e.value(instruction.operands[1], source)
     mode = next((part for part in instruction.parts if part in _TO_INTEGRAL), "")
     if target[0] == "f" and source[0] == "f":
-        value = _float_to_float(e, instruction, target, source, flushed(e, instruction, source, value), mode)
+        value = _float_to_float(
+            e, instruction, target, source, flushed(e, instruction, source, value), mode
+        )
         value = flushed(e, instruction, target, value)
     elif target[0] == "f":
         refuse_roundings(instruction)
@@ -188,7 +206,9 @@ def _cvt(e: Emitter, instruction: Instruction) -> None:
     e.set(instruction.operands[0], target, value)
 
 
-def _float_to_float(e: Emitter, instruction: Instruction, target: str, source: str, value: str, mode: str) -> str:
+def _float_to_float(
+    e: Emitter, instruction: Instruction, target: str, source: str, value: str, mode: str
+) -> str:
     if mode:
         width = llvm_type(source)
         value = e.intrinsic(f"llvm.{_TO_INTEGRAL[mode]}.{source}", width, f"{width} {value}")

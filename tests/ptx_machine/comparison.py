@@ -8,10 +8,21 @@ from ptx_machine.parser import WIDTHS, Instruction
 @emits("testp")
 def _testp(e: Emitter, instruction: Instruction) -> None:
     kind = kind_of(instruction)
-    classes = {"finite": 0x1F8, "infinite": 0x204, "number": 0x3FC, "notanumber": 3, "normal": 0x108, "subnormal": 0x90}
+    classes = {
+        "finite": 0x1F8,
+        "infinite": 0x204,
+        "number": 0x3FC,
+        "notanumber": 3,
+        "normal": 0x108,
+        "subnormal": 0x90,
+    }
     argument = f"{llvm_type(kind)} {e.value(instruction.operands[1], kind)}"
     mask = classes[instruction.parts[1]]
-    e.set(instruction.operands[0], "pred", e.intrinsic(f"llvm.is.fpclass.{kind}", "i1", argument, f"i32 {mask}"))
+    e.set(
+        instruction.operands[0],
+        "pred",
+        e.intrinsic(f"llvm.is.fpclass.{kind}", "i1", argument, f"i32 {mask}"),
+    )
 
 
 _INTEGER_ORDERS = {"lo": "ult", "ls": "ule", "hi": "ugt", "hs": "uge"}
@@ -19,10 +30,15 @@ _INTEGER_ORDERS = {"lo": "ult", "ls": "ule", "hi": "ugt", "hs": "uge"}
 
 def _compared(e: Emitter, instruction: Instruction, kind: str) -> str:
     order = instruction.parts[1]
-    a, b = (flushed(e, instruction, kind, e.value(operand, kind)) for operand in instruction.operands[1:3])
+    a, b = (
+        flushed(e, instruction, kind, e.value(operand, kind))
+        for operand in instruction.operands[1:3]
+    )
     if kind[0] == "f":
         unordered = order.endswith("u") and order != "nu"
-        name = {"num": "ord", "nan": "uno"}.get(order) or ("u" + order[:-1] if unordered else "o" + order)
+        name = {"num": "ord", "nan": "uno"}.get(order) or (
+            "u" + order[:-1] if unordered else "o" + order
+        )
         return e.op(f"fcmp {name} {llvm_type(kind)} {a}, {b}")
     if order not in ("eq", "ne"):
         order = _INTEGER_ORDERS.get(order) or ("s" if kind[0] == "s" else "u") + order

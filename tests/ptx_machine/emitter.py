@@ -1,15 +1,24 @@
-"""Values of PTX registers as values of LLVM, and the few pieces of code that every instruction needs.
+"""Values of PTX registers as values of LLVM, and the few pieces of code that every instruction
+needs.
 
-A register is an integer of its width (i1, i16, i32, i64), whatever is kept in it; floats are bitcast where they are
-used. Registers that live in one segment (straight piece of code) are plain LLVM values, all others have a place in
-the record of their thread.
-"""
+A register is an integer of its width (i1, i16, i32, i64), whatever is kept in it; floats are
+bitcast where they are used. Registers that live in one segment (straight piece of code) are plain
+LLVM values, all others have a place in the record of their thread."""
 
 import struct
 from typing import Any
 
 from ptx_machine.layout import Field, Layout, Slot
-from ptx_machine.parser import WIDTHS, Address, Immediate, Instruction, PtxError, Register, Symbol, Variable
+from ptx_machine.parser import (
+    WIDTHS,
+    Address,
+    Immediate,
+    Instruction,
+    PtxError,
+    Register,
+    Symbol,
+    Variable,
+)
 
 _FLOATS = {"f16": "half", "f32": "float", "f64": "double"}
 
@@ -24,7 +33,9 @@ class Emitter:
 
     def __init__(self, layout: Layout, fuse: bool) -> None:
         self.layout, self.fuse = layout, fuse
-        self.products: dict[str, tuple[str, str]] = {}  # value of a register -> the factors it is the product of
+        self.products: dict[
+            str, tuple[str, str]
+        ] = {}  # value of a register -> the factors it is the product of
         self.rows: list[str] = []
         self.intrinsics: set[str] = set()
         self.count = 0
@@ -79,7 +90,10 @@ class Emitter:
         """Store what other segments may read; the end of a segment."""
         for name, register in self.changed.items():
             if name in self.layout.registers:
-                self.emit(f"  store i{register.bits} {self.known[name]}, ptr {self.slot(self.layout.registers[name])}")
+                self.emit(
+                    f"  store i{register.bits} {self.known[name]}, ptr "
+                    f"{self.slot(self.layout.registers[name])}"
+                )
         self.known, self.changed, self.carry = {}, {}, ""
 
     # -- operands
@@ -97,7 +111,9 @@ class Emitter:
             value = self._packed(operand, bits)
         else:
             value = self.resize(self._named(operand), 64, bits, False)
-        return self.op(f"bitcast i{bits} {value} to {llvm_type(kind)}") if kind in _FLOATS else value
+        return (
+            self.op(f"bitcast i{bits} {value} to {llvm_type(kind)}") if kind in _FLOATS else value
+        )
 
     def set(self, operand: Any, kind: str, value: str) -> None:
         """Give the destination operand a value of a PTX type."""
@@ -121,12 +137,20 @@ class Emitter:
     def _constant(self, operand: Immediate, kind: str) -> str:
         bits, value = WIDTHS[kind], operand.value
         if kind in _FLOATS and operand.kind != kind:
-            number = struct.unpack("<d", struct.pack("<Q", value))[0] if operand.kind == "f64" else float(value)
+            number = (
+                struct.unpack("<d", struct.pack("<Q", value))[0]
+                if operand.kind == "f64"
+                else float(value)
+            )
             value = int.from_bytes(struct.pack("<f" if kind == "f32" else "<d", number), "little")
         if kind == "pred":
             return "true" if value else "false"
         value &= (1 << bits) - 1
-        return self.op(f"bitcast i{bits} {value} to {llvm_type(kind)}") if kind in _FLOATS else str(value)
+        return (
+            self.op(f"bitcast i{bits} {value} to {llvm_type(kind)}")
+            if kind in _FLOATS
+            else str(value)
+        )
 
     def _packed(self, parts: tuple, bits: int) -> str:
         """{low, …, high} as one integer."""
@@ -134,7 +158,9 @@ class Emitter:
         total = "0"
         for number, part in enumerate(parts):
             wide = self.resize(self.value(part, f"b{each}"), each, bits, False)
-            total = self.op(f"or i{bits} {total}, {self.op(f'shl i{bits} {wide}, {number * each}')}")
+            total = self.op(
+                f"or i{bits} {total}, {self.op(f'shl i{bits} {wide}, {number * each}')}"
+            )
         return total
 
     def _unpack(self, parts: tuple, value: str, bits: int) -> None:
@@ -158,7 +184,9 @@ class Emitter:
             return self.op(f"add i64 {self.field(Field.DYNAMIC)}, {self.layout.static_shared}")
         if name in ("%laneid", "%warpid"):
             thread = self.load_slot(Slot.THREAD)
-            return self.op(f"and i64 {thread}, 31" if name == "%laneid" else f"lshr i64 {thread}, 5")
+            return self.op(
+                f"and i64 {thread}, 31" if name == "%laneid" else f"lshr i64 {thread}, 5"
+            )
         if name.startswith("%lanemask_"):
             return self._lane_mask(name[10:])
         if name in ("%clock", "%clock64", "%globaltimer"):
@@ -180,7 +208,9 @@ class Emitter:
 
     def address(self, operand: Address, space: str) -> str:
         """The generic address of [base + offset] in a space."""
-        value = self.value(operand.base, f"b{operand.base.bits}" if isinstance(operand.base, Register) else "b64")
+        value = self.value(
+            operand.base, f"b{operand.base.bits}" if isinstance(operand.base, Register) else "b64"
+        )
         if isinstance(operand.base, Register):
             value = self.resize(value, operand.base.bits, 64, False)
         if operand.offset:
@@ -191,7 +221,9 @@ class Emitter:
         """A generic address from one of a space's window."""
         if space not in ("shared", "local"):
             return value
-        return self.op(f"add i64 {value}, {self.load_slot(Slot.SHARED if space == 'shared' else Slot.LOCAL)}")
+        return self.op(
+            f"add i64 {value}, {self.load_slot(Slot.SHARED if space == 'shared' else Slot.LOCAL)}"
+        )
 
     def access(self, address: str, size: int, use: int) -> str:
         """Pointer for a checked access; a fault ends the launch."""
@@ -214,10 +246,14 @@ class Emitter:
     def copy(self, target: int, source: int, size: int) -> None:
         """Copy parameters of a call from one place of the thread's record to another."""
         pointers = [self.op(f"getelementptr i8, ptr %T, i64 {place}") for place in (target, source)]
-        self.emit(f"  call void @llvm.memcpy.p0.p0.i64(ptr {pointers[0]}, ptr {pointers[1]}, i64 {size}, i1 false)")
+        self.emit(
+            f"  call void @llvm.memcpy.p0.p0.i64(ptr {pointers[0]}, ptr {pointers[1]}, i64 "
+            f"{size}, i1 false)"
+        )
 
     def trap(self, condition: str, reason: str) -> None:
-        """End the launch if the condition holds; the reason is said by the access, or is a code of `Fault`."""
+        """End the launch if the condition holds; the reason is said by the access, or is a code of
+        `Fault`."""
         self.count += 1
         here = self.count
         self.emit(f"  br i1 {condition}, label %bad{here}, label %good{here}")
@@ -233,7 +269,9 @@ class Emitter:
 
 
 THREADS = f"""
-define i64 @ptx_threads(ptr %records, i64 %stride, ptr %lanes, i64 %count, i64 %steps, ptr %states, ptr %M) {{
+define i64 @ptx_threads(
+    ptr %records, i64 %stride, ptr %lanes, i64 %count, i64 %steps, ptr %states, ptr %M
+) {{
 start:
   br label %loop
 loop:
@@ -258,4 +296,5 @@ end:
   ret i64 %next
 }}
 """
-"""ptx_threads: run some threads one after another until each waits, or one has a fault; how many ran."""
+"""ptx_threads: run some threads one after another until each waits, or one has a fault; how many
+ran."""

@@ -1,11 +1,13 @@
-"""Where everything lies: the record of a thread, the numbers of a launch, the variables of a module."""
+"""Where everything lies: the record of a thread, the numbers of a launch, the variables of a
+module."""
 
 from typing import ClassVar
 
 from ptx_machine.parser import Module, Register, Variable
 
 FIRST = 1 << 12
-"""The first address of the memory: what lies below is never valid, so that a null pointer is seen."""
+"""The first address of the memory: what lies below is never valid, so that a null pointer is
+seen."""
 
 NOTHING, EMPTY, CONSTANT, FILLED = 0, 1, 2, 3
 """States of a byte of the memory."""
@@ -14,14 +16,19 @@ NOTHING, EMPTY, CONSTANT, FILLED = 0, 1, 2, 3
 class Field:
     """Numbers of a launch that the compiled code and the memory checks share (an int64 array)."""
 
-    MEMORY, STATE, LIMIT, SHARED, SHARED_STRIDE, LOCAL, LOCAL_STRIDE, PARAMS, BLOCK, DYNAMIC = range(10)
+    MEMORY, STATE, LIMIT, SHARED, SHARED_STRIDE, LOCAL, LOCAL_STRIDE, PARAMS, BLOCK, DYNAMIC = (
+        range(10)
+    )
     FAULT, LANE, ADDRESS, SIZE, LINE, OTHER_LANE, OTHER_LINE = range(10, 17)
-    LANES, BLOCKS, RACES, CLOCKS, WRITES, READS, FENCED, SEEN, SYNCS, SYNC_CLOCKS, EPOCHS = range(17, 28)
+    LANES, BLOCKS, RACES, CLOCKS, WRITES, READS, FENCED, SEEN, SYNCS, SYNC_CLOCKS, EPOCHS = range(
+        17, 28
+    )
     COUNT = 28
 
 
 class Slot:
-    """The record of a thread: int64 slots, then its registers and the parameters of its function calls."""
+    """The record of a thread: int64 slots, then its registers and the parameters of its function
+    calls."""
 
     PC, BUDGET, LANE, SHARED, LOCAL, THREAD, WAIT = range(7)
     OPERANDS = 7  # 7..10 of an instruction that a warp executes together
@@ -37,7 +44,9 @@ class Slot:
 class Fault:
     """Why a launch ended: codes of ``Field.FAULT``."""
 
-    OUTSIDE, MISALIGNED, UNINITIALISED, READ_ONLY, NOT_MINE, RACE, DIVISION, TRAP, SYNCS = range(1, 10)
+    OUTSIDE, MISALIGNED, UNINITIALISED, READ_ONLY, NOT_MINE, RACE, DIVISION, TRAP, SYNCS = range(
+        1, 10
+    )
 
 
 def _aligned(offset: int, align: int) -> int:
@@ -58,7 +67,10 @@ class Layout:
         self.static_shared = self.local = 0
         self.end = FIRST
         functions = module.functions.values()
-        variables = [*module.variables, *(one for function in functions for one in function.variables)]
+        variables = [
+            *module.variables,
+            *(one for function in functions for one in function.variables),
+        ]
         for variable in variables:
             self._place(variable)
         self.static_shared = _aligned(self.static_shared, 16)
@@ -69,13 +81,17 @@ class Layout:
         for function in functions:
             if function is not self.entry:
                 self._on_record([*function.params, *function.returns])
-            self._on_record([variable for variable in function.variables if variable.space == "param"])
+            self._on_record(
+                [variable for variable in function.variables if variable.space == "param"]
+            )
 
     def _place(self, variable: Variable) -> None:
         size, align = variable.size, max(variable.align, 1)
         if variable.space in ("global", "const"):
             self.addresses[variable.name] = _aligned(self.end, max(align, 16))
-            self.end = self.addresses[variable.name] + size + 16  # nothing is valid between two variables
+            self.end = (
+                self.addresses[variable.name] + size + 16
+            )  # nothing is valid between two variables
         elif variable.space == "shared" and size:
             self.addresses[variable.name] = _aligned(self.static_shared, align)
             self.static_shared = self.addresses[variable.name] + size

@@ -1,12 +1,13 @@
 """Launches of PTX kernels on the CPU: memory, threads, barriers, faults.
 
-    result = run(ptx, grid=2, block=64, arguments=(Things(x, y), 5), shared_bytes=1 << 16, races=True)
+    result = run(ptx, grid=2, block=64, arguments=(Things(x, y), 5), shared_bytes=1 << 16,
+    races=True)
 
-Arrays among the arguments are copied into the machine's memory and back, like numba's launches do with host arrays. All
-blocks of a launch are live: each thread runs until it must wait or its slice of instructions is spent, in the order
-"forward", "reverse" or "random" (with a seed). Memory is sequentially consistent: what a missing fence does on the card
-is not seen in the values; with ``races=True`` it is reported as a race.
-"""
+Arrays among the arguments are copied into the machine's memory and back, like numba's launches do
+with host arrays. All blocks of a launch are live: each thread runs until it must wait or its slice
+of instructions is spent, in the order "forward", "reverse" or "random" (with a seed). Memory is
+sequentially consistent: what a missing fence does on the card is not seen in the values; with
+``races=True`` it is reported as a race."""
 
 import ctypes
 import functools
@@ -46,7 +47,8 @@ def _machine_code(text: str) -> Any:
     memory.register()
     module = binding.parse_assembly(text)
     module.verify()
-    # fused multiply-add must be one rounding: with the features of this CPU it is one instruction, else a call of libm
+    # fused multiply-add must be one rounding: with the features of this CPU it is one instruction,
+    # else a call of libm
     features = binding.get_host_cpu_features().flatten()
     machine = binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(), features=features, opt=1, jit=True
@@ -81,13 +83,14 @@ def run(
     seed: int = 0,
     limit: int = 10**10,
 ) -> Result:
-    """Run one kernel (``entry``: its name or a part of it) until all threads have ended; changes the argument arrays.
+    """Run one kernel (``entry``: its name or a part of it) until all threads have ended; changes
+    the argument arrays.
 
-    ``fuse``: make one fma of each product and sum of floats, as ptxas may; what must not depend on it comes out the
-    same. Raises `PtxFault` for an access outside of the memory, misaligned or of uninitialised memory, a write to
-    constants, a race (``races=True``), a barrier that not all threads reach, a deadlock, or more than ``limit``
-    instructions in all; `PtxError` for PTX that the machine does not know and for arguments that do not fit.
-    """
+    ``fuse``: make one fma of each product and sum of floats, as ptxas may; what must not depend on
+    it comes out the same. Raises `PtxFault` for an access outside of the memory, misaligned or of
+    uninitialised memory, a write to constants, a race (``races=True``), a barrier that not all
+    threads reach, a deadlock, or more than ``limit`` instructions in all; `PtxError` for PTX that
+    the machine does not know and for arguments that do not fit."""
     module, layout, engine = _compiled(ptx, entry, fuse)
     launch = _Launch(ptx, module, layout, _triple(grid), _triple(block), shared_bytes)
     places = launch.fill(arguments, races)
@@ -104,7 +107,9 @@ def _triple(size: int | tuple[int, ...]) -> tuple[int, int, int]:
 class _Launch:
     """Memory and threads of one launch."""
 
-    def __init__(self, ptx: str, module: Module, layout: Layout, grid: Any, block: Any, shared_bytes: int) -> None:
+    def __init__(
+        self, ptx: str, module: Module, layout: Layout, grid: Any, block: Any, shared_bytes: int
+    ) -> None:
         self.ptx, self.module, self.layout, self.grid, self.block = ptx, module, layout, grid, block
         self.blocks, self.threads = math.prod(grid), math.prod(block)
         self.lanes = self.blocks * self.threads
@@ -112,13 +117,17 @@ class _Launch:
         if not 1 <= self.threads <= 1024 or self.blocks < 1:
             raise PtxError(f"a launch of {self.blocks} blocks of {self.threads} threads")
         if layout.static_shared + shared_bytes > 227 * 1024:
-            raise PtxError(f"{layout.static_shared + shared_bytes} bytes of shared memory: a block of sm_90 has 232448")
+            raise PtxError(
+                f"{layout.static_shared + shared_bytes} bytes of shared memory: a block of sm_90 "
+                f"has 232448"
+            )
         self.fields = np.zeros(Field.COUNT, np.int64)
         self.kept: list[np.ndarray] = []  # arrays whose addresses are in the fields
         self.allocations: list[tuple[int, int, str]] = []
 
     def fill(self, arguments: Any, races: bool) -> Arguments:
-        """Lay out the memory: variables, arguments, shared memory of all blocks, local memory of all threads."""
+        """Lay out the memory: variables, arguments, shared memory of all blocks, local memory of
+        all threads."""
         places = Arguments(arguments, self.layout, self.layout.end + _GAP, _GAP)
         f, layout = self.fields, self.layout
         shared = layout.static_shared + self.shared_bytes
@@ -137,11 +146,15 @@ class _Launch:
                 self._variable(variable)
         places.copy_in(self.memory, self.state)
         for place, array in places.arrays:
-            self.allocations.append((place, array.nbytes, f"argument array {array.dtype}{array.shape}"))
-        for number, (first, stride, size, count) in enumerate((
-            (f[Field.SHARED], f[Field.SHARED_STRIDE], shared, self.blocks),
-            (f[Field.LOCAL], f[Field.LOCAL_STRIDE], layout.local, self.lanes),
-        )):  # fmt: skip
+            self.allocations.append(
+                (place, array.nbytes, f"argument array {array.dtype}{array.shape}")
+            )
+        for number, (first, stride, size, count) in enumerate(
+            (
+                (f[Field.SHARED], f[Field.SHARED_STRIDE], shared, self.blocks),
+                (f[Field.LOCAL], f[Field.LOCAL_STRIDE], layout.local, self.lanes),
+            )
+        ):
             self.state[first : first + stride * count].reshape(count, stride)[:, :size] = EMPTY
             name = ("shared memory of block", "local memory of thread")[number]
             self.allocations += [(first + i * stride, size, f"{name} {i}") for i in range(count)]
@@ -187,15 +200,25 @@ class _Launch:
         r[:, Slot.LOCAL] = self.fields[Field.LOCAL] + lane * self.fields[Field.LOCAL_STRIDE]
         for number, sizes in ((thread, self.block), (block, self.grid)):
             names = ("tid", "ntid") if number is thread else ("ctaid", "nctaid")
-            places = (number % sizes[0], number // sizes[0] % sizes[1], number // (sizes[0] * sizes[1]))
+            places = (
+                number % sizes[0],
+                number // sizes[0] % sizes[1],
+                number // (sizes[0] * sizes[1]),
+            )
             for axis, place, size in zip("xyz", places, sizes, strict=True):
                 r[:, Slot.SPECIAL[f"%{names[0]}.{axis}"]] = place
                 r[:, Slot.SPECIAL[f"%{names[1]}.{axis}"]] = size
 
     def run(self, engine: Any, order: str, generator: Any, limit: int) -> Result:
         """Run all threads to their ends."""
-        kinds = [ctypes.c_void_p, ctypes.c_int64] * 2 + [ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
-        threads = ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)(engine.get_function_address("ptx_threads"))
+        kinds = [ctypes.c_void_p, ctypes.c_int64] * 2 + [
+            ctypes.c_int64,
+            ctypes.c_void_p,
+            ctypes.c_void_p,
+        ]
+        threads = ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)(
+            engine.get_function_address("ptx_threads")
+        )
         states = np.zeros(self.lanes, np.int64)
         spent = barriers = 0
         while True:
@@ -210,20 +233,28 @@ class _Launch:
                 ready = generator.permutation(ready)[: generator.integers(1, len(ready) + 1)]
                 steps = int(generator.integers(1, 2000))
             count = threads(
-                self.records.ctypes.data, self.layout.slots, ready.ctypes.data, len(ready), steps,
-                states.ctypes.data, self.fields.ctypes.data,
-            )  # fmt: skip
+                self.records.ctypes.data,
+                self.layout.slots,
+                ready.ctypes.data,
+                len(ready),
+                steps,
+                states.ctypes.data,
+                self.fields.ctypes.data,
+            )
             ran = ready[:count]
             spent += count * steps - int(self.records[ran, Slot.BUDGET].sum())
             if states[ran[-1]] == _FAULT:
                 raise PtxFault(self._fault())
             if spent > limit:
-                waiting = ", ".join(sorted({self._where(lane) for lane in np.flatnonzero(states == _READY)[:3]}))
+                waiting = ", ".join(
+                    sorted({self._where(lane) for lane in np.flatnonzero(states == _READY)[:3]})
+                )
                 raise PtxFault(f"more than {limit} instructions, no end: running are {waiting} …")
         return Result(spent, barriers)
 
     def _release(self, states: np.ndarray) -> int:
-        """Let threads go on whose whole block waits, though others may wait for it; how many barriers were passed."""
+        """Let threads go on whose whole block waits, though others may wait for it; how many
+        barriers were passed."""
         idle = (states.reshape(self.blocks, self.threads) != _READY).all(axis=1)
         lanes = np.flatnonzero((states == _WARP) & idle.repeat(self.threads))
         warps.together(self.records, states, self.threads, lanes, self.ptx)
@@ -237,10 +268,15 @@ class _Launch:
                 released += 1
                 states[waiting] = _READY
                 if self.fields[Field.RACES]:
-                    self.epochs[block] = memory.meet(self.clocks, block * self.threads, self.threads)
+                    self.epochs[block] = memory.meet(
+                        self.clocks, block * self.threads, self.threads
+                    )
         if (states != _DONE).any() and not (states == _READY).any():
             stuck = np.flatnonzero(states != _DONE)
-            raise PtxFault(f"deadlock: {len(stuck)} threads wait for ever, the first is {self._where(int(stuck[0]))}")
+            raise PtxFault(
+                f"deadlock: {len(stuck)} threads wait for ever, the first is "
+                f"{self._where(int(stuck[0]))}"
+            )
         return released
 
     def _where(self, lane: int) -> str:
@@ -249,4 +285,6 @@ class _Launch:
         return f"thread {tuple(map(int, thread))} of block {tuple(map(int, block))}"
 
     def _fault(self) -> str:
-        return warps.describe(self.fields, self.allocations, self.ptx, self.module.sources, self._where)
+        return warps.describe(
+            self.fields, self.allocations, self.ptx, self.module.sources, self._where
+        )

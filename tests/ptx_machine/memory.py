@@ -1,12 +1,12 @@
 """Checks of every access to the memory, and of races: what the compiled code calls.
 
-Each byte has a state; a thread may read what is initialised and write what is not read-only, in its own block's shared
-and its own local memory. Races are found by vector clocks: what a thread does is ordered before what another does later
-if a barrier of the block lies between, or a fence and a strong access (atomic, volatile, release) here, a strong access
-of the same place that saw it and a fence there. C. Flanagan and S. N. Freund, "FastTrack", PLDI 2009, DOI
-10.1145/1542476.1542490. Not seen are: a strong load beside a plain store that comes later, and what a warp's own
-instructions (shfl, bar.warp) order, so that memory handed over by bar.warp.sync alone is called a race.
-"""
+Each byte has a state; a thread may read what is initialised and write what is not read-only, in its
+own block's shared and its own local memory. Races are found by vector clocks: what a thread does is
+ordered before what another does later if a barrier of the block lies between, or a fence and a
+strong access (atomic, volatile, release) here, a strong access of the same place that saw it and a
+fence there. C. Flanagan and S. N. Freund, "FastTrack", PLDI 2009, DOI 10.1145/1542476.1542490. Not
+seen are: a strong load beside a plain store that comes later, and what a warp's own instructions
+(shfl, bar.warp) order, so that memory handed over by bar.warp.sync alone is called a race."""
 
 import functools
 from typing import Any
@@ -27,20 +27,43 @@ SYNCS = 4096
 
 # module constants, so that numba compiles them in
 _MEMORY, _STATE, _LIMIT, _SHARED, _LOCAL, _BLOCK = (
-    Field.MEMORY, Field.STATE, Field.LIMIT, Field.SHARED, Field.LOCAL, Field.BLOCK,
-)  # fmt: skip
+    Field.MEMORY,
+    Field.STATE,
+    Field.LIMIT,
+    Field.SHARED,
+    Field.LOCAL,
+    Field.BLOCK,
+)
 _SHARED_STRIDE, _LOCAL_STRIDE = Field.SHARED_STRIDE, Field.LOCAL_STRIDE
-_FAULT, _LANE, _ADDRESS, _SIZE, _LINE = Field.FAULT, Field.LANE, Field.ADDRESS, Field.SIZE, Field.LINE
+_FAULT, _LANE, _ADDRESS, _SIZE, _LINE = (
+    Field.FAULT,
+    Field.LANE,
+    Field.ADDRESS,
+    Field.SIZE,
+    Field.LINE,
+)
 _OTHER_LANE, _OTHER_LINE = Field.OTHER_LANE, Field.OTHER_LINE
 _LANES, _BLOCKS, _RACES, _CLOCKS, _WRITES, _READS = (
-    Field.LANES, Field.BLOCKS, Field.RACES, Field.CLOCKS, Field.WRITES, Field.READS,
-)  # fmt: skip
+    Field.LANES,
+    Field.BLOCKS,
+    Field.RACES,
+    Field.CLOCKS,
+    Field.WRITES,
+    Field.READS,
+)
 _FENCED, _KNOWN, _SYNCS, _SYNC_CLOCKS, _EPOCHS = (
-    Field.FENCED, Field.SEEN, Field.SYNCS, Field.SYNC_CLOCKS, Field.EPOCHS,
-)  # fmt: skip
+    Field.FENCED,
+    Field.SEEN,
+    Field.SYNCS,
+    Field.SYNC_CLOCKS,
+    Field.EPOCHS,
+)
 _OUTSIDE, _MISALIGNED, _UNINITIALISED, _READ_ONLY = (
-    Fault.OUTSIDE, Fault.MISALIGNED, Fault.UNINITIALISED, Fault.READ_ONLY,
-)  # fmt: skip
+    Fault.OUTSIDE,
+    Fault.MISALIGNED,
+    Fault.UNINITIALISED,
+    Fault.READ_ONLY,
+)
 _NOT_MINE, _RACE, _TOO_MANY = Fault.NOT_MINE, Fault.RACE, Fault.SYNCS
 
 
@@ -56,10 +79,11 @@ def _pointer(context: Any, number: Any) -> Any:
 
 @njit
 def _ordered(clocks, lane, reader, time, first, count, epoch):
-    """Whether reads in the block of threads first..first+count-1 come before what thread ``lane`` does now.
+    """Whether reads in the block of threads first..first+count-1 come before what thread ``lane``
+    does now.
 
-    Of many readers only the latest time is known, and ``epoch``, the time since the block's last barrier.
-    """
+    Of many readers only the latest time is known, and ``epoch``, the time since the block's last
+    barrier."""
     if reader != _MANY:
         return clocks[lane, reader - 1] >= time
     if first <= lane < first + count:
@@ -72,10 +96,13 @@ def _ordered(clocks, lane, reader, time, first, count, epoch):
 
 @njit
 def _races(f, lane, address, size, use):
-    """0, or 1 + the other thread of a race of this access, whose line is then in the fields; notes the access."""
+    """0, or 1 + the other thread of a race of this access, whose line is then in the fields; notes
+    the access."""
     lanes, block, blocks = f[_LANES], f[_BLOCK], f[_BLOCKS]
     clocks = carray(_pointer(f[_CLOCKS]), (lanes, lanes), np.int32)
-    writes = carray(_pointer(f[_WRITES]), (f[_LOCAL], 3), np.int32)  # thread + 1, its time, line (< 0: strong)
+    writes = carray(
+        _pointer(f[_WRITES]), (f[_LOCAL], 3), np.int32
+    )  # thread + 1, its time, line (< 0: strong)
     reads = carray(_pointer(f[_READS]), (f[_LOCAL], blocks, 3), np.int32)
     epochs = carray(_pointer(f[_EPOCHS]), (blocks,), np.int32)
     now, mine = clocks[lane, lane], lane // block
@@ -83,12 +110,21 @@ def _races(f, lane, address, size, use):
     for byte in range(address, address + size):
         writer = writes[byte, 0] - 1
         both_strong = strong and writes[byte, 2] < 0
-        if writer >= 0 and writer != lane and clocks[lane, writer] < writes[byte, 1] and not both_strong:
+        if (
+            writer >= 0
+            and writer != lane
+            and clocks[lane, writer] < writes[byte, 1]
+            and not both_strong
+        ):
             f[_OTHER_LINE] = abs(writes[byte, 2])
             return writer + 1
         if use == _READ:
             last, time = reads[byte, mine, 0], reads[byte, mine, 1]
-            if last == 0 or last == lane + 1 or _ordered(clocks, lane, last, time, mine * block, block, epochs[mine]):
+            if (
+                last == 0
+                or last == lane + 1
+                or _ordered(clocks, lane, last, time, mine * block, block, epochs[mine])
+            ):
                 reads[byte, mine, 0], reads[byte, mine, 1] = lane + 1, now
             else:
                 reads[byte, mine, 0], reads[byte, mine, 1] = _MANY, max(now, time)
@@ -100,7 +136,11 @@ def _races(f, lane, address, size, use):
                     continue
                 if not _ordered(clocks, lane, reader, time, other * block, block, epochs[other]):
                     f[_OTHER_LINE] = reads[byte, other, 2]
-                    return reader if reader != _MANY else other * block + (2 if other * block == lane else 1)
+                    return (
+                        reader
+                        if reader != _MANY
+                        else other * block + (2 if other * block == lane else 1)
+                    )
             writes[byte, 0] = lane + 1
             writes[byte, 1] = now
             writes[byte, 2] = -f[_LINE] if strong else f[_LINE]
@@ -109,7 +149,8 @@ def _races(f, lane, address, size, use):
 
 @njit
 def _strong(f, lane, address, use):
-    """A strong access hands on what was fenced before it, and takes note of what others handed on; False: no room."""
+    """A strong access hands on what was fenced before it, and takes note of what others handed on;
+    False: no room."""
     lanes = f[_LANES]
     places = carray(_pointer(f[_SYNCS]), (SYNCS,), np.int64)
     messages = carray(_pointer(f[_SYNC_CLOCKS]), (SYNCS, lanes), np.int32)
@@ -170,7 +211,13 @@ def _access(fields, lane, address, size, use, line):  # pragma: no cover - compi
             fault = _TOO_MANY
     if fault == 0:
         return f[_MEMORY] + address
-    f[_FAULT], f[_LANE], f[_ADDRESS], f[_SIZE], f[_OTHER_LANE] = fault, lane, address, size, other - 1
+    f[_FAULT], f[_LANE], f[_ADDRESS], f[_SIZE], f[_OTHER_LANE] = (
+        fault,
+        lane,
+        address,
+        size,
+        other - 1,
+    )
     return 0
 
 
@@ -194,7 +241,8 @@ def _fence(fields, lane):  # pragma: no cover - compiled
 
 @njit
 def meet(clocks, first, count):
-    """A barrier of the threads first..first+count-1: what each did or knew is known to all; their time after it."""
+    """A barrier of the threads first..first+count-1: what each did or knew is known to all; their
+    time after it."""
     last = first + count
     for other in range(clocks.shape[1]):
         if other < first or other >= last:

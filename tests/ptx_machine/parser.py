@@ -1,8 +1,7 @@
 """PTX text as numba's NVVM writes it, taken apart: variables, functions, labels, instructions.
 
-Only the grammar that NVVM and libdevice use (NVIDIA, *Parallel Thread Execution ISA*, version 9.0); all else raises
-`PtxError` with its line.
-"""
+Only the grammar that NVVM and libdevice use (NVIDIA, *Parallel Thread Execution ISA*, version 9.0);
+all else raises `PtxError` with its line."""
 
 import re
 from dataclasses import dataclass, field
@@ -61,7 +60,8 @@ class Instruction:
 
 @dataclass
 class Variable:
-    """A variable of a state space (param, global, const, shared, local); size 0: dynamic shared memory."""
+    """A variable of a state space (param, global, const, shared, local); size 0: dynamic shared
+    memory."""
 
     name: str
     space: str
@@ -93,7 +93,9 @@ class Module:
     sources: dict[int, int]  # PTX line -> line of the Python source, where compiled with lineinfo
 
 
-_DIRECTIVE = re.compile(r"^\s*\.(version|target|address_size|file|loc|section|alias)\b|^\s*\.weak\s+(?!\.)")
+_DIRECTIVE = re.compile(
+    r"^\s*\.(version|target|address_size|file|loc|section|alias)\b|^\s*\.weak\s+(?!\.)"
+)
 _SPACE = re.compile(r"\.(param|global|const|shared|local)\b")
 _NAME = r"[%$\w]+"
 
@@ -116,11 +118,19 @@ def _statements(text: str) -> Any:
             start = line
         if letter == ";" and not depth:
             yield start, words
-        elif letter == "{" and not depth and (not words or re.match(r"(\.\w+\s+)*\.(func|entry)\b", words)):
+        elif (
+            letter == "{"
+            and not depth
+            and (not words or re.match(r"(\.\w+\s+)*\.(func|entry)\b", words))
+        ):
             yield start, words + "{"
         elif letter == "}" and not depth:
             yield line, "}"
-        elif letter == ":" and re.fullmatch(_NAME, words) and ":" not in text[position - 1 : position + 2 : 2]:
+        elif (
+            letter == ":"
+            and re.fullmatch(_NAME, words)
+            and ":" not in text[position - 1 : position + 2 : 2]
+        ):
             yield start, words + ":"
         else:
             depth += (letter in "{") - (letter in "}")
@@ -139,7 +149,9 @@ class _Parser:
             try:
                 self._statement(line, statement)
             except (ValueError, KeyError, IndexError) as error:
-                raise PtxError(f"PTX line {line} cannot be read: {statement[:200]!r} ({error})") from error
+                raise PtxError(
+                    f"PTX line {line} cannot be read: {statement[:200]!r} ({error})"
+                ) from error
 
     def _statement(self, line: int, statement: str) -> None:
         if statement == "{":
@@ -156,7 +168,9 @@ class _Parser:
             self._registers(statement)
         elif statement.startswith(".branchtargets"):
             names = statement.removeprefix(".branchtargets").split(",")
-            self.function.tables[self.function.body.pop()] = [self.function.name + name.strip() for name in names]
+            self.function.tables[self.function.body.pop()] = [
+                self.function.name + name.strip() for name in names
+            ]
         elif statement.startswith((".pragma", ".noreturn")) or not statement:
             return
         elif statement.startswith("."):
@@ -175,7 +189,10 @@ class _Parser:
         name = re.search(rf"\.(?:entry|func)\s*(?:\([^()]*\))?\s*({_NAME})", statement)[1]
         returns = lists.pop(0) if re.search(r"\.func\s*\(", statement) else ""
         self.function = Function(name, entry, [], [])
-        for rows, into in ((lists[0] if lists else "", self.function.params), (returns, self.function.returns)):
+        for rows, into in (
+            (lists[0] if lists else "", self.function.params),
+            (returns, self.function.returns),
+        ):
             into.extend(self._variable(row) for row in rows.split(",") if row.strip())
         self.module.functions[name] = self.function
 
@@ -209,7 +226,9 @@ class _Parser:
         parts = tuple(found[3].replace("::", "_").split("."))
         predicate = self._operand(found[2]) if found[2] else None
         operands = tuple(self._operand(one) for one in _split(found[4]))
-        return Instruction(line, " ".join(statement.split()), predicate, found[1] == "!", parts, operands)
+        return Instruction(
+            line, " ".join(statement.split()), predicate, found[1] == "!", parts, operands
+        )
 
     def _operand(self, text: str) -> Any:
         text = text.strip()
@@ -230,12 +249,18 @@ class _Parser:
             if text in scope:
                 return scope[text]
         label = re.match(r"\$|BB|L", text) and self.function
-        return Symbol(self.function.name + text if label and text not in self.module.functions else text)
+        return Symbol(
+            self.function.name + text if label and text not in self.module.functions else text
+        )
 
 
 def _split(text: str) -> list[str]:
     """The operands between commas outside of brackets."""
-    return [one for one in re.findall(r"(?:\{[^}]*\}|\([^)]*\)|\[[^]]*\]|[^,{(\[])+", text) if one.strip()]
+    return [
+        one
+        for one in re.findall(r"(?:\{[^}]*\}|\([^)]*\)|\[[^]]*\]|[^,{(\[])+", text)
+        if one.strip()
+    ]
 
 
 def _initial(text: str, kind: str, size: int) -> bytes:
@@ -245,7 +270,9 @@ def _initial(text: str, kind: str, size: int) -> bytes:
     for word in text.strip().strip("{}").split(","):
         word = word.strip()
         words.append(int(word[2:], 16) if re.match("0[fd]", word) else int(word.rstrip("U"), 0))
-    return b"".join((word % (1 << 8 * width)).to_bytes(width, "little") for word in words).ljust(size, b"\0")
+    return b"".join((word % (1 << 8 * width)).to_bytes(width, "little") for word in words).ljust(
+        size, b"\0"
+    )
 
 
 def _sources(text: str) -> dict[int, int]:

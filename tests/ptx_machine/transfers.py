@@ -17,7 +17,10 @@ _STRONG = {"volatile", "acquire", "release", "relaxed", "mmio"}
 
 def _space(instruction: Instruction) -> str:
     parts = [part.split("_")[0] for part in instruction.parts]
-    return next((part for part in parts if part in ("param", "global", "shared", "local", "const")), "generic")
+    return next(
+        (part for part in parts if part in ("param", "global", "shared", "local", "const")),
+        "generic",
+    )
 
 
 def _lanes(instruction: Instruction) -> int:
@@ -59,7 +62,8 @@ def _store(e: Emitter, instruction: Instruction) -> None:
 
 @emits("cvta")
 def _cvta(e: Emitter, instruction: Instruction) -> None:
-    """Between the generic address and the one in a space; they differ for shared and local memory only."""
+    """Between the generic address and the one in a space; they differ for shared and local memory
+    only."""
     space = _space(instruction)
     value = e.value(instruction.operands[1], "u64")
     if space in ("shared", "local"):
@@ -71,30 +75,44 @@ def _cvta(e: Emitter, instruction: Instruction) -> None:
 @emits("isspacep")
 def _isspacep(e: Emitter, instruction: Instruction) -> None:
     address = e.value(instruction.operands[1], "u64")
-    shared, local = (e.op(f"icmp uge i64 {address}, {e.field(n)}") for n in (Field.SHARED, Field.LOCAL))
+    shared, local = (
+        e.op(f"icmp uge i64 {address}, {e.field(n)}") for n in (Field.SHARED, Field.LOCAL)
+    )
     opposite = [e.op(f"xor i1 {one}, true") for one in (shared, local)]
-    results = {"local": local, "shared": e.op(f"and i1 {shared}, {opposite[1]}"), "global": opposite[0]}
+    results = {
+        "local": local,
+        "shared": e.op(f"and i1 {shared}, {opposite[1]}"),
+        "global": opposite[0],
+    }
     e.set(instruction.operands[0], "pred", results[_space(instruction)])
 
 
 def _updated(e: Emitter, instruction: Instruction, kind: str, old: str) -> str:
     """What an atomic operation puts in the place of the old value."""
     width = llvm_type(kind)
-    place = next(i for i, operand in enumerate(instruction.operands) if isinstance(operand, Address))
+    place = next(
+        i for i, operand in enumerate(instruction.operands) if isinstance(operand, Address)
+    )
     operands = [e.value(operand, kind) for operand in instruction.operands[place + 1 :]]
     name, b = next(part for part in instruction.parts[1:] if part in _ATOMICS), operands[-1]
     if name == "exch":
         return b
     if name == "cas":
-        return e.op(f"select i1 {e.op(f'icmp eq {width} {old}, {operands[0]}')}, {width} {b}, {width} {old}")
+        return e.op(
+            f"select i1 {e.op(f'icmp eq {width} {old}, {operands[0]}')}, {width} {b}, {width} {old}"
+        )
     if name in ("min", "max") and kind[0] != "f":
         order = ("s" if kind[0] == "s" else "u") + ("lt" if name == "min" else "gt")
-        return e.op(f"select i1 {e.op(f'icmp {order} {width} {old}, {b}')}, {width} {old}, {width} {b}")
+        return e.op(
+            f"select i1 {e.op(f'icmp {order} {width} {old}, {b}')}, {width} {old}, {width} {b}"
+        )
     if name in ("inc", "dec"):
         next_one = e.op(f"{'add' if name == 'inc' else 'sub'} {width} {old}, 1")
         wraps = e.op(f"icmp uge {width} {old}, {b}")
         if name == "dec":
-            wraps = e.op(f"or i1 {e.op(f'icmp eq {width} {old}, 0')}, {e.op(f'icmp ugt {width} {old}, {b}')}")
+            wraps = e.op(
+                f"or i1 {e.op(f'icmp eq {width} {old}, 0')}, {e.op(f'icmp ugt {width} {old}, {b}')}"
+            )
         return e.op(f"select i1 {wraps}, {width} {'0' if name == 'inc' else b}, {width} {next_one}")
     if name in ("min", "max"):
         raise unsupported(instruction)

@@ -1,9 +1,9 @@
 """A PTX module as one LLVM function that runs one thread until it must wait.
 
-The function of a launch gets the record of a thread (`Slot`) and returns 0 when its budget of instructions is spent, 1
-at the thread's end, 2 at a barrier, 3 after a fault, 4 at an instruction that a warp executes together; called again it
-goes on where the record says. The body is cut into segments, straight pieces that end in a jump or a wait.
-"""
+The function of a launch gets the record of a thread (`Slot`) and returns 0 when its budget of
+instructions is spent, 1 at the thread's end, 2 at a barrier, 3 after a fault, 4 at an instruction
+that a warp executes together; called again it goes on where the record says. The body is cut into
+segments, straight pieces that end in a jump or a wait."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,20 @@ from ptx_machine.layout import Fault, Layout, Slot
 from ptx_machine.parser import Function, Instruction, Module, PtxError, Symbol
 from ptx_machine.transfers import registers_of
 
-_JUMPS = {"bra", "brx", "ret", "exit", "call", "trap", "bar", "barrier", "shfl", "vote", "activemask", "match"}
+_JUMPS = {
+    "bra",
+    "brx",
+    "ret",
+    "exit",
+    "call",
+    "trap",
+    "bar",
+    "barrier",
+    "shfl",
+    "vote",
+    "activemask",
+    "match",
+}
 WARP_OPERATIONS = ("shfl", "vote", "activemask", "bar", "match")
 """Instructions of whole warps; ``bar`` is bar.warp.sync."""
 
@@ -25,7 +38,9 @@ WARP_OPERATIONS = ("shfl", "vote", "activemask", "bar", "match")
 class _Segment:
     function: Function
     body: list[Instruction] = field(default_factory=list)
-    before: list[Any] = field(default_factory=list)  # what to emit first: results of the wait, returned values
+    before: list[Any] = field(
+        default_factory=list
+    )  # what to emit first: results of the wait, returned values
 
     @property
     def last(self) -> Instruction | None:
@@ -33,7 +48,8 @@ class _Segment:
 
 
 def translate(module: Module, entry: str, fuse: bool) -> tuple[str, Layout]:
-    """LLVM text with functions ``ptx_thread`` and ``ptx_threads`` for one entry, and the layout it assumes."""
+    """LLVM text with functions ``ptx_thread`` and ``ptx_threads`` for one entry, and the layout it
+    assumes."""
     layout = Layout(module, entry)
     return _Translator(module, layout, fuse).text(), layout
 
@@ -62,7 +78,11 @@ class _Translator:
         self.entries[function.name] = len(self.segments)
         self.segments.append(_Segment(function))
         for item in function.body:
-            alone = isinstance(item, Instruction) and item.predicate is not None and item.parts[0] != "bra"
+            alone = (
+                isinstance(item, Instruction)
+                and item.predicate is not None
+                and item.parts[0] != "bra"
+            )
             if (isinstance(item, str) or alone) and self.segments[-1].body:
                 self.segments.append(_Segment(function))
             if isinstance(item, str):
@@ -91,9 +111,16 @@ class _Translator:
         where: dict[str, int] = {}
         for number, segment in enumerate(self.segments):
             for instruction in segment.body:
-                late = instruction.parts[0] in (*WARP_OPERATIONS, "call")  # results come in the next segment
+                late = instruction.parts[0] in (
+                    *WARP_OPERATIONS,
+                    "call",
+                )  # results come in the next segment
                 for register in registers_of(instruction):
-                    if where.setdefault(register.name, number) != number or late or instruction.predicate:
+                    if (
+                        where.setdefault(register.name, number) != number
+                        or late
+                        or instruction.predicate
+                    ):
                         self.layout.keep(register)
             written: set[str] = set()
             for instruction in segment.body:
@@ -101,7 +128,11 @@ class _Translator:
                 targets = target if isinstance(target, tuple) else (target,)
                 stores = instruction.parts[0] in ("st", "red")
                 inside = registers_of(instruction)
-                sources = inside if stores else [one for one in inside if one not in targets or inside.count(one) > 1]
+                sources = (
+                    inside
+                    if stores
+                    else [one for one in inside if one not in targets or inside.count(one) > 1]
+                )
                 for register in sources:
                     if register.name not in written:
                         self.layout.keep(register)
@@ -115,7 +146,9 @@ class _Translator:
             self._segment(number)
         body = e.rows
         e.rows = []
-        targets = " ".join(f"i64 {number}, label %s{number}" for number in range(len(self.segments)))
+        targets = " ".join(
+            f"i64 {number}, label %s{number}" for number in range(len(self.segments))
+        )
         head = f"""
 declare i64 @ptx_access(ptr, i64, i64, i64, i64, i64)
 declare void @ptx_trap(ptr, i64, i64, i64)
@@ -198,7 +231,9 @@ lost:
                 return self._leave(number, 1)
             back = self.calls.get(callee.name, [])
             targets = " ".join(f"i64 {one}, label %s{one}" for one in back)
-            e.emit(f"  switch i64 {e.load_slot(self.returns[callee.name])}, label %lost [{targets}]")
+            e.emit(
+                f"  switch i64 {e.load_slot(self.returns[callee.name])}, label %lost [{targets}]"
+            )
         elif name == "trap":
             e.trap("true", str(Fault.TRAP))
             e.flush()
@@ -227,7 +262,9 @@ lost:
         """brx.idx: one of the labels of a table."""
         e = self.e
         labels = self.segments[number].function.tables[last.operands[1].name]
-        targets = " ".join(f"i32 {place}, label %s{self.labels[label]}" for place, label in enumerate(labels))
+        targets = " ".join(
+            f"i32 {place}, label %s{self.labels[label]}" for place, label in enumerate(labels)
+        )
         value = e.value(last.operands[0], "b32")
         e.flush()
         e.emit(f"  switch i32 {value}, label %lost [{targets}]")
@@ -259,7 +296,9 @@ lost:
             value = e.value(operand, "pred" if predicate else "b32")
             e.store_slot(Slot.OPERANDS + place, e.resize(value, 1 if predicate else 32, 64, False))
         if has_result:
-            targets = last.operands[0] if isinstance(last.operands[0], tuple) else (last.operands[0],)
+            targets = (
+                last.operands[0] if isinstance(last.operands[0], tuple) else (last.operands[0],)
+            )
             self.segments[number + 1].before.append(lambda: self._results(targets))
         e.flush()
         self._leave(number + 1, 4)

@@ -11,9 +11,11 @@ from ptx_machine.parser import PtxError
 _FULL = 0xFFFFFFFF
 
 
-def together(records: np.ndarray, states: np.ndarray, threads: int, lanes: np.ndarray, ptx: str) -> None:
-    """Carry out the instructions of whole warps, among ``lanes`` that wait for one, for which all their threads are
-    there."""
+def together(
+    records: np.ndarray, states: np.ndarray, threads: int, lanes: np.ndarray, ptx: str
+) -> None:
+    """Carry out the instructions of whole warps, among ``lanes`` that wait for one, for which all
+    their threads are there."""
     for line in np.unique(records[lanes, Slot.WAIT]) if len(lanes) else ():
         at_line = lanes[records[lanes, Slot.WAIT] == line]
         text = " ".join(ptx.split("\n")[int(line) - 1].replace(",", " ").replace(";", " ").split())
@@ -23,8 +25,11 @@ def together(records: np.ndarray, states: np.ndarray, threads: int, lanes: np.nd
             states[group] = 0
 
 
-def _groups(records: np.ndarray, lanes: np.ndarray, states: np.ndarray, threads: int, opcode: str) -> Any:
-    """The warps of which all threads of the member mask that have not ended wait at one instruction."""
+def _groups(
+    records: np.ndarray, lanes: np.ndarray, states: np.ndarray, threads: int, opcode: str
+) -> Any:
+    """The warps of which all threads of the member mask that have not ended wait at one
+    instruction."""
     warp = lanes // threads * (-(-threads // 32)) + lanes % threads // 32
     for number in np.unique(warp):
         group = lanes[warp == number]
@@ -36,9 +41,10 @@ def _groups(records: np.ndarray, lanes: np.ndarray, states: np.ndarray, threads:
         first = group[0] - group[0] % threads % 32
         bits = 1 << (group - first)
         missing = [
-            lane for lane in range(first, min(first + 32, (group[0] // threads + 1) * threads))
+            lane
+            for lane in range(first, min(first + 32, (group[0] // threads + 1) * threads))
             if mask >> (lane - first) & 1 and lane not in group and states[lane] != 1
-        ]  # fmt: skip
+        ]
         if any(not mask & int(bit) for bit in bits):
             raise PtxError(f"a thread at {opcode} is not in its member mask {mask:#x}")
         if not missing:
@@ -56,8 +62,11 @@ def _carry_out(records: np.ndarray, group: np.ndarray, opcode: str, threads: int
     elif parts[0] == "vote":
         yes = operands[0] != 0
         results[:, 0] = {
-            "all": yes.all(), "any": yes.any(), "uni": yes.all() or not yes.any(), "ballot": (yes << lane).sum(),
-        }[parts[2]]  # fmt: skip
+            "all": yes.all(),
+            "any": yes.any(),
+            "uni": yes.all() or not yes.any(),
+            "ballot": (yes << lane).sum(),
+        }[parts[2]]
     elif parts[0] == "shfl":
         source, inside = _source(parts[2], lane, operands[1], operands[2])
         source = np.where(inside, source, lane)
@@ -70,8 +79,11 @@ def _carry_out(records: np.ndarray, group: np.ndarray, opcode: str, threads: int
         records[group, Slot.RESULTS + column] = results[:, column]
 
 
-def _source(mode: str, lane: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The lane that each lane reads from, and whether it lies in the segment (PTX ISA, shfl.sync)."""
+def _source(
+    mode: str, lane: np.ndarray, b: np.ndarray, c: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The lane that each lane reads from, and whether it lies in the segment (PTX ISA,
+    shfl.sync)."""
     clamp, segment, b = c & 31, c >> 8 & 31, b & 31
     low = lane & segment
     high = low | (clamp & ~segment)
@@ -106,14 +118,23 @@ def describe(
     """One sentence on the fault in the fields."""
     rows = ptx.split("\n")
     line, other_line = int(fields[Field.LINE]), int(fields[Field.OTHER_LINE])
-    fault, address, size = (int(fields[number]) for number in (Field.FAULT, Field.ADDRESS, Field.SIZE))
+    fault, address, size = (
+        int(fields[number]) for number in (Field.FAULT, Field.ADDRESS, Field.SIZE)
+    )
     reason = _REASONS[fault]
     if fault == Fault.RACE:
         other = where(int(fields[Field.OTHER_LANE]))
-        reason = reason.format(other=other, other_line=other_line, other_text=rows[other_line - 1].strip())
+        reason = reason.format(
+            other=other, other_line=other_line, other_text=rows[other_line - 1].strip()
+        )
     place = ""
     if fault not in (Fault.DIVISION, Fault.TRAP):
-        start, length, name = min(allocations, key=lambda one: max(one[0] - address, address - one[0] - one[1] + 1, 0))
+        start, length, name = min(
+            allocations, key=lambda one: max(one[0] - address, address - one[0] - one[1] + 1, 0)
+        )
         place = f"; {size} bytes at offset {address - start} of {name[-60:]} ({length} bytes)"
     python = f" (Python line {sources[line]})" if line in sources else ""
-    return f"{where(int(fields[Field.LANE]))} {reason}; PTX line {line}{python}: {rows[line - 1].strip()}{place}"
+    return (
+        f"{where(int(fields[Field.LANE]))} {reason}; PTX line {line}{python}: "
+        f"{rows[line - 1].strip()}{place}"
+    )
