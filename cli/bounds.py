@@ -16,7 +16,7 @@ from fracsim.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from fracsim.theory.bounds import Bounds
+    from fracsim.studies.bounds.bounds import Bounds
 
 MOST_NUMBERS = 1000
 
@@ -125,8 +125,8 @@ def command(
     exact least error of any classifier with at most m sign changes; a network has at most (k+1)^T.
     Errors are 0-1 errors, Pr[sign f(x) != y], on the whole distribution; the hinge loss is never
     less. Where a theorem says nothing, there is no number (- or null)."""
-    from fracsim.runs import coerce
-    from fracsim.theory.bounds import bounds_of
+    from fracsim.studies.bounds.bounds import bounds_of
+    from fracsim.training.run import coerce
 
     n = coerce("fractal_depth", fractal_depth)
     found = bounds_of(
@@ -241,7 +241,7 @@ def _grid(found: Bounds, values: np.ndarray) -> list[str]:
 
 def _by_changes(found: Bounds) -> list[str]:
     """A row for each m, or where they are many for the round ones and the last."""
-    from fracsim.theory.bounds import ROUND
+    from fracsim.studies.bounds.bounds import ROUND
 
     rows = [
         [str(m), _shown(exact), _shown(lower)]

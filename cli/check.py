@@ -11,7 +11,7 @@ import click
 from fracsim.cli.frame import describe, echo_json, example, json_option
 
 if TYPE_CHECKING:
-    from fracsim.checking import Report
+    from fracsim.products.check import Report
 
 _MOST_LINES = 20
 UNFINISHED = 75
@@ -28,8 +28,8 @@ def command(files: tuple[Path, ...], as_json: bool) -> int:
     link out of a file is followed, and nothing is believed that a file merely declares. Exit code 0
     where all files are valid and complete, 1 where one is not valid, else 75 where one is
     unfinished."""
-    from fracsim.checking import check_file
     from fracsim.data.errors import FileError
+    from fracsim.products.check import check_file
 
     reports = []
     for path in files:

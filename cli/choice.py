@@ -13,10 +13,10 @@ import click
 from fracsim.cli.frame import ENVIRONMENT
 from fracsim.cli.settings import environment_settings, parameter_name, parse_set
 from fracsim.errors import UsageError
-from fracsim.runs import check_key
+from fracsim.training.run import check_key
 
 if TYPE_CHECKING:
-    from fracsim.experiments import Experiment
+    from fracsim.experiments.experiment import Experiment
 
 _OPTIONS = (
     click.argument("experiment", required=False),
@@ -69,7 +69,7 @@ class Choice:
     def resolve(self) -> Experiment:
         """The experiment that is meant, checked. Raises UsageError, and FileError for a product
         that stores none."""
-        from fracsim.experiments import experiment_names, load_experiment
+        from fracsim.experiments.experiment import experiment_names, load_experiment
 
         chosen = self._chosen()
         if (self.experiment is None) == (self.source is None):
@@ -128,7 +128,7 @@ def _stored(path: str) -> Experiment:
     """The experiment that a product file stores."""
     from fracsim.data.errors import FileError
     from fracsim.data.reader import open_trajectory
-    from fracsim.experiments import Experiment
+    from fracsim.experiments.experiment import Experiment
 
     text = open_trajectory(path).attributes.get("experiment")
     if not isinstance(text, str):

@@ -17,9 +17,9 @@ from fracsim.cli.frame import (
 )
 
 if TYPE_CHECKING:
-    from fracsim.distributions import Distribution
-    from fracsim.theory.construct import Construction
-    from fracsim.theory.verify import Verification
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.studies.construct.construct import Construction
+    from fracsim.studies.construct.verify import Verification
 
 
 @click.command(
@@ -95,11 +95,11 @@ def command(
     shallower and wider. The file can be drawn (fracsim-plot decision) and trained further (fracsim
     train --init-from)."""
     from fracsim.cli.settings import command_line
-    from fracsim.curves import parse_curve
-    from fracsim.distributions import Distribution
-    from fracsim.runs import make_run
-    from fracsim.theory.construct import construct
-    from fracsim.theory.verify import store_network, verify
+    from fracsim.fractals.curve import parse_curve
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.studies.construct.construct import construct
+    from fracsim.studies.construct.verify import store_network, verify
+    from fracsim.training.run import make_run
 
     run = make_run({key: text for key, text in settings.items() if text is not None})
     check_output(output, overwrite)

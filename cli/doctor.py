@@ -16,8 +16,8 @@ from fracsim.cli.warmup import cache_folder
 if TYPE_CHECKING:
     import numpy as np
 
-    from fracsim.agreement import Agreement
     from fracsim.kernels.network import Shape
+    from fracsim.selftest.agreement import Agreement
 
 LIBRARIES = ("numba", "llvmlite", "numpy", "h5py", "matplotlib", "click")
 
@@ -90,7 +90,7 @@ def machine() -> dict[str, str]:
     from llvmlite import binding
 
     from fracsim.kernels.backend import get_backend
-    from fracsim.threads import available_threads
+    from fracsim.machine.cpus import available_threads
 
     threads, reason = available_threads()
     features = binding.get_host_cpu_features()
@@ -162,9 +162,9 @@ def cuda() -> dict[str, str]:
 def agreement() -> "Iterator[Agreement]":
     """Every verb on the card, or in numba's simulator where that is on, against the CPU; nothing
     where neither is."""
-    from fracsim.agreement import SMALL, USUAL, agreements
     from fracsim.kernels.backend import get_backend
     from fracsim.kernels.cuda.working import missing, simulator_is_on
+    from fracsim.selftest.agreement import SMALL, USUAL, agreements
 
     if missing() is None:
         yield from agreements(
@@ -201,8 +201,8 @@ def _level() -> Check:
     """Levels of 4,000 drawn points, against a search through all cells of each level."""
     import numpy as np
 
-    from fracsim.fractals import load_fractal
-    from fracsim.runs import Run
+    from fracsim.fractals.fractal import load_fractal
+    from fracsim.training.run import Run
 
     n = 3
     fractal = load_fractal("cantor")
@@ -254,12 +254,12 @@ def _population() -> Check:
     grid."""
     import numpy as np
 
-    from fracsim.fractals import load_fractal
+    from fracsim.fractals.fractal import load_fractal
     from fracsim.kernels.line import make_line
     from fracsim.kernels.network import Shape
     from fracsim.kernels.population import population_gradient
-    from fracsim.networks import initial_parameters
-    from fracsim.runs import Run
+    from fracsim.networks.initial import initial_parameters
+    from fracsim.training.run import Run
 
     n, shape, cantor = 3, Shape(1, 2, 20), load_fractal("cantor1d")
     law = Run(fractal="cantor1d", fractal_depth=n).distribution().law()

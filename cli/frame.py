@@ -242,7 +242,7 @@ def _one_line(message: object) -> str:
 def check_output(path: Path, overwrite: bool) -> Path:
     """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError
     otherwise."""
-    from fracsim.outputs import check_free
+    from fracsim.products.product import check_free
 
     check_free(path, overwrite)
     return path

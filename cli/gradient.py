@@ -18,8 +18,8 @@ from fracsim.cli.frame import (
 )
 
 if TYPE_CHECKING:
-    from fracsim.fractals import Fractal
-    from fracsim.theory.gradient import GradientStudy, RandomNetworks
+    from fracsim.fractals.fractal import Fractal
+    from fracsim.studies.gradient.gradient import GradientStudy, RandomNetworks
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -122,8 +122,8 @@ def command(
     and loss on the Cantor distribution."""
     from fracsim.data.studies import write_study
     from fracsim.kernels.network import Shape
-    from fracsim.runs import make_run
-    from fracsim.theory.gradient import RandomNetworks, gradient_study
+    from fracsim.studies.gradient.gradient import RandomNetworks, gradient_study
+    from fracsim.training.run import make_run
 
     scheme = settings.pop("initialisation")
     run = make_run(

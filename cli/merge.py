@@ -27,7 +27,7 @@ def command(
     The result is the file that the sweep without --shard makes, in every variable. FILES stay as
     they are. Figures need no merge: they take many shards."""
     from fracsim.cli.settings import command_line
-    from fracsim.merging import merge
+    from fracsim.products.merge import merge
 
     merged = merge(
         [Path(file) for file in files], output, overwrite=overwrite, command=command_line()

@@ -49,7 +49,7 @@ def fractal(look: Look, count: int, **settings: Any) -> "tuple[Figure, list[str]
     """The sets K_0 … K_n of FRACTAL (a name or a TOML file) and a labelled sample; one or two
     dimensions."""
     from fracsim.figures.fractal import draw
-    from fracsim.runs import make_run
+    from fracsim.training.run import make_run
 
     run = make_run(settings)
     return draw(run.distribution(), count, run.seed, **look), []
@@ -161,7 +161,7 @@ def decision(look: Look, file: str, run: int | None) -> "tuple[Figure, list[str]
     """The decision function f(x) of a stored network, with the fractal's cells; one or two
     dimensions."""
     from fracsim.figures.decision import draw
-    from fracsim.stored import load_network
+    from fracsim.networks.stored import load_network
 
     network = load_network(file, run)
     return draw(network, **look), [network.note] if network.note else []

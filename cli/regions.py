@@ -19,11 +19,11 @@ from fracsim.cli.frame import (
     quiet_option,
 )
 from fracsim.errors import UsageError
-from fracsim.threads import MOST_THREADS
+from fracsim.machine.cpus import MOST_THREADS
 
 if TYPE_CHECKING:
-    from fracsim.theory.region_study import Measured, Place
-    from fracsim.theory.region_subjects import Subject
+    from fracsim.studies.regions.study import Measured, Place
+    from fracsim.studies.regions.subjects import Subject
 
 RANDOM = ("inputs", "depth", "width", "init", "bias", "bias_std")
 """Parameters that describe a random network."""
@@ -154,7 +154,7 @@ def command(
     Networks with 2 inputs are counted in a window of the plane, with 1 input on an interval, with
     any number along a segment or many. Activation regions: the same units are active. Linear
     pieces: neighbours with the same affine function are one."""
-    from fracsim.theory.region_study import measure
+    from fracsim.studies.regions.study import measure
 
     given = [
         name for name in RANDOM if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
@@ -164,7 +164,7 @@ def command(
     if output is not None:
         check_output(output, overwrite)
     if threads is None:
-        from fracsim.threads import available_threads
+        from fracsim.machine.cpus import available_threads
 
         threads = available_threads()[0]
     started = time.perf_counter()
@@ -184,7 +184,7 @@ def command(
 
 def find_subjects(file: str | None, options: dict[str, Any], given: list[str]) -> "list[Subject]":
     """The networks to count: a random one, one of a file, or all snapshots of a run."""
-    from fracsim.theory.region_subjects import random_subject, stored_subjects
+    from fracsim.studies.regions.subjects import random_subject, stored_subjects
 
     if options["is_random"] == (file is not None):
         raise UsageError(
@@ -207,7 +207,7 @@ def find_subjects(file: str | None, options: dict[str, Any], given: list[str]) -
 def find_place(subject: "Subject", options: dict[str, Any]) -> "Place":
     """Where to count, from the options; the window is by default the base of the network's
     fractal."""
-    from fracsim.theory.region_study import Place
+    from fracsim.studies.regions.study import Place
 
     if options["segment"] is not None and options["lines"] is not None:
         raise UsageError("give --segment or --lines, not both")
@@ -262,7 +262,7 @@ def store(
     from fracsim.cli.settings import command_line
     from fracsim.data.provenance import provenance
     from fracsim.data.studies import write_study
-    from fracsim.theory.region_study import attributes
+    from fracsim.studies.regions.study import attributes
 
     last = subjects[-1]
     facts = {

@@ -21,12 +21,12 @@ from fracsim.cli.frame import (
     size,
 )
 from fracsim.errors import RunError
-from fracsim.threads import MOST_THREADS
+from fracsim.machine.cpus import MOST_THREADS
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from fracsim.distributions import Distribution
+    from fracsim.fractals.distribution import Distribution
 
 BLOCK = 1 << 18
 """Points a thread draws at once. Results do not depend on it: a point is a function of the seed and
@@ -101,14 +101,14 @@ def command(
     largest j <= n with x in K_j). Any program that reads HDF5 opens it:
     xarray.open_dataset("points.h5")."""
     from fracsim.data.samples import write_samples
-    from fracsim.runs import make_run
+    from fracsim.training.run import make_run
 
     run = make_run(settings)
     distribution = run.distribution()
     check_output(output, overwrite)
     check_room(output.parent, count, distribution.fractal.dimension)
     if threads is None:
-        from fracsim.threads import available_threads
+        from fracsim.machine.cpus import available_threads
 
         threads = available_threads()[0]
     started = time.perf_counter()
@@ -161,7 +161,7 @@ def draw(
 def check_room(folder: Path, count: int, dimension: int) -> None:
     """Raise RunError where ``count`` points of ``dimension`` coordinates fit neither the disk nor
     the memory."""
-    from fracsim.planning import free_memory
+    from fracsim.machine.memory import free_memory
 
     needed = count * (8 * dimension + 3)
     for free, where in (

@@ -12,8 +12,9 @@ import click
 
 from fracsim.cli.frame import ENVIRONMENT, Count, Progress, remark
 from fracsim.errors import UsageError
-from fracsim.runs import SETTINGS, Run, option_name
-from fracsim.threads import MOST_THREADS
+from fracsim.machine.cpus import MOST_THREADS
+from fracsim.settings import option_name
+from fracsim.training.run import SETTINGS, Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,7 +105,7 @@ def parse_set(assignments: tuple[str, ...]) -> dict[str, Any]:
 def toml_value(text: str, where: str) -> Any:
     """The TOML value that ``text`` writes, else the text itself. Raises UsageError for a broken
     list or table."""
-    from fracsim.tables import parse_toml
+    from fracsim.toml import parse_toml
 
     try:
         table = parse_toml(f"value = {text}", where)
@@ -151,7 +152,7 @@ class SweepProgress:
         return self
 
     def __call__(self, progress: Any) -> None:
-        """Take in a ``fracsim.sweeps.Progress``."""
+        """Take in a ``fracsim.sweeps.sweep.Progress``."""
         if self.bar is None:
             self.bar = Progress(self.label, progress.total_steps, unit="steps", quiet=self.quiet)
         note = (

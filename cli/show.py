@@ -10,8 +10,8 @@ from fracsim.cli.frame import Frame, echo_json, example, json_option
 if TYPE_CHECKING:
     import numpy as np
 
-    from fracsim.experiments import Experiment
-    from fracsim.fractals import Fractal
+    from fracsim.experiments.experiment import Experiment
+    from fracsim.fractals.fractal import Fractal
 
 CURVE_FAMILIES = {
     "polynomial:P": "weights n^P, …, 2^P, 1^P, the finest level first",
@@ -33,9 +33,9 @@ def command(context: click.Context, as_json: bool) -> None:
     """Show one fractal, curve or experiment; without a subcommand, list what there is."""
     if context.invoked_subcommand is not None:
         return
-    from fracsim.curves import PAPER_CURVES
-    from fracsim.experiments import experiment_names, load_experiment
-    from fracsim.fractals import fractal_names, load_fractal
+    from fracsim.experiments.experiment import experiment_names, load_experiment
+    from fracsim.fractals.curve import PAPER_CURVES
+    from fracsim.fractals.fractal import fractal_names, load_fractal
 
     kinds = {
         "fractals": {name: load_fractal(name).description for name in fractal_names()},
@@ -74,8 +74,8 @@ def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
 
     NAME is a shipped fractal (see 'fracsim show'), cantor:3 for the Cantor set in 3 dimensions, or
     the path of a TOML file."""
-    from fracsim.fractals import load_fractal
-    from fracsim.runs import make_run
+    from fracsim.fractals.fractal import load_fractal
+    from fracsim.training.run import make_run
 
     n = make_run({"fractal_depth": fractal_depth}).fractal_depth
     fractal = load_fractal(name)
@@ -214,8 +214,8 @@ def show_curve(name: str, fractal_depth: str | None, as_json: bool) -> None:
     NAME is 1 to 6, polynomial:P, finest:M, or the values P(0),P(1),…,P(n). P(j) = 1 - Pr[x in K_j
     and y = -1] is the accuracy that a model reaches by knowing K_j alone. Its increment P(j+1) -
     P(j) is the share of points that are negatives of level j."""
-    from fracsim.curves import PAPER_CURVES, parse_curve
-    from fracsim.runs import make_run
+    from fracsim.fractals.curve import PAPER_CURVES, parse_curve
+    from fracsim.training.run import make_run
 
     depth = fractal_depth or str(name.count(",") or 5)
     n = make_run({"fractal_depth": depth}).fractal_depth
@@ -242,7 +242,7 @@ def show_experiment(name: str, quick: bool, as_json: bool) -> None:
 
     NAME is a shipped experiment (see 'fracsim show') or the path of a TOML file. 'fracsim sweep
     --dry-run' says what it costs."""
-    from fracsim.experiments import load_experiment
+    from fracsim.experiments.experiment import load_experiment
 
     experiment = load_experiment(name, quick=quick)
     if as_json:
@@ -253,8 +253,7 @@ def show_experiment(name: str, quick: bool, as_json: bool) -> None:
 
 def experiment_words(experiment: "Experiment") -> list[str]:
     """The experiment as lines of text: what varies, and what every run has in common."""
-    from fracsim.planning import parameters_of
-    from fracsim.runs import SETTINGS
+    from fracsim.training.run import SETTINGS, parameters_of
 
     runs = experiment.runs
     parameters = sorted({parameters_of(run) for run in runs})

@@ -5,7 +5,7 @@ import click
 import fracsim
 from fracsim.cli.choice import Choice, choice_options
 from fracsim.cli.frame import Count, example
-from fracsim.threads import MOST_THREADS
+from fracsim.machine.cpus import MOST_THREADS
 
 MOST_CPUS = 8
 """CPUs of a task where none are asked for and its shard has runs for them."""
@@ -59,7 +59,7 @@ def command(
     Tasks stop in time with a checkpoint; submit the same script again to go on with what is
     missing. Other options of sbatch can be given to sbatch itself, whose command line wins over the
     script: sbatch --qos=long sweep.sh"""
-    from fracsim.slurm import ArrayJob
+    from fracsim.machine.slurm import ArrayJob
 
     experiment = choice.resolve()
     runs = len(experiment.runs)

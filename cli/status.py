@@ -12,8 +12,8 @@ import click
 from fracsim.cli.frame import describe, duration, echo_json, example, json_option
 
 if TYPE_CHECKING:
-    from fracsim.coverage import Coverage, Gathering
     from fracsim.data.reader import Trajectory
+    from fracsim.products.coverage import Coverage, Gathering
 
 _MOST_SHOWN = 5
 _OWN = ("run", "status", "records_done", "best_test_accuracy")
@@ -33,7 +33,7 @@ def command(files: tuple[Path, ...], with_runs: bool, as_json: bool) -> int:
     A file that is being written is read as far as it is. Shards are also counted together: how many
     runs of their experiment are done, running, interrupted, diverged or missing. Exit code 0 where
     all files can be read, also unfinished ones; 1 where one cannot."""
-    from fracsim.coverage import Gathering
+    from fracsim.products.coverage import Gathering
 
     gathering = Gathering()
     reports = [report(path, gathering) for path in files]
@@ -108,9 +108,9 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
 
     That is what varies in the file, and in its experiment, of which it may be a shard.
     """
-    from fracsim.coverage import file_state, shard_of
     from fracsim.data.lock import owner_of
     from fracsim.data.schema import RUN_STATUS
+    from fracsim.products.coverage import file_state, shard_of
 
     texts = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
     columns = {
@@ -177,7 +177,7 @@ def checkpoint_facts(trajectory: "Trajectory") -> dict[str, Any] | None:
 
 def experiment_facts(coverage: "Coverage") -> dict[str, Any]:
     """The whole that some files are parts of, as plain values."""
-    from fracsim.coverage import STATES
+    from fracsim.products.coverage import STATES
 
     return {
         "experiment": coverage.experiment.name,
@@ -250,7 +250,7 @@ def _beside(facts: dict[str, Any]) -> list[str]:
 
 
 def _whole_words(whole: dict[str, Any]) -> list[str]:
-    from fracsim.coverage import ranges
+    from fracsim.products.coverage import ranges
 
     counts = ", ".join(f"{count} {state}" for state, count in whole["run_states"].items())
     noun = "1 file" if len(whole["files"]) == 1 else f"{len(whole['files'])} files"

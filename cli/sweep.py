@@ -22,8 +22,8 @@ from fracsim.cli.settings import SweepProgress, command_line, output_options, sa
 from fracsim.errors import UsageError
 
 if TYPE_CHECKING:
-    from fracsim.experiments import Experiment
-    from fracsim.planning import DevicePlan
+    from fracsim.experiments.experiment import Experiment
+    from fracsim.sweeps.estimate import DevicePlan
 
 
 @click.command(
@@ -73,7 +73,7 @@ def run_experiment(
     executor: str = "threads",
 ) -> int | None:
     """Train an experiment as the options say and tell the result; the exit code."""
-    from fracsim.walltime import parse_duration, time_limit
+    from fracsim.machine.walltime import parse_duration, time_limit
 
     interval = parse_duration(checkpoint_every, "--checkpoint-every")
     if dry_run:
@@ -81,7 +81,7 @@ def run_experiment(
         return None
     if output is None:
         raise UsageError("the product file is missing: give -o FILE (--output)")
-    from fracsim.sweeps import run_sweep
+    from fracsim.sweeps.sweep import run_sweep
 
     with SweepProgress(experiment.name, quiet) as progress:
         summary = run_sweep(
@@ -194,11 +194,11 @@ def show_plan(
     """Print the plan with its measured times; nothing is written."""
     import dataclasses
 
-    from fracsim.ensembles import Ensembles
-    from fracsim.outputs import check_output, folder_of, held_by
-    from fracsim.planning import check_room, measure, plan
-    from fracsim.shards import make_part
-    from fracsim.sweeps import choose_backend, choose_threads
+    from fracsim.experiments.shard import make_part
+    from fracsim.products.product import check_output, folder_of, held_by
+    from fracsim.sweeps.estimate import check_room, measure, plan
+    from fracsim.sweeps.sweep import choose_backend, choose_threads
+    from fracsim.training.groups import Ensembles
 
     part, chosen = make_part(experiment, shard), choose_backend(backend)
     ensembles = Ensembles(part.runs, chosen)

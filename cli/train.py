@@ -52,8 +52,8 @@ def command(
     from FRACSIM_DEPTH."""
     if weights not in _WEIGHTS:
         raise UsageError(f"--weights is '{weights}'; accepted is one of {', '.join(_WEIGHTS)}")
-    from fracsim.experiments import make_experiment
-    from fracsim.grids import Grid
+    from fracsim.experiments.experiment import make_experiment
+    from fracsim.experiments.grid import Grid
 
     grid = Grid()
     for key, text in given_settings(options).items():

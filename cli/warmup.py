@@ -76,15 +76,15 @@ def _card_works() -> bool:
 
 
 def _least_errors() -> None:
-    from fracsim.fractals import load_fractal
-    from fracsim.theory.least_error import least_errors
+    from fracsim.fractals.fractal import load_fractal
+    from fracsim.studies.bounds.least_error import least_errors
 
     least_errors(load_fractal("cantor1d"), 1, "1")
 
 
 def _regions() -> None:
-    from fracsim.theory.region_study import Place, measure
-    from fracsim.theory.region_subjects import random_subject
+    from fracsim.studies.regions.study import Place, measure
+    from fracsim.studies.regions.subjects import random_subject
 
     one = random_subject(2, 2, 8, "he", None, 0.5, 0)
     for segment, lines in ((None, None), ((-1.0, -1.0, 1.0, 1.0), None), (None, 2)):
@@ -92,10 +92,10 @@ def _regions() -> None:
 
 
 def _train(backend_name: str, precision: str, data: str) -> None:
-    from fracsim.datasets import make_data
     from fracsim.kernels.backend import get_backend
-    from fracsim.runs import Run
-    from fracsim.training import train_slice
+    from fracsim.training.points import make_data
+    from fracsim.training.run import Run
+    from fracsim.training.trainer import train_slice
 
     run = Run(
         fractal="cantor1d" if data == "population" else "cantor",

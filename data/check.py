@@ -1,7 +1,7 @@
 """A product file read to its last value, and whatever in it contradicts the format
 (docs/file-format.md).
 
-What contradicts the experiment it says it holds is found by `fracsim.checking`.
+What contradicts the experiment it says it holds is found by `fracsim.products.check`.
 """
 
 import os

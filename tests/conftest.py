@@ -71,11 +71,11 @@ def generator():
 def short_slices(monkeypatch):
     """Slices of a single kernel call of four steps, so that stops fall anywhere; our own files need
     no quarantine."""
-    import fracsim.sweeping
-    import fracsim.training
+    import fracsim.sweeps.loop
+    import fracsim.training.trainer
 
     monkeypatch.setattr("fracsim.data.quarantine.inspect", lambda fd, name: None)
-    monkeypatch.setattr(fracsim.training, "_first_chunk", lambda trainer: 4)
+    monkeypatch.setattr(fracsim.training.trainer, "_first_chunk", lambda trainer: 4)
     monkeypatch.setattr(
-        fracsim.sweeping, "Task", functools.partial(fracsim.sweeping.Task, seconds=0.0)
+        fracsim.sweeps.loop, "Task", functools.partial(fracsim.sweeps.loop.Task, seconds=0.0)
     )

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fracsim.curves import parse_curve
 from fracsim.data.errors import FileError
 from fracsim.data.reader import sniff
 from fracsim.data.studies import Study, read_study
 from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.collect import Entry, Runs, describe, load_runs
-from fracsim.fractals import Fractal
+from fracsim.fractals.curve import parse_curve
+from fracsim.fractals.fractal import Fractal
 
 MOST_LINES = 6
 UPPER: dict[str, Any] = {"linestyle": "-", "marker": ".", "markersize": 4}

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.coverage import Gathering
 from fracsim.data.errors import FileError
 from fracsim.data.reader import Trajectory
 from fracsim.errors import UsageError, nearest
-from fracsim.fractals import Fractal
-from fracsim.stored import open_trained, stored_fractal
+from fracsim.fractals.fractal import Fractal
+from fracsim.networks.stored import open_trained, stored_fractal
+from fracsim.products.coverage import Gathering
 
 FIRST = ("fractal", "fractal_depth", "curve", "network_depth", "width", "learning_rate")
 """How settings are ordered in legends; the others follow in the order of the file."""

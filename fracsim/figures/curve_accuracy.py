@@ -4,7 +4,6 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fracsim.curves import parse_curve
 from fracsim.data.errors import FileError
 from fracsim.figures import paper, style
 from fracsim.figures.collect import (
@@ -20,6 +19,7 @@ from fracsim.figures.collect import (
 )
 from fracsim.figures.curves import curve_label
 from fracsim.figures.depth_width import draw_line, hollow, panel_grid, title_panels
+from fracsim.fractals.curve import parse_curve
 
 INSIDE = ("curve", "network_depth", "width", "learning_rate", "seed")
 CHOSEN = ("width", "learning_rate")

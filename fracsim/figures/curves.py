@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from fracsim.curves import parse_curve
 from fracsim.errors import UsageError
 from fracsim.figures import style
+from fracsim.fractals.curve import parse_curve
 
 PAPERS = ("1", "2", "3", "4", "5", "6")
 MOST = 12
@@ -21,7 +21,7 @@ def draw(
     """P(j) = 1 - Pr[x ∈ K_j and y = -1] of one or more curves against the level j.
 
     Args:
-        curves: texts as :func:`fracsim.curves.parse_curve` takes them.
+        curves: texts as :func:`fracsim.fractals.curve.parse_curve` takes them.
         fractal_depth: n, the number of levels.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from fracsim.figures import style
 from fracsim.figures.collect import describe
 from fracsim.figures.fractal import add_cells, check_dimension, corners, drawable_depth, frame_plane
-from fracsim.fractals import Fractal
+from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.network import Shape
-from fracsim.stored import StoredNetwork
+from fracsim.networks.stored import StoredNetwork
 
 POINTS_PER_SIDE = 729
 """3^6: three pixels in each cell of a fractal of depth 5 with scale 1/3."""
@@ -36,7 +36,7 @@ def draw(
     line.
 
     Args:
-        network: as :func:`fracsim.stored.load_network` gives it.
+        network: as :func:`fracsim.networks.stored.load_network` gives it.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
 

@@ -10,11 +10,11 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fracsim.distributions import Distribution, Sample
 from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.curves import curve_label
-from fracsim.fractals import Fractal
+from fracsim.fractals.distribution import Distribution, Sample
+from fracsim.fractals.fractal import Fractal
 
 MOST_CELLS = 20_000
 """More cells than this are smaller than a printed dot, and make vector files nobody can open."""

@@ -18,7 +18,7 @@ from fracsim.data.studies import Study, read_study
 from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.fractal import corners, drawable_depth
-from fracsim.fractals import Fractal
+from fracsim.fractals.fractal import Fractal
 
 MOST_REGIONS = 300_000
 """More regions than this are smaller than a printed dot."""

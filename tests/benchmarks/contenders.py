@@ -99,9 +99,9 @@ class Fracsim:
 
     def points(self, count):
         """Points per second of ``sample`` and ``level``: cantor, n = 5, curve 1."""
-        from fracsim.curves import parse_curve
-        from fracsim.distributions import Distribution
-        from fracsim.fractals import load_fractal
+        from fracsim.fractals.curve import parse_curve
+        from fracsim.fractals.distribution import Distribution
+        from fracsim.fractals.fractal import load_fractal
         from fracsim.kernels.philox import SAMPLE
 
         fractal = load_fractal("cantor")

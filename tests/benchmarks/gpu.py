@@ -146,8 +146,8 @@ def backend_here(dry):
 
 def check(backend, dry):
     """A sentence on the agreement with the CPU; ends the program where a verb is wrong."""
-    from fracsim.agreement import SMALL, USUAL, agreements
     from fracsim.kernels.backend import get_backend
+    from fracsim.selftest.agreement import SMALL, USUAL, agreements
 
     rows = []
     try:

@@ -22,9 +22,9 @@ STEPS = 1_000_000
 
 def kernel_calls(count, stream):
     """{verb: function that launches its kernel on ``count`` points}."""
-    from fracsim.curves import parse_curve
-    from fracsim.distributions import Distribution
-    from fracsim.fractals import load_fractal
+    from fracsim.fractals.curve import parse_curve
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.fractals.fractal import load_fractal
     from fracsim.kernels.cuda import level, sample, target
     from fracsim.kernels.philox import SAMPLE
 
@@ -68,8 +68,8 @@ def points_per_second(rehearsal=False, repeats=5):
 
 def grid(steps, widths, depths):
     """The paper's networks, one seed: a run for each width and depth."""
-    from fracsim.experiments import make_experiment
-    from fracsim.grids import Grid
+    from fracsim.experiments.experiment import make_experiment
+    from fracsim.experiments.grid import Grid
 
     settings = {"steps": steps, "record_every": steps // 100, "learning_rate": 0.005}
     return make_experiment(
@@ -83,7 +83,7 @@ def projected(backend, widths, depths, seconds, steps=STEPS):
 
     Every network is taken to keep its pace; those that remain when others have ended go faster, so
     that the grid takes no longer. A first short sweep compiles."""
-    from fracsim.sweeps import run_sweep
+    from fracsim.sweeps.sweep import run_sweep
 
     experiment, began = grid(steps, widths, depths), []
     with tempfile.TemporaryDirectory() as folder:

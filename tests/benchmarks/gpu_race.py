@@ -61,11 +61,11 @@ class Process(Contender):
 
 def write_data(path, widths, points):
     """Points and initial weights that every contender starts from."""
-    from fracsim.curves import parse_curve
-    from fracsim.distributions import Distribution
-    from fracsim.fractals import load_fractal
+    from fracsim.fractals.curve import parse_curve
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.fractals.fractal import load_fractal
     from fracsim.kernels.network import Shape
-    from fracsim.networks import initial_parameters
+    from fracsim.networks.initial import initial_parameters
 
     sample = Distribution(load_fractal("cantor"), 5, parse_curve("1")).sample(points, seed=0)
     params = {

@@ -67,7 +67,7 @@ def _call_verbs():
     from fracsim.kernels.cuda.backend import CudaBackend
     from fracsim.kernels.network import Shape
     from fracsim.kernels.train import Dataset, Rule, State, Stream
-    from fracsim.networks import initial_parameters
+    from fracsim.networks.initial import initial_parameters
 
     backend, (geometry, law), shape = CudaBackend(), _cantor(), Shape(INPUTS, DEPTH, 50)
     params, which = initial_parameters(shape, "paper", 0)[None], np.zeros(1, np.int64)
@@ -89,9 +89,9 @@ def _call_verbs():
 
 
 def _cantor():
-    from fracsim.curves import parse_curve
-    from fracsim.distributions import Distribution
-    from fracsim.fractals import load_fractal
+    from fracsim.fractals.curve import parse_curve
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.fractals.fractal import load_fractal
 
     fractal = load_fractal("cantor")
     return fractal.geometry(), Distribution(fractal, 5, parse_curve("1")).law()
@@ -103,7 +103,8 @@ def measure():
 
     Raises RuntimeError where there is no compiler.
     """
-    sys.path.insert(0, str(_HERE.parent))
+    for folder in ("support", "cuda/ptx"):
+        sys.path.insert(0, str(_HERE.parent / folder))
     import ptx
 
     if ptx.cuda_home() is None:

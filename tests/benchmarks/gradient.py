@@ -14,13 +14,13 @@ import time
 
 import numpy as np
 
-from fracsim.curves import parse_curve
-from fracsim.fractals import load_fractal
+from fracsim.fractals.curve import parse_curve
+from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.line import make_line
 from fracsim.kernels.network import Shape
 from fracsim.kernels.population import population_gradient
 from fracsim.kernels.sample import make_law
-from fracsim.theory.gradient import RandomNetworks
+from fracsim.studies.gradient.gradient import RandomNetworks
 
 PROMISE = 60.0  # seconds
 

@@ -15,8 +15,8 @@ import time
 import numpy as np
 import regioncam
 
-from fracsim.networks import Shape, initial_parameters, split_layers
-from fracsim.theory.regions import count_on_segments, partition, random_points
+from fracsim.networks.initial import Shape, initial_parameters, split_layers
+from fracsim.studies.regions.regions import count_on_segments, partition, random_points
 
 NETWORKS, TURNS, SEGMENTS = 5, 7, 2000
 WINDOW = (-1, 1, -1, 1)

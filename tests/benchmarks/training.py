@@ -87,11 +87,11 @@ class Contender:
 
 def write_data(path, widths):
     """The data set and the initial weights that every contender starts from."""
-    from fracsim.curves import parse_curve
-    from fracsim.distributions import Distribution
-    from fracsim.fractals import load_fractal
+    from fracsim.fractals.curve import parse_curve
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.fractals.fractal import load_fractal
     from fracsim.kernels.network import Shape
-    from fracsim.networks import initial_parameters
+    from fracsim.networks.initial import initial_parameters
 
     sample = Distribution(load_fractal("cantor"), 5, parse_curve("1")).sample(50_000, seed=0)
     params = {f"params{k}": initial_parameters(Shape(INPUTS, DEPTH, k), "paper", 0) for k in widths}

@@ -1,0 +1,354 @@
+"""Experiments: a named grid of runs, read from TOML, resolved so that a product file can be rerun
+from itself.
+
+    experiment.toml / options -> Experiment -> [Run]
+
+``docs/experiments.md`` tells how to write one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fracsim.errors import UsageError, nearest
+from fracsim.experiments.grid import Grid
+from fracsim.experiments.starts import check_starts, pin_starts
+from fracsim.networks.start import without_path
+from fracsim.toml import parse_toml
+from fracsim.training.run import SETTINGS, Run, make_run
+
+__all__ = [
+    "WEIGHTS",
+    "Experiment",
+    "Run",
+    "experiment_names",
+    "load_experiment",
+    "make_experiment",
+    "make_run",
+]
+
+WEIGHTS = ("none", "final", "records")
+"""Which weights a product keeps: none, those after the last step, or those of every record."""
+
+_GRID_KEYS = ("grid", "zip")
+_FILE_KEYS = ("description", "weights", *_GRID_KEYS, "quick")
+_LONGEST_JSON = 60_000  # bytes; an HDF5 attribute holds 64 kB
+_SHARED_KEYS = ("steps", "record_every")  # the product file has one axis of steps
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """R runs that make one product file. Build it with ``load_experiment`` or ``make_experiment``.
+
+    ``fixed``, ``crossed`` and ``zipped`` hold every key once (see ``fracsim.experiments.grid``);
+    ``fractals`` holds the maps of each fractal by name (``Fractal.to_dict``), so that nothing
+    outside the experiment is needed to rerun it."""
+
+    name: str
+    description: str
+    weights: str
+    fixed: dict[str, Any]
+    crossed: dict[str, tuple]
+    zipped: tuple[dict[str, tuple], ...]
+    fractals: dict[str, dict]
+
+    @property
+    def grid(self) -> Grid:
+        """A copy of the grid."""
+        return Grid(dict(self.fixed), dict(self.crossed), [dict(table) for table in self.zipped])
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The keys that have an axis."""
+        return self.grid.varied
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The R runs, in the order of the product file, checked one by one. Raises UsageError."""
+        definitions = {
+            name: json.dumps(definition, sort_keys=True)
+            for name, definition in self.fractals.items()
+        }
+        runs = []
+        for settings in self.grid.variants():
+            run = make_run(settings)
+            gap = run.gap or self.fractals[run.fractal]["gap"]
+            period = (
+                run.steps
+                if run.schedule == "cosine" and run.schedule_period is None
+                else run.schedule_period
+            )
+            runs.append(
+                dataclasses.replace(
+                    run,
+                    gap=gap,
+                    schedule_period=period,
+                    fractal_definition=definitions[run.fractal],
+                )
+            )
+        return tuple(runs)
+
+    @cached_property
+    def levels(self) -> int:
+        """The length of the axis of levels: the largest n + 1."""
+        return max(run.fractal_depth for run in self.runs) + 1
+
+    @cached_property
+    def layers(self) -> int:
+        """The length of the axis of layers: the largest T + 1."""
+        return max(run.network_depth for run in self.runs) + 1
+
+    def validate(self) -> None:
+        """Raise UsageError where a run, a distribution or the whole makes no sense, and FileError
+        where a network to start from is gone or has changed."""
+        self._validate_settings()
+        check_starts(self.runs)
+
+    def _validate_settings(self) -> None:
+        for key in _SHARED_KEYS:
+            if key in self.varied:
+                raise UsageError(
+                    f"{key} cannot vary within an experiment: all runs of a file share their "
+                    f"recorded steps"
+                )
+        distributions = {
+            (
+                run.fractal,
+                run.fractal_depth,
+                run.curve,
+                run.gap,
+                run.positive_margin,
+                run.negative_margin,
+                run.data,
+            ): run
+            for run in self.runs
+        }
+        for run in distributions.values():
+            run.distribution()
+
+    def changed(self, overrides: Mapping[str, Any], weights: str | None = None) -> Experiment:
+        """This experiment with keys replaced, a list or range making an axis. Raises UsageError.
+
+        A fractal that stays is taken from here, not looked up again.
+        """
+        grid = self.grid
+        for key, value in overrides.items():
+            grid.override(key, value)
+        known = {} if "fractal" in overrides else self.fractals
+        return make_experiment(
+            grid,
+            name=self.name,
+            description=self.description,
+            weights=weights or self.weights,
+            fractals=known,
+        )
+
+    def to_json(self) -> str:
+        """The resolved experiment as JSON; ``from_json`` reads it back."""
+        return json.dumps(
+            {
+                "name": self.name,
+                "description": self.description,
+                "weights": self.weights,
+                "settings": self.fixed,
+                "grid": {key: list(values) for key, values in self.crossed.items()},
+                "zip": [
+                    {key: list(values) for key, values in table.items()} for table in self.zipped
+                ],
+                "fractals": self.fractals,
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Experiment:
+        """The experiment that ``to_json`` wrote. Raises UsageError where the text is not one."""
+        try:
+            value = json.loads(text)
+            grid = Grid()
+            for key, setting in value["settings"].items():
+                grid.fix(key, setting)
+            for table in value["zip"]:
+                grid.zip(table)
+            for key, axis in value["grid"].items():
+                grid.cross(key, axis)
+            names = (
+                str(value["name"]),
+                str(value["description"]),
+                _checked_weights(value["weights"]),
+            )
+            experiment = cls(
+                *names, grid.fixed, grid.crossed, tuple(grid.zipped), dict(value["fractals"])
+            )
+            # a product stays readable where the network it started from is gone
+            experiment._validate_settings()
+            return experiment
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"the stored experiment cannot be read: {error!r}") from error
+
+    def hash(self) -> str:
+        """Hex sha256 of what decides the product's numbers: the runs with their fractals, and which
+        weights are kept.
+
+        Names, threads, output path and verbosity are left out; two ways of writing the same runs
+        have one hash."""
+        runs = [
+            {**dataclasses.asdict(run), "init_from": without_path(run.init_from)}
+            for run in self.runs
+        ]
+        content = {"weights": self.weights, "runs": runs}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def make_experiment(
+    grid: Grid,
+    *,
+    name: str = "train",
+    description: str = "",
+    weights: str = "none",
+    fractals: Mapping[str, dict] | None = None,
+) -> Experiment:
+    """Resolve a grid: defaults filled in, fractals loaded, every run checked. Raises UsageError.
+
+    A fractal given by path is known by its own name from here on; one that ``fractals`` defines is
+    not looked up."""
+    fractals = dict(fractals or {})
+
+    def resolve(text: str) -> str:
+        if text in fractals:
+            return text
+        from fracsim.fractals.fractal import fractal_names, load_fractal
+
+        fractal, shipped = load_fractal(text), text.partition(":")[0] in fractal_names()
+        name = text if shipped else fractal.name
+        if not shipped and name.partition(":")[0] in fractal_names():
+            raise UsageError(
+                f"the fractal of {text} has the name of a shipped one, '{name}'; give it another "
+                f"name"
+            )
+        definition = {
+            key: value for key, value in fractal.to_dict().items() if key != "description"
+        }
+        if fractals.setdefault(name, definition) != definition:
+            raise UsageError(
+                f"two different fractals of this experiment are named '{name}'; rename one in its "
+                f"file"
+            )
+        return name
+
+    resolved = Grid(dict(grid.fixed), dict(grid.crossed), [dict(table) for table in grid.zipped])
+    pin_starts(resolved)
+    for key in SETTINGS:
+        if key not in resolved.varied:
+            resolved.fixed.setdefault(key, getattr(Run, key))
+    for axes in (resolved.crossed, *resolved.zipped):
+        if "fractal" in axes:
+            axes["fractal"] = tuple(resolve(text) for text in axes["fractal"])
+    if "fractal" in resolved.fixed:
+        resolved.fixed["fractal"] = resolve(resolved.fixed["fractal"])
+    ordered = {key: resolved.fixed[key] for key in SETTINGS if key in resolved.fixed}
+    zipped = tuple(resolved.zipped)
+    weights = _checked_weights(weights)
+    experiment = Experiment(name, description, weights, ordered, resolved.crossed, zipped, fractals)
+    experiment.validate()
+    if len(experiment.to_json().encode()) > _LONGEST_JSON:
+        raise UsageError(
+            "the experiment's lists or maps are too long to be stored in a product (60 kB of JSON)"
+        )
+    return experiment
+
+
+def experiment_names() -> list[str]:
+    """The experiments that come with fracsim."""
+    from fracsim.data.presets import preset_names
+
+    return preset_names("experiments")
+
+
+def load_experiment(
+    name_or_path: str | Path,
+    quick: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+    weights: str | None = None,
+) -> Experiment:
+    """The experiment of that name, or of that TOML file, resolved and checked.
+
+    ``quick`` applies its [quick] table; then ``overrides``, key -> value, where a list or range
+    makes an axis; ``weights`` replaces the file's. Raises UsageError for an unknown name or key,
+    naming the nearest, and for values out of range."""
+    name, text = _read(str(name_or_path))
+    table = parse_toml(text, str(name_or_path))
+    grid = Grid()
+    _apply(grid, table, f"experiment '{name}'", _FILE_KEYS)
+    if quick:
+        if "quick" not in table:
+            raise UsageError(f"experiment '{name}' has no [quick] table")
+        _apply(grid, table["quick"], f"[quick] of experiment '{name}'", _GRID_KEYS)
+    for key, value in (overrides or {}).items():
+        grid.override(key, value)
+    return make_experiment(
+        grid,
+        name=name + "-quick" if quick else name,
+        description=str(table.get("description", "")),
+        weights=str(weights or table.get("weights", "none")),
+    )
+
+
+def _read(name_or_path: str) -> tuple[str, str]:
+    """Name and text of an experiment; a path is what ends in .toml or has a folder in it."""
+    from fracsim.data.presets import preset_text
+
+    names = experiment_names()
+    if name_or_path in names:
+        return name_or_path, preset_text("experiments", name_or_path)
+    path = Path(name_or_path)
+    if path.suffix != ".toml" and len(path.parts) < 2:
+        raise UsageError(
+            f"unknown experiment '{name_or_path}'{nearest(name_or_path, names)} "
+            f"(accepted: a path that ends in .toml, or one of {', '.join(names)})"
+        )
+    try:
+        return path.stem, path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no file name at all
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"cannot read the experiment {name_or_path}: {reason}") from error
+
+
+def _apply(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[str]) -> None:
+    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what
+    was there.
+
+    ``others`` are the keys that may stand beside settings.
+    """
+    if not isinstance(table, Mapping):
+        raise UsageError(f"quick must be a table: {where}")
+    for key, value in table.items():
+        if key in others:
+            continue
+        if key not in SETTINGS:
+            raise UsageError(f"unknown key '{key}' in {where}{nearest(key, [*SETTINGS, *others])}")
+        grid.fix(key, value, where)
+    crossed, zipped = table.get("grid", {}), table.get("zip", [])
+    if not isinstance(crossed, Mapping):
+        raise UsageError(f"grid must be a table of lists and ranges in {where}, as in [grid]")
+    if not isinstance(zipped, list) or not all(isinstance(part, Mapping) for part in zipped):
+        raise UsageError(f"zip must be a table of lists in {where}, as in [[zip]]")
+    for key, axis in crossed.items():
+        grid.cross(key, axis, f"[grid] of {where}")
+    for part in zipped:
+        grid.zip(part, f"[[zip]] of {where}")
+
+
+def _checked_weights(weights: Any) -> str:
+    if weights not in WEIGHTS:
+        raise UsageError(f"weights is '{weights}'; accepted is one of {', '.join(WEIGHTS)}")
+    return str(weights)

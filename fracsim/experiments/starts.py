@@ -1,0 +1,43 @@
+"""The networks that the runs of a grid start from, pinned and checked.
+
+What a stored start is: ``fracsim.networks.start``.
+"""
+
+from collections.abc import Iterable
+
+from fracsim.experiments.grid import Grid
+from fracsim.networks.start import load_start, pin
+from fracsim.training.run import Run
+
+
+def pin_starts(grid: Grid) -> None:
+    """Pin every ``init_from`` of a grid; where it is one for all runs and a size is not set, the
+    network's size is.
+
+    Raises FileError where a file holds no network, or no longer the pinned one.
+    """
+    text = grid.fixed.get("init_from")
+    if text is not None:
+        grid.fixed["init_from"], shape = pin(text)
+        for key, size in (("network_depth", shape.depth), ("width", shape.width)):
+            if key not in grid.varied:
+                grid.fixed.setdefault(key, size)
+    for axes in (grid.crossed, *grid.zipped):
+        if "init_from" in axes:
+            axes["init_from"] = tuple(pin(text)[0] for text in axes["init_from"])
+
+
+def check_starts(runs: Iterable[Run]) -> None:
+    """Raise UsageError where a run's network has another shape than the one it starts from,
+    FileError as above."""
+    starts = {
+        (run.init_from, run.network_depth, run.width): run
+        for run in runs
+        if run.init_from is not None
+    }
+    for text, depth, width in starts:
+        from fracsim.kernels.network import Shape
+
+        load_start(
+            str(text), Shape(starts[text, depth, width].load_fractal().dimension, depth, width)
+        )

@@ -1,0 +1,74 @@
+"""Training that starts from a stored network: the key ``init_from``, a file that ``train`` or
+``construct`` wrote.
+
+What decides a run's numbers are the parameters, not the file's name or what it may hold later. So
+an experiment pins them when it is made: "net.h5" becomes "net.h5#" and the SHA-256 of the network,
+which is what the product stores, what a rerun compares, and all of it that counts in the
+experiment's hash."""
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from fracsim.errors import UsageError
+from fracsim.settings import label
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fracsim.kernels.network import Shape
+
+_PINNED = re.compile(r"(?P<path>.*)#(?P<digest>[0-9a-f]{64})", re.DOTALL)
+
+
+def load_start(text: str, shape: "Shape") -> "np.ndarray":
+    """Parameters (Q,) of the network that ``init_from`` names, in the precision in which they are
+    stored.
+
+    Raises UsageError where its shape is not ``shape``, FileError where the file holds no network or
+    not the pinned one."""
+    network = _load(text)
+    if network.shape != shape:
+        there, here = (
+            f"depth {s.depth}, width {s.width} and {s.inputs} input(s)"
+            for s in (network.shape, shape)
+        )
+        raise UsageError(
+            f"{label('init_from')} '{network.path}' holds a network of {there}; this run has {here}"
+        )
+    return network.params
+
+
+def without_path(text: str | None) -> str | None:
+    """What of ``init_from`` decides the numbers of a run: the digest."""
+    pinned = _PINNED.fullmatch(text or "")
+    return pinned["digest"] if pinned else text
+
+
+def pin(text: str) -> "tuple[str, Shape]":
+    network = _load(text)
+    return f"{network.path}#{_digest(network)}", network.shape
+
+
+def _load(text: str) -> Any:
+    from fracsim.data.errors import FileError
+    from fracsim.networks.stored import load_network
+
+    pinned = _PINNED.fullmatch(text)
+    try:
+        network = load_network(pinned["path"] if pinned else text)
+    except FileError as error:
+        raise FileError(f"{label('init_from')}: {error}") from error
+    if pinned and pinned["digest"] != _digest(network):
+        raise FileError(
+            f"{label('init_from')}: '{network.path}' no longer holds the network that was there "
+            f"when this experiment "
+            "was made; put that file back, or name the new one"
+        )
+    return network
+
+
+def _digest(network: Any) -> str:
+    """SHA-256 (hex) of a network's shape, float type and parameters."""
+    kind = f"{tuple(network.shape)} {network.params.dtype.str} "
+    return hashlib.sha256(kind.encode() + network.params.tobytes()).hexdigest()

@@ -1,0 +1,163 @@
+"""Networks kept in files: trained ones in trajectories, constructed ones in studies of kind
+"network"."""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracsim.data.errors import FileError, printable
+from fracsim.data.reader import Trajectory, open_trajectory, sniff
+from fracsim.data.studies import read_study
+from fracsim.errors import UsageError
+from fracsim.fractals.fractal import Fractal
+from fracsim.kernels.network import Shape, parameter_count
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A network read from a file, and the distribution it was made for."""
+
+    path: str
+    shape: Shape
+    params: NDArray[Any]
+    """(Q,) float32 or float64"""
+    fractal: Fractal
+    fractal_depth: int
+    curve: str
+    """Approximation curve it was trained on; "" for a constructed network."""
+    about: str
+    """What the network is, for a title: "test accuracy 0.9871 at step 100,000"."""
+    run: int = 0
+    """Number of its run in the experiment."""
+    note: str = ""
+    """What must be said beside results: "" or e.g. "running, 37 of 100 records"."""
+
+
+def load_network(
+    path: str | os.PathLike[str], run: int | None = None, snapshot: int = -1
+) -> StoredNetwork:
+    """The network of a study, or of a trajectory's ``run`` at one of its stored snapshots (-1: the
+    last one).
+
+    ``run`` is its number in the experiment, which the file of a shard keeps. Without it: of the
+    runs with weights, the one with the best test accuracy at its last snapshot. Raises FileError
+    (no such file, no weights in it), UsageError (no such run)."""
+    kind = sniff(path)
+    if kind == "study":
+        return _constructed(os.fspath(path))
+    trajectory = open_trained(path)
+    chosen = choose_run(trajectory, run)
+    step, accuracy = stored_accuracy(
+        trajectory, chosen, snapshot
+    )  # first: it says which snapshots there are
+    shape, params = trajectory.weights(chosen, snapshot)
+    settings = {key: column[chosen] for key, column in trajectory.runs.items()}
+    return StoredNetwork(
+        trajectory.path,
+        Shape(*shape),
+        params,
+        stored_fractal(trajectory, str(settings["fractal"])),
+        int(settings["fractal_depth"]),
+        str(settings["curve"]),
+        f"test accuracy {accuracy:.4f} at step {step:,}",
+        int(trajectory.numbers[chosen]),
+        trajectory.note,
+    )
+
+
+def choose_run(trajectory: Trajectory, run: int | None) -> int:
+    """The row of the run with this number, else of the one with the best test accuracy at its last
+    stored weights."""
+    recorded = {int(trajectory.numbers[i]): int(i) for i in np.flatnonzero(trajectory.records_done)}
+    if not recorded:
+        raise FileError(f"{trajectory.path}: no run has a record yet, so there is nothing to draw")
+    if run is not None and run not in recorded:
+        there = ", ".join(map(str, recorded))
+        raise UsageError(f"--run {run}: there is no such run with records; accepted: {there}")
+    stored = [
+        i
+        for number, i in recorded.items()
+        if run in (None, number) and len(trajectory.weight_steps(i))
+    ]
+    if not stored:
+        whose = "" if run is None else f" of run {run}"
+        raise FileError(
+            f"'{trajectory.path}' holds no weights{whose}, so there is no network to read: "
+            "train with `fracsim train`, or with `fracsim sweep --weights final`"
+        )
+    return max(stored, key=lambda i: stored_accuracy(trajectory, i)[1])
+
+
+def stored_accuracy(trajectory: Trajectory, run: int, snapshot: int = -1) -> tuple[int, float]:
+    """The step of a stored snapshot of the run in row ``run``, and the test accuracy recorded
+    there."""
+    steps = trajectory.weight_steps(run)
+    if not -len(steps) <= snapshot < len(steps):
+        number = trajectory.numbers[run]
+        raise UsageError(
+            f"--snapshot {snapshot}: run {number} of '{trajectory.path}' has {len(steps)} snapshots"
+        )
+    step = int(steps[snapshot])
+    return step, float(
+        trajectory.variable("test_accuracy")[run, np.searchsorted(trajectory.steps, step)]
+    )
+
+
+def stored_fractal(trajectory: Trajectory, name: str) -> Fractal:
+    """A fractal as the file defines it, so that its own TOML is not needed again. Raises FileError.
+
+    It is never looked up elsewhere: the name may come from anyone, and could be a path.
+    """
+    try:
+        return Fractal.from_dict(trajectory.experiment["fractals"][name])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        why = f": {error}" if isinstance(error, UsageError) else ""
+        raise FileError(
+            f"'{trajectory.path}' does not define its fractal {name!r:.60}{printable(why)}"
+        ) from error
+
+
+def open_trained(path: str | os.PathLike[str]) -> Trajectory:
+    """A trajectory; where the file holds something else of ours, the error says which command is
+    for that."""
+    try:
+        return open_trajectory(path)
+    except FileError:
+        kind = sniff(path)  # raises the same error for a file that is not ours
+        if kind == "samples":
+            raise FileError(
+                f"'{os.fspath(path)}' holds sampled points, no trained networks; "
+                "a fractal and its sample are drawn by `fracsim-plot fractal NAME`"
+            ) from None
+        raise
+
+
+def _constructed(path: str) -> StoredNetwork:
+    study = read_study(path, "network")
+    facts = study.attributes
+    try:
+        shape = Shape(*(int(facts[key]) for key in ("input_dimension", "network_depth", "width")))
+        fractal = Fractal.from_dict(json.loads(str(facts["fractal_definition"])))
+        depth, about, params = (
+            int(facts["fractal_depth"]),
+            str(facts["about"]),
+            study.arrays["params"],
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise FileError(
+            f"'{path}' is not a valid fracsim file: its network is not described ({error})"
+        ) from error
+    if (
+        min(shape.inputs, shape.width) < 1
+        or shape.depth < 0
+        or len(params) != parameter_count(shape)
+    ):
+        raise FileError(
+            f"'{path}' is not a valid fracsim file: {len(params)} parameters for a network of "
+            f"{shape}"
+        )
+    return StoredNetwork(path, shape, params, fractal, depth, "", about)

@@ -1,0 +1,281 @@
+"""The product file of a sweep: when it may be written, what goes into it, and where two experiments
+differ.
+
+The output rule: an output that holds the same part of the same experiment, complete, is left as it
+is; unfinished, it is continued; another experiment, or a file that is not ours, is an error.
+``overwrite`` always starts afresh."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fracsim.errors import RunError, UsageError
+from fracsim.experiments.experiment import Experiment
+from fracsim.experiments.shard import Part
+from fracsim.networks.start import without_path
+from fracsim.training.run import SETTINGS, Run, parameters_of
+
+if TYPE_CHECKING:
+    from fracsim.data.reader import Trajectory
+    from fracsim.training.trainer import Record, RunState
+
+_ENDED = ("complete", "diverged")
+_TAKEN = (".checkpoint", ".checkpoint.previous", ".lock", ".part")
+_WRITERS_OWN = ("format", "format_version", "status")
+
+
+def folder_of(path: Path) -> Path:
+    """Where a product lies: beside what a link points to, as it is followed."""
+    return Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+
+
+def held_by(path: Path) -> int:
+    """Bytes that an unfinished product and its checkpoints take already."""
+    from fracsim.data.checkpoint import remains
+
+    return sum(file.stat().st_size for file in (path, *remains(path)))
+
+
+def check_folder(path: Path) -> None:
+    """Raise RunError unless a file can be made at ``path``."""
+    taken = next((ending for ending in _TAKEN if path.name.endswith(ending)), None)
+    if taken is not None:
+        raise RunError(
+            f"the output {path} is named as fracsim's own files beside a product; accepted is a "
+            f"name that "
+            f"does not end in {taken}"
+        )
+    folder = folder_of(path)
+    if not folder.is_dir():
+        raise RunError(
+            f"the folder of the output does not exist: {folder} (make it first, or give another "
+            f"--output)"
+        )
+    if path.is_dir():
+        raise RunError(f"the output {path} is a folder; accepted is the name of a file")
+    if path.exists() and not path.is_file():
+        raise RunError(f"the output {path} is a device; accepted is the name of a file")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RunError(f"the folder of the output is not writable: {folder}")
+
+
+def check_free(path: Path, overwrite: bool = False) -> None:
+    """Raise RunError unless a new file can be made at ``path``, or replaced with ``overwrite``."""
+    if path.exists() and not path.is_file():  # a folder, or /dev/null, which a rename would destroy
+        raise RunError(f"the output {path} is a folder or a device; accepted is the name of a file")
+    if path.exists() and not overwrite:
+        raise RunError(
+            f"the output {path} exists already; give another --output, or --overwrite to replace it"
+        )
+    check_folder(path)
+
+
+def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory | None:
+    """The product of this part that ``path`` holds, complete or to be continued; None where a new
+    one may be written.
+
+    Raises RunError or FileError where the output rule forbids it, or the folder is missing or not
+    writable."""
+    experiment = part.experiment
+    if overwrite or not path.exists():
+        check_folder(path)
+        return None
+    if path.is_dir():
+        check_folder(path)
+    from fracsim.data.errors import FileError
+    from fracsim.data.reader import open_trajectory
+
+    advice = "give another --output, or --overwrite to replace it"
+    try:
+        stored = open_trajectory(path)
+        found = Experiment.from_json(str(stored.attributes["experiment"]))
+    except (FileError, KeyError, ValueError) as error:
+        reason = (
+            str(error).rstrip(".")
+            if isinstance(error, FileError)
+            else f"'{path}' stores no experiment"
+        )
+        raise FileError(f"the output exists and cannot be continued: {reason}; {advice}") from error
+    if found.hash() != experiment.hash():
+        raise RunError(
+            f"{path} holds another experiment: {first_difference(found, experiment)}; {advice}"
+        )
+    shard = str(stored.attributes.get("shard", ""))
+    if shard != part.shard or tuple(stored.numbers) != part.numbers:
+        there, here = (
+            f"shard {text}" if text else "the whole sweep" for text in (shard, part.shard)
+        )
+        raise RunError(f"{path} holds {there}, and {here} is asked for; {advice}")
+    if stored.status != "complete":
+        check_folder(path)
+    return stored
+
+
+def first_difference(there: Experiment, here: Experiment) -> str:
+    """The first key in which two experiments differ, as a phrase: "width is 50 there and 100
+    here"."""
+    for key in SETTINGS:
+        values = [_values(experiment, key) for experiment in (there, here)]
+        if values[0] != values[1]:
+            return f"{key} is {_phrase(values[0])} there and {_phrase(values[1])} here"
+    if there.weights != here.weights:
+        return f"weights is {there.weights} there and {here.weights} here"
+    for name in here.fractals:
+        if there.fractals.get(name) != here.fractals[name]:
+            return f"the maps of the fractal '{name}' differ"
+    if len(there.runs) != len(here.runs):
+        return f"there are {len(there.runs)} runs there and {len(here.runs)} here"
+    return "the order or combination of its runs differs"
+
+
+def _values(experiment: Experiment, key: str) -> list[Any]:
+    values = (getattr(run, key) for run in experiment.runs)
+    return list(
+        dict.fromkeys(without_path(value) if key == "init_from" else value for value in values)
+    )
+
+
+def _phrase(values: Sequence[Any]) -> str:
+    shown = ["not set" if value is None else str(value) for value in values[:8]]
+    return ", ".join(shown) + (", …" if len(values) > 8 else "")
+
+
+def contents(part: Part) -> dict[str, Any]:
+    """What is known of a part's product before its first record, as ``fracsim.data.plan.make_plan``
+    takes it.
+
+    Axes and types of columns are those of the whole experiment, so that its shards fit together.
+    """
+    from fracsim.data.plan import column
+
+    rows, steps = list(part.numbers), list(part.runs[0].recorded_steps())
+    every = part.experiment.runs
+    return {
+        "runs": {key: column(key, [getattr(run, key) for run in every])[rows] for key in SETTINGS},
+        "steps": steps,
+        "levels": part.levels,
+        "layers": part.layers,
+        "weights": _weights_groups(part.experiment, part.runs, steps),
+        "numbers": part.numbers,
+    }
+
+
+def attributes_of(part: Part) -> dict[str, str]:
+    """The attributes that say what a product holds."""
+    experiment = part.experiment
+    return {
+        "experiment": experiment.to_json(),
+        "experiment_hash": experiment.hash(),
+        "shard": part.shard,
+    }
+
+
+class Product:
+    """The trajectory of a part being written: the one place that knows both the science and the
+    file.
+
+    A new one takes the place of whatever ``path`` held; with ``stored`` that product is continued,
+    its ended runs are kept and the others go on from ``states`` (row -> state) or, where they have
+    none, from their first step. A context manager; leaving it closes the file as it is. Raises
+    FileError where the file cannot be written."""
+
+    def __init__(
+        self,
+        part: Part,
+        path: Path,
+        attributes: dict[str, str | int | float],
+        stored: Trajectory | None = None,
+        states: Mapping[int, RunState] | None = None,
+    ) -> None:
+        from fracsim.data.plan import make_plan
+        from fracsim.data.provenance import provenance
+        from fracsim.data.writer import TrajectoryWriter
+
+        runs = part.runs
+        known = contents(part)
+        self._position = {step: s for s, step in enumerate(known["steps"])}
+        self._keeps = part.weights
+        self.ended: list[str | None] = [None] * len(runs)
+        """Per run "complete" or "diverged" where it has ended, else None."""
+        about = attributes_of(part)
+        if stored is None:
+            self._writer = TrajectoryWriter.create(
+                path, attributes={**provenance(), **about, **attributes}, **known
+            )
+            return
+        self.ended = [status if status in _ENDED else None for status in stored.run_status]
+        kept = stored.records_done.copy()
+        for row, status in enumerate(self.ended):
+            if status is None:
+                state = (states or {}).get(row)
+                kept[row] = state.step // runs[row].record_every if state is not None else 0
+        first = {key: value for key, value in stored.attributes.items() if key not in _WRITERS_OWN}
+        plan = make_plan(attributes={**first, **attributes}, **known)
+        self._writer = TrajectoryWriter.reopen(path, plan, kept.tolist(), self.ended)
+
+    def __enter__(self) -> Product:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def describe(self, attributes: Mapping[str, str | int | float]) -> None:
+        """Attributes that the finished product gets beside those it started with."""
+        self._writer.describe(attributes)
+
+    def start(self, run: int) -> None:
+        """Mark a run as running."""
+        self._writer.set_run_status(run, "running")
+
+    def record(self, run: int, record: Record) -> None:
+        """Store a record; it counts from the next ``commit`` on."""
+        s = self._position[record.step]
+        self._writer.write_record(run, s, record.values())
+        if self._keeps == "records" and record.params is not None:
+            self._writer.write_weights(run, s, record.params)
+
+    def end(self, run: int, status: str, params: Any) -> None:
+        """Mark a run as complete or diverged and keep its final weights, where they are asked
+        for."""
+        if status == "complete" and self._keeps == "final":
+            self._writer.write_weights(run, 0, params)
+        self._writer.set_run_status(run, status)
+
+    def commit(self) -> None:
+        """Make everything stored so far count."""
+        self._writer.commit()
+
+    def secure(self) -> None:
+        """Make everything stored so far count, and wait until the disk has it."""
+        self._writer.commit()
+        self._writer.sync()
+
+    def finish(self, status: str) -> None:
+        """Close the product as "complete", or as "interrupted" with what it has."""
+        self._writer.finish(status)
+
+
+def _weights_groups(
+    experiment: Experiment, runs: Sequence[Run], steps: list[int]
+) -> dict[str, Any] | None:
+    """Name -> WeightsGroup, one per network shape; None where no weights are kept."""
+    from fracsim.data.schema import WeightsGroup, weights_name
+    from fracsim.training.run import shape_of
+
+    if experiment.weights == "none":
+        return None
+    snapshots = steps if experiment.weights == "records" else steps[-1:]
+    members: dict[Any, list[int]] = {}
+    for i, run in enumerate(runs):
+        members.setdefault((shape_of(run), run.precision), []).append(i)
+    if len({shape for shape, _ in members}) < len(members):
+        raise UsageError("precision cannot vary among networks of one shape whose weights are kept")
+    return {
+        weights_name(*shape): WeightsGroup(
+            runs=rows, snapshots=snapshots, parameters=parameters_of(runs[rows[0]]), dtype=precision
+        )
+        for (shape, precision), rows in members.items()
+    }

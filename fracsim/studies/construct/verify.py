@@ -1,0 +1,112 @@
+"""Does a constructed network decide what it should? Counted on random points, level by level, and
+kept in a file."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fracsim.data.provenance import provenance
+from fracsim.data.studies import write_study
+from fracsim.fractals.distribution import Distribution
+from fracsim.kernels.backend import get_backend
+from fracsim.kernels.philox import SAMPLE
+from fracsim.studies.construct.construct import Construction
+
+CHUNK = 2**16
+"""Points at once; the result does not depend on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """Points and errors of a network by level, index = level(x): negatives at j < n, positives at
+    n."""
+
+    samples: np.ndarray
+    """(n + 1,) int64"""
+    errors: np.ndarray
+    """(n + 1,) int64; a score of 0 counts as an error"""
+    hinge_loss: float
+    """mean over all points"""
+
+    @property
+    def error(self) -> float:
+        """Share of all points on which the network errs."""
+        return float(self.errors.sum() / self.samples.sum())
+
+
+def verify(
+    construction: Construction,
+    distribution: Distribution,
+    count: int,
+    seed: int = 0,
+    on_progress: Callable[[int], None] | None = None,
+) -> Verification:
+    """Try the network on ``count`` samples of the distribution, in float64; ``on_progress`` gets
+    the points done.
+
+    Where the distribution keeps the construction's margins, the errors must be 0 at every level
+    below ``levels`` and at n, and the negatives of all other levels must be lost: a share 1 -
+    P(levels)."""
+    backend, only = get_backend("cpu"), np.zeros(1, np.int64)
+    geometry, law = distribution.fractal.geometry(), distribution.law()
+    samples, errors = np.zeros((2, law.fractal_depth + 1), np.int64)
+    loss = 0.0
+    for first in range(0, count, CHUNK):
+        size = min(CHUNK, count - first)
+        x, y, level = backend.sample(geometry, law, seed, SAMPLE, first, size)
+        score = y * backend.forward(construction.shape, construction.params[None], x[None], only)[0]
+        samples += np.bincount(level, minlength=len(samples))
+        errors += np.bincount(level[score <= 0], minlength=len(samples))
+        loss += float(np.maximum(1 - score, 0).sum())
+        if on_progress is not None:
+            on_progress(first + size)
+    return Verification(samples, errors, loss / count)
+
+
+def store_network(
+    path: str | os.PathLike[str],
+    construction: Construction,
+    verification: Verification,
+    distribution: Distribution,
+    seed: int = 0,
+    command: str = "",
+) -> None:
+    """Write the network and what its trial on ``distribution`` with ``seed`` gave as a study of
+    kind "network".
+
+    ``fracsim.networks.stored.load_network`` reads it. Raises FileError where it cannot be written.
+    """
+    c, n = construction, construction.fractal_depth
+    arrays = {
+        "params": c.params,
+        "level": np.arange(n + 1),
+        "errors": verification.errors,
+        "samples": verification.samples,
+    }
+    attributes: dict[str, str | int | float] = {
+        "about": c.about,
+        "input_dimension": c.shape.inputs,
+        "network_depth": c.shape.depth,
+        "width": c.shape.width,
+        "layer_sizes": " -> ".join(map(str, [c.shape.inputs, *c.layer_sizes, 1])),
+        "parameters": c.parameters,
+        "largest_weight": c.largest_weight,
+        "fractal": c.fractal.name,
+        "fractal_definition": json.dumps(c.fractal.to_dict()),
+        "fractal_depth": n,
+        "levels": c.levels,
+        "merge": c.merge,
+        "slope": c.slope,
+        "curve": distribution.curve.name,
+        "gap": str(distribution.gap),
+        "positive_margin": c.positive_margin,
+        "negative_margin": c.negative_margin,
+        "seed": seed,
+        "error": verification.error,
+        "hinge_loss": verification.hinge_loss,
+        **provenance(command),
+    }
+    write_study(path, "network", arrays, attributes)

@@ -1,0 +1,249 @@
+"""What an experiment will take: work, memory, disk and time, before a single step is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fracsim.errors import RunError, gigabytes
+from fracsim.machine.memory import free_memory
+from fracsim.training.run import Run, parameters_of, shape_of
+
+if TYPE_CHECKING:
+    from fracsim.training.groups import Ensembles
+
+MOST_SETS = 8
+"""Data sets that a process keeps for its next slices, beside those in use."""
+
+_PROBE_SECONDS = 0.05
+_PROBE_POINTS = 10_000
+_BASE_MEMORY = 200e6  # interpreter, libraries and compiled kernels
+_BASE_DISK = 200e3  # the file's own tables, coordinates and attributes
+_BASE_STATE = 1e3  # what a checkpoint says of a run beside its arrays
+_STATES = 4  # of a run on a device, that this machine holds: the last one, and those on their way
+_EVALUATED_AT_ONCE = 5_000  # test points whose activations live at one time, at most
+
+
+class Work(Protocol):
+    """What is to be planned: an experiment, or a part of one."""
+
+    @property
+    def runs(self) -> tuple[Run, ...]: ...
+
+    @property
+    def weights(self) -> str: ...
+
+    @property
+    def levels(self) -> int: ...
+
+    @property
+    def layers(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class ShapePlan:
+    """The runs of one network shape: T, k, d, how many runs, Q, steps of each, and measured seconds
+    per step."""
+
+    network_depth: int
+    width: int
+    inputs: int
+    runs: int
+    parameters: int
+    steps: int
+    step_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class DevicePlan:
+    """Runs in each launch; bytes that those in flight together take at most of the device, and that
+    are free there."""
+
+    launches: tuple[int, ...]
+    memory: float
+    free: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep takes: ``memory`` and ``disk`` in bytes, estimated from above; ``seconds``, None
+    if not measured."""
+
+    runs: int
+    threads: int
+    steps: int
+    records: int
+    data_sets: int
+    memory: float
+    disk: float
+    shapes: tuple[ShapePlan, ...]
+    seconds: float | None = None
+    device: DevicePlan | None = None
+    """Where runs are trained side by side on a device."""
+
+
+def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | None = None) -> Plan:
+    """The plan of an experiment, or of a part of one, without times.
+
+    ``threads`` runs are trained at once, by so many processes on this machine; by 0, elsewhere.
+    With ``ensembles`` of a backend that trains side by side, so many groups are."""
+    from fracsim.training.points import data_key
+
+    runs = part.runs
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(shape_of(run), []).append(run)
+    shapes = tuple(
+        ShapePlan(
+            shape.depth,
+            shape.width,
+            shape.inputs,
+            len(group),
+            parameters_of(group[0]),
+            group[0].steps,
+        )
+        for shape, group in groups.items()
+    )
+    sets = {data_key(run): run for run in runs}
+    inputs = {run.fractal: shape_of(run).inputs for run in runs}
+    data = sorted((_data_memory(run, inputs[run.fractal]) for run in sets.values()), reverse=True)
+    at_once, device = threads, None
+    if ensembles is not None and ensembles.backend.side_by_side:
+        launches = ensembles.groups(range(len(runs)), [0] * len(runs))
+        flying = ensembles.first(launches, threads)
+        device = DevicePlan(tuple(map(len, launches)), ensembles.taken(flying), ensembles.free)
+        at_once, held = sum(map(len, flying)), sum(data)
+        working = [_STATES * _state_memory(run) for run in runs]
+    else:
+        held = sum(data[: MOST_SETS + -(-threads // max(processes, 1))])
+        working = [_working_memory(run, parameters_of(run)) for run in runs]
+    working.sort(reverse=True)
+    memory = (
+        max(processes, 1) * _BASE_MEMORY
+        + processes * held
+        + (sum(working[:at_once]) if processes else 0.0)
+    )
+    return Plan(
+        runs=len(runs),
+        threads=threads,
+        steps=sum(run.steps for run in runs),
+        records=len(runs) * len(runs[0].recorded_steps()),
+        data_sets=len(sets),
+        memory=memory,
+        disk=_disk(part) + _checkpoints(runs, at_once),
+        shapes=shapes,
+        device=device,
+    )
+
+
+def _bytes(run: Run) -> int:
+    return 8 if run.precision == "float64" else 4
+
+
+def _state_memory(run: Run) -> float:
+    """Bytes of a run's parameters and moments."""
+    return 3.0 * parameters_of(run) * _bytes(run)
+
+
+def _working_memory(run: Run, parameters: int) -> float:
+    """Bytes of one run in training: parameters, moments, padded copies, activations of batch and of
+    a test block."""
+    widest = run.width + 16
+    rows = run.batch_size + min(run.test_points, _EVALUATED_AT_ONCE)
+    padded = 10 * (parameters + 16 * (run.network_depth + 1) * widest)
+    return float(_bytes(run) * (padded + rows * widest * (run.network_depth + 3)))
+
+
+def _data_memory(run: Run, inputs: int) -> float:
+    """Bytes of one training set and one test set, with the float64 points they are drawn as."""
+    points = run.test_points + (run.train_points if run.data == "dataset" else 0)
+    return float(points * (inputs * (8 + _bytes(run)) + _bytes(run) + 4))
+
+
+def _disk(part: Work) -> float:
+    """Bytes of the product while it is rewritten in its final form, that is, twice its size."""
+    runs = part.runs
+    snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[part.weights]
+    records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + part.levels + part.layers)
+    weights = sum(snapshots * parameters_of(run) * _bytes(run) for run in runs) if snapshots else 0
+    return 2.0 * (records + weights) + _BASE_DISK
+
+
+def _checkpoints(runs: tuple[Run, ...], threads: int) -> float:
+    """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of
+    runs in progress."""
+    states = sorted(map(_state_memory, runs), reverse=True)
+    return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
+
+
+def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:
+    """Raise RunError where the plan needs more memory or disk than there is; ``held``: bytes it has
+    on disk."""
+    free = shutil.disk_usage(folder).free
+    if plan.disk - held > free:
+        more = "more " if held else ""
+        raise RunError(
+            f"the product needs {gigabytes(plan.disk - held)} {more}of disk and {folder} has "
+            f"{gigabytes(free)} free"
+        )
+    memory = free_memory()
+    if memory is not None and plan.memory > memory:
+        raise RunError(
+            f"the training needs {gigabytes(plan.memory)} of memory and {gigabytes(memory)} are "
+            f"free "
+            "(fewer threads, fewer points or a narrower network take less)"
+        )
+
+
+def measure(part: Work, planned: Plan, backend: Any) -> Plan:
+    """The plan with the measured time of a step of each shape, and the time of the whole (records
+    excluded).
+
+    Takes about 0.2 s per shape, and what is not yet compiled is compiled. Where runs are trained
+    side by side, a step is that of all runs of a shape together, or of as many as a launch has."""
+    from fracsim.kernels.network import Shape
+
+    runs = {shape_of(run): run for run in reversed(part.runs)}
+    shapes, work = [], []
+    for shape in planned.shapes:
+        run = runs[Shape(shape.inputs, shape.network_depth, shape.width)]
+        count = min(shape.runs, max(planned.device.launches)) if planned.device else 1
+        seconds = _step_seconds(run, count, backend)
+        shapes.append(dataclasses.replace(shape, step_seconds=seconds))
+        work.append((shape.steps * seconds, shape.runs / count))
+    total = sum(seconds * times for seconds, times in work)
+    at_once = 1 if planned.device else planned.threads  # launches share the device
+    longest = max(seconds for seconds, _ in work)
+    return dataclasses.replace(planned, shapes=tuple(shapes), seconds=max(longest, total / at_once))
+
+
+def _step_seconds(run: Run, count: int, backend: Any) -> float:
+    """Seconds per step of ``count`` such runs side by side: the least of three short trainings
+    (others may be using the machine), after one to compile."""
+    points = max(run.batch_size, min(run.train_points, _PROBE_POINTS))
+    probe = dataclasses.replace(run, train_points=points, test_points=10)
+
+    def measured(steps: int) -> float:
+        return (
+            _train_quietly(
+                dataclasses.replace(probe, steps=steps, record_every=steps), count, backend
+            )
+            / steps
+        )
+
+    measured(1)
+    steps = max(2, min(100_000, int(_PROBE_SECONDS / measured(2))))
+    return min(measured(steps) for _ in range(3))
+
+
+def _train_quietly(run: Run, count: int, backend: Any) -> float:
+    from fracsim.training.points import place_data
+    from fracsim.training.trainer import train_slices
+
+    runs = (run,) * count
+    return max(
+        count * train_slices(runs, backend, place_data(runs, backend))[0].state.seconds, 1e-9
+    )

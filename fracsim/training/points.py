@@ -1,0 +1,97 @@
+"""The data of runs: training and test points, drawn once, and stacked where runs are trained side
+by side."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fracsim.fractals.distribution import Distribution
+from fracsim.kernels.line import make_line
+from fracsim.kernels.philox import TEST, TRAIN
+from fracsim.kernels.train import Dataset, Population, Stream
+from fracsim.training.run import Run
+
+
+@dataclass(frozen=True)
+class RunData:
+    """Training and test points of one run or of several, in their float type; ``sets`` data sets, N
+    test points."""
+
+    source: Dataset | Stream | Population
+    x: np.ndarray
+    """Test points (sets, N, d)"""
+    y: np.ndarray
+    """Test labels ±1 (sets, N)"""
+    level: np.ndarray
+    """Test levels (sets, N) int16"""
+
+
+def distribution_key(run: Run) -> tuple[Hashable, ...]:
+    """Equal for runs on the same distribution."""
+    return (
+        run.fractal_definition or run.fractal,
+        run.fractal_depth,
+        run.curve,
+        run.gap,
+        run.positive_margin,
+        run.negative_margin,
+    )
+
+
+def data_key(run: Run) -> tuple[Hashable, ...]:
+    """Equal for runs that share their data."""
+    drawn = run.train_points if run.data == "dataset" else None
+    return (*distribution_key(run), run.data, drawn, run.test_points, run.seed, run.precision)
+
+
+def sets_of(runs: Sequence[Run]) -> tuple[list[Run], np.ndarray]:
+    """One run of each data set, in the order in which ``runs`` first name them, and each run's set
+    (R,)."""
+    keys = [data_key(run) for run in runs]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    of_key = dict(zip(reversed(keys), reversed(runs), strict=True))
+    return [of_key[key] for key in numbers], np.array([numbers[key] for key in keys], np.int64)
+
+
+def make_data(run: Run, backend: Any) -> RunData:
+    """Draw a run's data: the sets of purpose TRAIN and TEST of its seed."""
+    distribution: Distribution = run.distribution()
+    geometry, law = distribution.fractal.geometry(), distribution.law()
+    real = np.dtype(run.precision)
+
+    def draw(purpose: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        x, y, level = backend.sample(geometry, law, run.seed, purpose, 0, count)
+        return x.astype(real)[None], y.astype(real)[None], level[None]
+
+    if run.data == "stream":
+        return RunData(Stream(geometry, law), *draw(TEST, run.test_points))
+    if run.data == "population":
+        return RunData(Population(make_line(geometry, law)), *draw(TEST, run.test_points))
+    x, y, _ = draw(TRAIN, run.train_points)
+    return RunData(Dataset(x, y), *draw(TEST, run.test_points))
+
+
+def place_data(runs: Sequence[Run], backend: Any) -> RunData:
+    """The data of runs that can be trained side by side, their sets in the order of ``sets_of``,
+    where the backend's verbs reach them fastest."""
+    firsts, _ = sets_of(runs)
+    parts = [make_data(run, backend) for run in firsts]
+    x, y, level = (_stack([getattr(part, name) for part in parts]) for name in ("x", "y", "level"))
+    source = parts[0].source  # of a stream or a population: they are on one distribution
+    if isinstance(source, Dataset):
+        arrays = zip(*(part.source for part in parts), strict=True)
+        source = backend.place(Dataset(*(_stack(list(sets)) for sets in arrays)))
+    return RunData(source, backend.place(x), backend.place(y), backend.place(level))
+
+
+def _stack(arrays: list[np.ndarray]) -> np.ndarray:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def data_bytes(run: Run, inputs: int) -> int:
+    """Bytes of a run's training and test points, placed; ``inputs``: d."""
+    real = np.dtype(run.precision).itemsize
+    drawn = run.train_points if run.data == "dataset" else 0
+    return (drawn + run.test_points) * (inputs + 1) * real + 2 * run.test_points

@@ -1,0 +1,295 @@
+"""The settings of one training: every key of an experiment, its default, and what it accepts.
+
+A field of ``Run`` is a TOML key, a column of the product file and, with ``-`` for ``_``, an option
+of ``fracsim train`` (only ``network_depth`` is ``--depth`` there). The defaults are the protocol of
+Malach & Shalev-Shwartz 2019. Nothing heavy is imported here: the commands build their options, and
+their help, from these fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fracsim.errors import UsageError, nearest
+from fracsim.settings import Setting, label
+
+if TYPE_CHECKING:
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.fractals.fractal import Fractal
+    from fracsim.kernels.network import Shape
+
+_LEAST_FLOAT = 1e-30  # what is smaller may be 0 in float32: no training, or 0/0
+
+
+def _key(default: Any, about: str, kind: type, **limits: Any) -> Any:
+    return field(default=default, metadata={"setting": Setting(about, kind, **limits)})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a distribution, a network, an optimiser, a budget and a seed.
+
+    ``fractal_definition`` is no setting: it holds the fractal's maps (JSON of ``Fractal.to_dict``)
+    once an experiment is resolved, so that a product can be rerun after the fractal's own file has
+    gone."""
+
+    fractal: str = _key("cantor", "name of a fractal, or path of its TOML file", str)
+    fractal_depth: int = _key(5, "depth n of the fractal", int, low=1, high=1000)
+    curve: str = _key(
+        "1", "approximation curve: 1 to 6, polynomial:P, finest:M, or the values P(0), …, P(n)", str
+    )
+    gap: str | None = _key(
+        None, "where negatives lie", str, choices=("complement", "centre"), optional="the fractal's"
+    )
+    positive_margin: float = _key(
+        0.0, "margin γ of the positives, relative to the innermost cell", float, low=0, high=0.999
+    )
+    negative_margin: float = _key(
+        0.0, "margin δ of the negatives, relative to the images", float, low=0, high=0.999
+    )
+    network_depth: int = _key(5, "hidden layers T", int, low=0, high=1000)
+    width: int = _key(100, "width k of each hidden layer", int, low=1, high=100_000)
+    initialisation: str = _key(
+        "paper", "initial weights", str, choices=("paper", "he", "glorot", "uniform")
+    )
+    bias: float | None = _key(
+        None,
+        "initial biases",
+        float,
+        low=-1e6,
+        high=1e6,
+        optional="the initialisation's (uniform has none)",
+    )
+    init_from: str | None = _key(
+        None,
+        "file of a network to start from, instead of drawn weights",
+        str,
+        optional="weights are drawn",
+    )
+    loss: str = _key("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
+    optimizer: str = _key("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
+    learning_rate: float = _key(0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000)
+    momentum: float = _key(0.9, "factor μ of `momentum`", float, low=0, below=1)
+    beta1: float = _key(0.9, "decay β₁ of `adam`", float, low=0, below=1)
+    beta2: float = _key(0.999, "decay β₂ of `adam`", float, low=0, below=1)
+    epsilon: float = _key(1e-8, "ε of `adam`", float, low=_LEAST_FLOAT, high=1)
+    schedule: str = _key(
+        "constant", "course of the learning rate", str, choices=("constant", "step", "cosine")
+    )
+    schedule_period: int | None = _key(
+        None,
+        "steps between two decays of `step`; length of `cosine`",
+        int,
+        low=1,
+        high=1e12,
+        optional="all steps for cosine; step needs one",
+    )
+    schedule_decay: float = _key(0.1, "factor of each decay of `step`", float, above=0, high=1)
+    data: str = _key(
+        "dataset",
+        "points drawn once and reshuffled, fresh at every step, or the exact mean over all (d = "
+        "1, hinge)",
+        str,
+        choices=("dataset", "stream", "population"),
+    )
+    train_points: int = _key(50_000, "training points (`dataset`)", int, low=1, high=4e9)
+    test_points: int = _key(5_000, "test points", int, low=1, high=4e9)
+    batch_size: int = _key(100, "points B of one step (`dataset`, `stream`)", int, low=1, high=1e7)
+    steps: int = _key(1_000_000, "training steps", int, low=1, high=1e12)
+    record_every: int = _key(
+        10_000, "steps between two records; divides the steps", int, low=1, high=1e12
+    )
+    seed: int = _key(0, "seed of data, initial weights and shuffling", int, low=0, high=10**18)
+    precision: str = _key(
+        "float32", "arithmetic of the training", str, choices=("float32", "float64")
+    )
+    fractal_definition: str | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Key -> value of every setting."""
+        return {key: getattr(self, key) for key in SETTINGS}
+
+    def validate(self) -> None:
+        """Raise UsageError, naming the key, where a value or a pair of values makes no sense."""
+        for key, setting in SETTINGS.items():
+            value = getattr(self, key)
+            if value is None and setting.optional:
+                continue
+            if not setting.holds(value):
+                raise UsageError(f"{label(key)} is {_shown(value)}; accepted is {setting.accepted}")
+        if self.data == "dataset" and self.batch_size > self.train_points:
+            raise UsageError(
+                f"{label('batch_size')} is {self.batch_size}, more than the training set: "
+                f"{label('train_points')} is {self.train_points}"
+            )
+        if self.data == "population" and self.loss != "hinge":
+            raise UsageError(
+                f"{label('data')} is population and {label('loss')} is {self.loss}; "
+                "the exact loss over the whole distribution is the hinge loss"
+            )
+        if self.steps % self.record_every:
+            raise UsageError(
+                f"{label('record_every')} is {self.record_every}; it must divide "
+                f"{label('steps')}, {self.steps}"
+            )
+        if self.initialisation == "uniform" and self.bias is None:
+            raise UsageError(
+                f"{label('initialisation')} uniform needs a {label('bias')}, for example 0.25"
+            )
+        if self.init_from is not None and self.bias is not None:
+            raise UsageError(
+                f"{label('init_from')} brings its own biases; accepted is no {label('bias')} "
+                f"beside it"
+            )
+        if self.schedule == "step" and self.schedule_period is None:
+            raise UsageError(
+                f"{label('schedule')} step needs a {label('schedule_period')}: the steps between "
+                f"two decays"
+            )
+
+    def recorded_steps(self) -> range:
+        """The S step numbers at which a record is taken; the last is ``steps``."""
+        return range(self.record_every, self.steps + 1, self.record_every)
+
+    @property
+    def points_per_step(self) -> int:
+        """How many points' work a step is: the batch's; on the population about 25 for each hidden
+        unit (measured)."""
+        return (
+            25 * self.network_depth * self.width + 1
+            if self.data == "population"
+            else self.batch_size
+        )
+
+    def load_fractal(self) -> Fractal:
+        """The fractal of this run, from ``fractal_definition`` where it is known, else by name or
+        path."""
+        from fracsim.fractals.fractal import load_fractal
+
+        return (
+            load_fractal(self.fractal)
+            if self.fractal_definition is None
+            else _defined(self.fractal_definition)
+        )
+
+    def distribution(self) -> Distribution:
+        """The distribution of this run; raises UsageError where its parts do not fit together."""
+        from fracsim.fractals.curve import parse_curve
+        from fracsim.fractals.distribution import Distribution
+
+        fractal = self.load_fractal()
+        if self.data == "population" and fractal.dimension != 1:
+            raise UsageError(
+                f"{label('data')} is population and {fractal.name} has dimension "
+                f"{fractal.dimension}; "
+                "the exact loss over the whole distribution is for d = 1, as on cantor1d"
+            )
+        return Distribution(
+            fractal,
+            self.fractal_depth,
+            parse_curve(self.curve),
+            gap=self.gap,
+            positive_margin=self.positive_margin,
+            negative_margin=self.negative_margin,
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _defined(definition: str) -> Fractal:
+    from fracsim.fractals.fractal import Fractal
+
+    return Fractal.from_dict(json.loads(definition))
+
+
+SETTINGS: dict[str, Setting] = {
+    f.name: f.metadata["setting"] for f in dataclasses.fields(Run) if "setting" in f.metadata
+}
+"""Key -> what it accepts, in the order of ``Run``."""
+
+
+def check_key(key: str, where: str = "") -> None:
+    """Raise UsageError, naming the nearest key, unless ``key`` is a setting."""
+    if key in SETTINGS:
+        return
+    hint = "; did you mean 'network_depth'?" if key == "depth" else nearest(key, SETTINGS)
+    raise UsageError(f"unknown key '{key}'{' in ' + where if where else ''}{hint}")
+
+
+def coerce(key: str, value: Any) -> Any:
+    """A value as TOML, an option or the environment gives it, as the type of its field.
+
+    Text is read as a number where a number is due, 1e6 is a whole number, curve 1 is "1", and a
+    list of P(0), …, P(n) becomes text. Raises UsageError where that cannot be done."""
+    setting = SETTINGS[key]
+    if value is None and setting.optional:
+        return None
+    if key == "curve" and isinstance(value, (list, tuple)) and all(_is_number(v) for v in value):
+        return ",".join(repr(float(v)) for v in value)
+    if key == "curve" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    try:
+        if setting.kind is str and isinstance(value, str):
+            return value.strip()
+        if setting.kind is float and (_is_number(value) or isinstance(value, str)):
+            return float(value)
+        if setting.kind is int and (_is_number(value) or isinstance(value, str)):
+            return _whole(value)
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(f"{label(key)} is {_shown(value)}; accepted is {setting.accepted}")
+
+
+def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
+    """A checked Run from key -> value; keys left out keep their defaults. Raises UsageError."""
+    for key in settings:
+        check_key(key, where)
+    run = Run(**{key: coerce(key, value) for key, value in settings.items()})
+    run.validate()
+    return run
+
+
+def shape_of(run: Run) -> Shape:
+    """The shape (d, T, k) of a run's network."""
+    from fracsim.kernels.network import Shape
+
+    return Shape(run.load_fractal().dimension, run.network_depth, run.width)
+
+
+def parameters_of(run: Run) -> int:
+    """Q of the run's network."""
+    from fracsim.kernels.network import parameter_count
+
+    return parameter_count(shape_of(run))
+
+
+def cost(run: Run, parameters: int) -> float:
+    """Work of a run in arbitrary units, a formula and never a measurement, so that every machine
+    orders runs alike.
+
+    Steps x points x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer
+    (fitted to measured steps at widths 10 to 100)."""
+    return float(run.steps) * run.points_per_step * (parameters + 300 * (run.network_depth + 1))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _whole(value: int | float | str) -> int:
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            value = float(value)
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(value)
+    return int(value)
+
+
+def _shown(value: Any) -> str:
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,258 @@
+"""Linear regions: equal to exact rational arithmetic, to regioncam, to the theorems."""
+
+import math
+
+import numpy as np
+import pytest
+import reference
+import reference_regions as exact
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks_of_regions import fold, lines_in_general_position, random_network, tent_power
+
+from fracsim.networks.initial import Shape, initial_parameters, split_layers
+from fracsim.studies.regions.bounds import region_bounds, zaslavsky
+from fracsim.studies.regions.regions import (
+    boundary_distances,
+    count_on_segment,
+    count_on_segments,
+    partition,
+    random_points,
+)
+
+SQUARE = (-1, 1, -1, 1)
+
+
+def counts(result):
+    return result.activation_regions, result.linear_pieces
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "seed"), [(1, 5, 0), (2, 6, 1), (3, 5, 2), (4, 3, 4), (5, 2, 5), (3, 4, 6)]
+)
+def test_a_window_as_in_exact_arithmetic(depth, width, seed):
+    shape, params = random_network(2, depth, width, seed)
+    window = (-1.5, 1, -0.5, 2)
+    regions = exact.plane_regions(shape, params, window)
+    parts = partition(shape, params, window)
+    assert counts(parts) == exact.plane_counts(shape, params, window)
+    centres = np.array([parts.polygon(f).mean(0) for f in range(parts.activation_regions)])
+    areas, found = [float(exact.area(corners)) for corners, _, _ in regions], set()
+    for (corners, _, (a, b, c)), area in zip(regions, areas, strict=True):
+        middle = np.mean([[float(x), float(y)] for x, y in corners], axis=0)
+        f = int(np.argmin(((centres - middle) ** 2).sum(1)))
+        found.add(f)
+        assert parts.area[f] == pytest.approx(area, rel=1e-9, abs=1e-12)
+        np.testing.assert_allclose(
+            [*parts.gradient[f], parts.offset[f]], [float(a), float(b), float(c)], atol=1e-12
+        )
+    assert len(found) == len(regions)
+
+
+@pytest.mark.parametrize(("distance", "turn"), [(0.0, 0.0), (0.3, 0.0), (0.1, 1.0), (0.0, 0.7)])
+def test_lines_that_coincide_stay_one(distance, turn):
+    shape, params = fold(distance, turn)
+    assert counts(partition(shape, params, SQUARE)) == exact.plane_counts(shape, params, SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "depth", "width", "seed"),
+    [(1, 1, 6, 0), (1, 3, 6, 1), (2, 4, 5, 2), (5, 2, 8, 3), (1, 5, 2, 4)],
+)
+def test_a_segment_as_in_exact_arithmetic(inputs, depth, width, seed):
+    shape, params = random_network(inputs, depth, width, seed)
+    start, end = np.random.default_rng(seed).uniform(-2, 2, (2, inputs))
+    line = count_on_segment(shape, params, start, end)
+    truth = exact.line_regions(shape, params, start, end)
+    assert counts(line) == exact.line_counts(shape, params, start, end)
+    np.testing.assert_allclose(
+        line.ends, [0, *(float(high) for _, high, _, _ in truth)], atol=1e-12
+    )
+    np.testing.assert_allclose(
+        line.slope, [float(slope) for _, _, _, (slope, _) in truth], atol=1e-11
+    )
+    points = start + line.ends[:, None] * (end - start)
+    np.testing.assert_allclose(
+        line.values, reference.forward(shape, params.astype(float), points), atol=1e-11
+    )
+    for (layer, unit), x in zip(
+        line.crossed[1:-1], points[1:-1], strict=True
+    ):  # that unit is zero there
+        for weights, biases in reference.layers(shape, params.astype(float))[: layer + 1]:
+            z = x @ weights + biases
+            x = np.maximum(z, 0)
+        assert abs(z[unit]) < 1e-11
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_as_many_as_regioncam_finds(inputs):
+    regioncam = pytest.importorskip("regioncam", reason="regioncam, a test extra, is not installed")
+    rng = np.random.default_rng(inputs)
+    for seed in range(50):
+        shape, params = random_network(
+            inputs, int(rng.integers(1, 6)), int(rng.integers(1, 33)), seed
+        )
+        peer = regioncam.Regioncam(size=1.0) if inputs == 2 else regioncam.Regioncam1D(2.0)
+        for number, (weights, biases) in enumerate(split_layers(shape, params)):
+            if number:
+                peer.relu()
+            peer.linear(np.ascontiguousarray(weights), np.ascontiguousarray(biases))
+        ours = (
+            partition(shape, params, SQUARE)
+            if inputs == 2
+            else count_on_segment(shape, params, [-1], [1])
+        )
+        theirs = peer.num_faces if inputs == 2 else peer.num_edges
+        assert ours.activation_regions == theirs, (shape, seed)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_wide_networks_differ_from_regioncam_in_slivers_only(seed):
+    regioncam = pytest.importorskip("regioncam", reason="regioncam, a test extra, is not installed")
+    shape, params = random_network(2, 3, 64, seed)
+    peer = regioncam.Regioncam(size=1.0)
+    for number, (weights, biases) in enumerate(split_layers(shape, params)):
+        if number:
+            peer.relu()
+        peer.linear(np.ascontiguousarray(weights), np.ascontiguousarray(biases))
+    ours, theirs = (
+        partition(shape, params, SQUARE).area,
+        np.array([face.area for face in peer.faces]),
+    )
+    assert abs(ours.sum() - 4) < 1e-12
+    assert (
+        abs((ours > 1e-9).sum() - (theirs > 1e-9).sum()) <= 2
+    )  # float32 areas near the limit fall on either side
+    large = min(len(ours), len(theirs)) - 40
+    np.testing.assert_allclose(np.sort(ours)[-large:], np.sort(theirs)[-large:], atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "regions"), [(3, 7), (5, 16), (8, 37), (12, 79)])
+def test_zaslavskys_numbers(n, regions):
+    shape, params = lines_in_general_position(n)
+    assert counts(partition(shape, params, (-99, 99, -99, 99))) == (regions, regions)
+    assert zaslavsky(n, 2) == regions == region_bounds(shape)["serra"]
+
+
+@pytest.mark.parametrize(("k", "width"), [(1, 2), (2, 3), (5, 2), (10, 3), (15, 2), (20, 2)])
+def test_telgarskys_tent(k, width):
+    line = count_on_segment(*tent_power(k, width), [0], [1])
+    assert counts(line) == (2**k, 2**k)
+    assert set(np.abs(line.slope)) == {2.0**k}
+    np.testing.assert_array_equal(line.values, np.arange(2**k + 1) % 2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 12), st.integers(0, 2**32))
+def test_never_more_than_serras_bound_or_fewer_than_are_seen(depth, width, seed):
+    shape, params = random_network(2, depth, width, seed)
+    parts = partition(shape, params, SQUARE)
+    assert parts.linear_pieces <= parts.activation_regions <= region_bounds(shape)["serra"]
+    assert parts.area.min() > 0
+    assert parts.area.sum() == pytest.approx(4, abs=1e-12)
+    points = random_points(500, SQUARE, seed)
+    assert exact.sampled_patterns(shape, params, points) <= parts.activation_regions
+    line = count_on_segment(shape, params, [-1, -1], [1, 0.7])
+    assert line.activation_regions <= region_bounds(shape, 1)["serra"]
+
+
+def test_the_functions_of_the_regions_are_the_networks():
+    shape, params = random_network(2, 4, 20, 3)
+    parts = partition(shape, params, SQUARE)
+    centres = np.array([parts.polygon(f).mean(0) for f in range(parts.activation_regions)])
+    f = (parts.gradient * centres).sum(1) + parts.offset
+    truth = reference.forward(shape, params.astype(float), centres)
+    np.testing.assert_allclose(f, truth, atol=1e-12)
+    certain = parts.sign != 0
+    assert 0 < certain.sum() < len(certain)
+    np.testing.assert_array_equal(parts.sign[certain], np.sign(truth[certain]))
+
+
+def test_a_plane_in_a_larger_space():
+    shape, params = random_network(5, 3, 8, 2)
+    origin, directions = np.arange(5) / 10, np.random.default_rng(0).normal(size=(2, 5))
+    parts = partition(shape, params, SQUARE, plane=(origin, directions))
+    centres = np.array([parts.polygon(f).mean(0) for f in range(parts.activation_regions)])
+    f = (parts.gradient * centres).sum(1) + parts.offset
+    np.testing.assert_allclose(
+        f, reference.forward(shape, params.astype(float), origin + centres @ directions), atol=1e-12
+    )
+    across = count_on_segment(shape, params, origin - directions[0], origin + directions[0])
+    assert across.activation_regions > 1
+
+
+def test_breakpoints_of_one_layer_are_cauchy():
+    """Expected in |x| ≤ R: n (2/π) arctan(σ_w R / σ_b), σ_w = √2 (He), σ_b = 0.5."""
+    shape, reach, draws = Shape(1, 1, 100), 0.4, 400
+    found = np.array(
+        [
+            count_on_segment(
+                shape, initial_parameters(shape, "he", seed, bias_std=0.5), [-reach], [reach]
+            ).activation_regions
+            - 1
+            for seed in range(draws)
+        ]
+    )
+    share = 2 / math.pi * math.atan(math.sqrt(2) * reach / 0.5)
+    error = math.sqrt(100 * share * (1 - share) / draws)
+    assert abs(found.mean() - 100 * share) < 4 * error
+
+
+def test_segments_do_not_depend_on_threads():
+    shape, params = random_network(3, 3, 20, 0)
+    starts, ends = random_points(150, (-1, 1) * 3, 1), random_points(150, (-1, 1) * 3, 1, first=150)
+    many = count_on_segments(shape, params, starts, ends, threads=3)
+    np.testing.assert_array_equal(many, count_on_segments(shape, params, starts, ends))
+    alone = [
+        counts(count_on_segment(shape, params, a, b)) for a, b in zip(starts, ends, strict=True)
+    ]
+    np.testing.assert_array_equal(many, alone)
+    assert many[:, 0].min() < many[:, 0].max()
+
+
+def test_distances_reach_the_nearest_boundary():
+    shape, params = random_network(2, 3, 12, 5)
+    points = random_points(40, (-0.5, 0.5, -0.5, 0.5), 0)
+    distances = boundary_distances(shape, params, points)
+    angles = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    circle = np.column_stack((np.cos(angles), np.sin(angles)))
+    for x, distance in zip(points, distances, strict=True):
+        assert (
+            exact.sampled_patterns(shape, params, np.vstack([x, x + 0.999 * distance * circle]))
+            == 1
+        )
+        assert (
+            exact.sampled_patterns(shape, params, np.vstack([x, x + 1.001 * distance * circle])) > 1
+        )
+
+
+def test_networks_without_cuts():
+    shape, params = random_network(2, 0, 5, 0)
+    parts = partition(shape, params, SQUARE)
+    assert counts(parts) == (1, 1)
+    np.testing.assert_allclose([*parts.gradient[0], parts.offset[0]], params)
+    assert counts(count_on_segment(shape, params, [0, 0], [1, 1])) == (1, 1)
+    assert boundary_distances(shape, params, [[0, 0]])[0] == math.inf
+    zeros = np.zeros(2 * 3 + 3 + 3 * 3 + 3 + 4)
+    assert counts(partition(Shape(2, 2, 3), zeros, SQUARE)) == (1, 1)
+    assert counts(count_on_segment(Shape(2, 2, 3), zeros, [0, 0], [1, 1])) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "depth", "width", "montufar", "plus_one", "serra", "one_layer"),
+    [
+        (1, 3, 4, 80, 125, 125, 13),
+        (2, 2, 8, 592, 925, 1369, 137),
+        (2, 3, 8, 9472, 23125, 50653, 301),
+    ],
+)
+def test_bounds_are_those_of_the_literature(
+    inputs, depth, width, montufar, plus_one, serra, one_layer
+):
+    bounds = region_bounds(Shape(inputs, depth, width))
+    assert bounds["montufar"] == montufar
+    assert bounds["montufar_plus_one"] == plus_one
+    assert bounds["serra"] == serra
+    assert bounds["zaslavsky"] == one_layer
+    assert bounds["paper"] == pytest.approx((math.e * width / inputs) ** (depth * inputs))
+    assert region_bounds(Shape(3, 500, 1000))["paper"] == math.inf

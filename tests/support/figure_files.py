@@ -1,0 +1,137 @@
+"""Trajectory files with made-up but plausible numbers, for the tests of the figures: seconds, not
+hours."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fracsim.data.studies import write_study
+from fracsim.experiments.experiment import Experiment, make_experiment
+from fracsim.experiments.grid import Grid
+from fracsim.experiments.shard import make_part
+from fracsim.kernels.network import parameter_count
+from fracsim.products.product import Product
+from fracsim.training.run import Run, shape_of
+from fracsim.training.trainer import Record
+
+
+def experiment_of(crossed: dict[str, list], weights: str = "none", **fixed: Any) -> Experiment:
+    """An experiment from a grid of lists and fixed settings."""
+    grid = Grid()
+    for key, value in fixed.items():
+        grid.fix(key, value)
+    for key, values in crossed.items():
+        grid.cross(key, values)
+    return make_experiment(grid, name="made up", weights=weights)
+
+
+def write_file(
+    path: Path,
+    experiment: Experiment,
+    records: int | None = None,
+    finish: str | None = "complete",
+    shard: str | None = None,
+) -> Path:
+    """Write a product as a sweep would; ``records`` and ``finish`` None leave it as a running sweep
+    leaves it."""
+    part = make_part(experiment, shard)
+    with Product(part, path, {"backend": "cpu", "device": "none", "threads": 1}) as product:
+        for i, run in enumerate(part.runs):
+            product.start(i)
+            steps = list(run.recorded_steps())
+            for step in steps[:records]:
+                product.record(i, made_up_record(run, step))
+            if finish == "complete":
+                product.end(i, "complete", made_up_parameters(run))
+        product.commit()
+        if finish:
+            product.finish(finish)
+    return path
+
+
+def made_up_record(run: Run, step: int) -> Record:
+    """One record: deep, wide and slow runs on coarse curves learn most, coarse levels first; seeds
+    scatter."""
+    rng = np.random.default_rng(
+        [run.seed, step, run.network_depth, run.width, int(run.learning_rate * 1e6)]
+    )
+    n, t = run.fractal_depth, step / run.steps
+    scatter = 0.85 + 0.03 * np.random.default_rng(run.seed).normal()
+    skill = (n + 1.5) * (1 - np.exp(-(0.35 * run.network_depth + 0.25) * np.log10(run.width) * 1.1))
+    skill *= (
+        scatter * (1 - 0.08 * np.log(run.learning_rate / 0.001) ** 2 / 4) * (0.55 + 0.45 * t**0.3)
+    )
+    level = np.arange(n + 1)
+    by_level = 1 / (1 + np.exp(-2.2 * (skill - 0.8 - level))) * 0.98 + 0.01
+    by_level = np.clip(by_level + rng.normal(0, 0.006, n + 1), 0, 1)
+    by_level[n] = 0.9 + 0.08 * by_level[0]
+    p = run.distribution().curve.values(n)
+    accuracy = float(0.5 * by_level[n] + np.diff(p) @ by_level[:n])
+    gradient = (
+        0.3
+        * np.exp(-2 * t)
+        / np.sqrt(1 + np.arange(run.network_depth + 1))
+        * np.exp(rng.normal(0, 0.3))
+    )
+    return Record(
+        step=step,
+        train_loss=2 * (1 - accuracy) * 0.95,
+        train_accuracy=min(1.0, accuracy + 0.01),
+        test_loss=2 * (1 - accuracy),
+        test_accuracy=accuracy,
+        test_accuracy_by_level=by_level,
+        gradient_norm=gradient,
+        wall_time=step * 1e-4,
+        params=made_up_parameters(run),
+    )
+
+
+def made_up_parameters(run: Run) -> np.ndarray:
+    """Random weights (Q,): a decision function with folds."""
+    rng = np.random.default_rng([run.seed, run.network_depth, run.width])
+    return rng.normal(0, (2 / run.width) ** 0.5, parameter_count(shape_of(run))).astype(np.float32)
+
+
+def made_up_study(
+    path: Path, zero: bool = False, curves: tuple[str, ...] = ("1", "6"), **facts: Any
+) -> Path:
+    """A file of ``fracsim gradient`` ; a factor 0.4 per level; on curve 6 every second network
+    feels nothing."""
+    levels, draws = 6, 40
+    scatter = np.linspace(0.5, 2, draws)
+    scale = 0.0 if zero else 1.0
+    by_level = scale * 0.2 * 0.4 ** np.arange(levels)[:, None] * scatter
+    largest = (
+        scale
+        * np.stack([0.1 * scatter, np.where(np.arange(draws) % 2, 0.0, 0.01) * scatter])[
+            : len(curves)
+        ]
+    )
+    arrays = {
+        "curve": np.array(curves),
+        "level": np.arange(levels),
+        "draw": np.arange(draws),
+        "max_abs_gradient": largest,
+        "loss": np.ones((len(curves), draws)),
+        "bound": np.array([1.5, 0.0])[: len(curves)],
+        "loss_bound": np.array([0.1, 0.5])[: len(curves)],
+        "max_abs_gradient_by_level": by_level + 0.3 * scale,
+        "correlation_by_level": by_level,
+    }
+    if facts.get("samples"):
+        arrays["correlation_error_by_level"] = np.full((levels, draws), 0.001)
+    attributes = {
+        "fractal": "cantor1d",
+        "fractal_depth": levels,
+        "network_depth": 2,
+        "width": 20,
+        "bias": 0.1,
+        "initialisation": "uniform",
+        "seed": 0,
+        "samples": 0,
+        "note": "",
+        **facts,
+    }
+    write_study(path, "gradient", arrays, attributes)
+    return path

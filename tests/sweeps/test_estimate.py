@@ -1,0 +1,94 @@
+"""The plan of a sweep: parameters, work, memory, disk and measured time."""
+
+from pathlib import Path
+
+import pytest
+from small_experiments import mixed, small
+
+from fracsim.errors import RunError
+from fracsim.machine.memory import free_memory
+from fracsim.sweeps.estimate import check_room, measure, plan
+from fracsim.sweeps.sweep import run_sweep
+from fracsim.training.run import Run, cost, parameters_of
+
+
+def test_the_plan_counts_parameters_and_work():
+    planned = plan(mixed(), 2)
+    assert (planned.runs, planned.steps, planned.records, planned.data_sets) == (12, 480, 48, 2)
+    assert {(s.network_depth, s.width, s.parameters) for s in planned.shapes} == {
+        (0, 3, 3),
+        (0, 20, 3),
+        (1, 3, 13),
+        (1, 20, 81),
+        (2, 3, 25),
+        (2, 20, 501),
+    }
+    assert planned.seconds is None
+    assert plan(mixed(), 12).memory > planned.memory
+
+
+@pytest.mark.parametrize("weights", ["none", "final", "records"])
+def test_the_disk_of_a_plan_is_enough(weights, tmp_path):
+    experiment = small(weights, {"width": (50, 100)}, network_depth=3)
+    sizes = []
+
+    def look(progress):
+        sizes.append(sum(entry.stat().st_size for entry in tmp_path.iterdir()))
+
+    path = tmp_path / "a.h5"
+    run_sweep(experiment, path, progress=look)
+    assert max(sizes) + path.stat().st_size <= plan(experiment, 1).disk
+
+
+def test_the_disk_of_a_plan_holds_the_checkpoints_of_what_runs_at_once(tmp_path):
+    experiment = small(crossed={"width": (400, 401), "seed": (0, 1)}, network_depth=3, steps=2000)
+    path, sizes, room = tmp_path / "a.h5", [0.0], plan(experiment, 2).disk
+
+    def look(progress):
+        sizes.append(sum(entry.stat().st_size for entry in tmp_path.iterdir()))
+
+    run_sweep(experiment, path, threads=2, progress=look, checkpoint_every=0.0, max_seconds=6.0)
+    largest = max(file.stat().st_size for file in tmp_path.glob("a.h5.checkpoint*"))
+    assert largest > 2 * 12 * parameters_of(experiment.runs[0])
+    assert max(sizes) + largest <= room < 4 * largest + 1e6
+
+
+def test_longer_wider_and_deeper_runs_cost_more():
+    base = Run()
+    costs = [
+        cost(run, parameters_of(run))
+        for run in (
+            base,
+            Run(width=200),
+            Run(network_depth=6),
+            Run(steps=2_000_000),
+            Run(batch_size=200),
+        )
+    ]
+    assert all(other > costs[0] for other in costs[1:])
+
+
+@pytest.mark.compiled
+def test_a_measured_plan_has_times():
+    from fracsim.kernels.backend import get_backend
+
+    experiment = small(crossed={"width": (3, 400)}, network_depth=3)
+    measured = measure(experiment, plan(experiment, 1), get_backend("cpu"))
+    slow, fast = measured.shapes[1].step_seconds, measured.shapes[0].step_seconds
+    assert 0 < fast < slow < 0.1
+    assert measured.seconds == pytest.approx(40 * (slow + fast))
+
+
+def test_free_memory_is_plausible():
+    memory = free_memory()
+    assert memory is None or 1e6 < memory < 1e15
+    check_room(plan(small(), 1), Path())
+
+
+def test_a_plan_that_no_machine_holds_is_refused(tmp_path):
+    huge = small(train_points=4 * 10**9, crossed={"seed": tuple(range(1000))})
+    with pytest.raises(RunError, match="of memory"):
+        run_sweep(huge, tmp_path / "a.h5")
+    wide = small(width=100_000, network_depth=1000, weights="records")
+    with pytest.raises(RunError, match="of disk"):
+        run_sweep(wide, tmp_path / "a.h5")
