@@ -51,7 +51,7 @@ def command(
     A variable with several values becomes several columns: test_accuracy_by_level_0, …_1, … The
     run's number, its settings and the step come first. What does not exist is empty. With --long
     there is one row per value, and index is the level, layer or coordinate."""
-    from fracsim.data.careful import replacing
+    from fracsim.data.atomic import replacing
     from fracsim.data.reader import sniff
     from fracsim.errors import UsageError
 

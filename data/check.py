@@ -12,9 +12,9 @@ import numpy as np
 
 from fracsim.data import schema
 from fracsim.data.reader import StoredWeights, Trajectory, kind_of, load_trajectory, params_of
-from fracsim.data.safe import Inspector, Opened, opened
 from fracsim.data.samples import Samples, load_samples
 from fracsim.data.studies import Study, load_study
+from fracsim.data.untrusted import Inspector, Opened, opened
 
 _LARGEST = float(np.finfo("f8").max)
 _RANGES = {  # infinity is a value that a loss and a gradient can have, not an accuracy or a time

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fracsim.data.careful import part_path, read_at, replacing, write_at
+from fracsim.data.atomic import part_path, read_at, replacing, write_at
 from fracsim.data.errors import FileError, reason
 
 MAGIC = b"fracsim-checkpoint 1\n"

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from fracsim.data import schema, trailer
-from fracsim.data.careful import CarefulFile, replacing
+from fracsim.data.atomic import AtomicFile, replacing
 from fracsim.data.plan import Plan, attribute_error
 from fracsim.data.schema import Variable
 
@@ -35,7 +35,7 @@ Source = Callable[[str, int, int], np.ndarray]  # (path of the dataset, first ro
 
 
 def build(
-    file: CarefulFile, plan: Plan, status: str, source: Source | None = None
+    file: AtomicFile, plan: Plan, status: str, source: Source | None = None
 ) -> dict[str, Place]:
     """Write the whole structure; without `source` preallocated and empty, with it compressed and
     filled.
@@ -115,7 +115,7 @@ def find_places(root: h5py.File, plan: Plan) -> dict[str, Place]:
     return places
 
 
-def set_status(file: CarefulFile, status: str) -> None:
+def set_status(file: AtomicFile, status: str) -> None:
     """Change the `status` attribute in place (its length is fixed, so no other byte moves)."""
     with h5py.File(file, "r+", libver=LIBVER) as root:
         value, _, dtype = _fixed_text(status)

@@ -11,7 +11,7 @@ import numpy as np
 from fracsim.data import layout, schema
 from fracsim.data.errors import FileError
 from fracsim.data.plan import Plan
-from fracsim.data.safe import Inspector, opened
+from fracsim.data.untrusted import Inspector, opened
 
 _BLOCK_BYTES = 1 << 24
 

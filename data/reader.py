@@ -1,4 +1,4 @@
-"""Read trajectories, finished or still running, without trusting them (see `safe`)."""
+"""Read trajectories, finished or still running, without trusting them (see `untrusted`)."""
 
 import json
 import os
@@ -10,8 +10,8 @@ import numpy as np
 
 from fracsim.data import schema
 from fracsim.data.errors import FileError
-from fracsim.data.safe import Inspector, Opened, opened
 from fracsim.data.schema import RUN_STATUS
+from fracsim.data.untrusted import Inspector, Opened, opened
 
 
 class StoredWeights(NamedTuple):
@@ -122,7 +122,7 @@ def sniff(path: str | os.PathLike[str]) -> str:
 
 def inspect(fd: int, name: str) -> None:
     """Read all of the file behind `fd`, which has no trailer; FileError says what is wrong (run in
-    quarantine)."""
+    sandbox)."""
     with opened(f"/dev/fd/{fd}", name, quarantined=True) as file:
         if kind_of(file) == "trajectory":
             load_trajectory(file)

@@ -14,11 +14,11 @@ import h5py
 import numpy as np
 
 from fracsim.data import layout, schema, trailer
-from fracsim.data.careful import replacing
+from fracsim.data.atomic import replacing
 from fracsim.data.errors import FileError
 from fracsim.data.reader import kind_of
-from fracsim.data.safe import Inspector, Opened, opened
 from fracsim.data.schema import Variable
+from fracsim.data.untrusted import Inspector, Opened, opened
 
 
 class Study(NamedTuple):

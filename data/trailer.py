@@ -15,7 +15,7 @@ import hashlib
 import os
 import struct
 
-from fracsim.data.careful import read_at, write_at
+from fracsim.data.atomic import read_at, write_at
 from fracsim.data.errors import FileError
 
 MAGIC = b"fracsim-trailer\n"

@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 
 from fracsim.data import layout, schema
-from fracsim.data.careful import CarefulFile, read_at, replacing, write_at
+from fracsim.data.atomic import AtomicFile, read_at, replacing, write_at
 from fracsim.data.errors import FileError, cannot_write
 from fracsim.data.plan import Plan, attribute_error, make_plan
 from fracsim.data.schema import RUN_STATUS, WeightsGroup
@@ -106,7 +106,7 @@ class TrajectoryWriter:
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
-            file = CarefulFile(fd)
+            file = AtomicFile(fd)
             with h5py.File(file, "r") as root:
                 writer = cls(os.fspath(path), plan, fd, layout.find_places(root, plan))
             writer._keep(np.asarray(kept, "<i8"), ended)
@@ -232,7 +232,7 @@ class TrajectoryWriter:
                 self.path, self._plan, self._read, "the records are safe in the unfinished file"
             )
         else:
-            file = CarefulFile(self._fd)
+            file = AtomicFile(self._fd)
             try:
                 layout.set_status(file, status)
                 file.check()

@@ -70,11 +70,11 @@ def generator():
 @pytest.fixture
 def short_slices(monkeypatch):
     """Slices of a single kernel call of four steps, so that stops fall anywhere; our own files need
-    no quarantine."""
+    no sandbox."""
     import fracsim.sweeps.loop
     import fracsim.training.trainer
 
-    monkeypatch.setattr("fracsim.data.quarantine.inspect", lambda fd, name: None)
+    monkeypatch.setattr("fracsim.data.sandbox.inspect", lambda fd, name: None)
     monkeypatch.setattr(fracsim.training.trainer, "_first_chunk", lambda trainer: 4)
     monkeypatch.setattr(
         fracsim.sweeps.loop, "Task", functools.partial(fracsim.sweeps.loop.Task, seconds=0.0)

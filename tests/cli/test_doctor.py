@@ -145,7 +145,7 @@ def test_after_warmup_nothing_is_compiled(tmp_path):
 
     def run(*arguments):
         done = subprocess.run(
-            [sys.executable, "-m", "fracsim.cli.simulate", *arguments],
+            [sys.executable, "-m", "fracsim.cli.app", *arguments],
             env=environment,
             capture_output=True,
             text=True,

@@ -14,7 +14,7 @@ from command_line import fracsim, run_group
 
 import fracsim as package
 from fracsim.cli import frame
-from fracsim.cli.simulate import COMMANDS
+from fracsim.cli.app import COMMANDS
 from fracsim.data.errors import FileError
 from fracsim.errors import RunError, UsageError
 
@@ -44,7 +44,7 @@ def test_help_has_an_example_and_imports_nothing_heavy(arguments):
         "import sys, atexit\n"
         f"atexit.register(lambda: print('LOADED', [name for name in {HEAVY} if name in "
         f"sys.modules]))\n"
-        "from fracsim.cli.simulate import command\n"
+        "from fracsim.cli.app import command\n"
         f"command.main({[*arguments, '--help']}, prog_name='fracsim')"
     )
     done = python(code)
@@ -59,7 +59,7 @@ def test_help_answers_at_once():
     def seconds() -> float:  # of CPU: what else the machine is doing must not count
         before = os.times()
         subprocess.run(
-            [sys.executable, "-m", "fracsim.cli.simulate", "--help"],
+            [sys.executable, "-m", "fracsim.cli.app", "--help"],
             capture_output=True,
             check=True,
         )
@@ -76,7 +76,7 @@ def test_help_answers_at_once():
 
 def test_short_helps_are_listed_without_importing_a_command():
     done = python(
-        "import sys, fracsim.cli.simulate as s\nimport click\n"
+        "import sys, fracsim.cli.app as s\nimport click\n"
         "s.command.get_help(click.Context(s.command))\n"
         "print([n for n in s.COMMANDS if f'fracsim.cli.{n}' in sys.modules])"
     )
@@ -255,7 +255,7 @@ def test_json_is_strict(capsys):
 
 def test_a_reader_that_goes_away_is_no_error():
     done = subprocess.run(
-        f"{sys.executable} -m fracsim.cli.simulate show curve 1 --fractal-depth 1000 | head -n 1",
+        f"{sys.executable} -m fracsim.cli.app show curve 1 --fractal-depth 1000 | head -n 1",
         shell=True,
         capture_output=True,
         text=True,

@@ -194,7 +194,7 @@ def test_ctrl_c_ends_with_75_and_keeps_the_records(tiny, tmp_path):
         "record_every=100_000",
     ]
     with subprocess.Popen(
-        [sys.executable, "-m", "fracsim.cli.simulate", *map(str, arguments)],
+        [sys.executable, "-m", "fracsim.cli.app", *map(str, arguments)],
         cwd=TOP,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

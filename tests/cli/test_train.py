@@ -202,7 +202,7 @@ def test_help_names_every_setting_with_its_default():
 def test_help_imports_nothing_heavy(name):
     code = (
         "import sys\n"
-        "from fracsim.cli.simulate import command\n"
+        "from fracsim.cli.app import command\n"
         f"try: command.main([{name!r}, '--help'])\n"
         "except SystemExit: pass\n"
         "print(sorted({'numpy', 'numba', 'h5py', 'matplotlib'} & set(sys.modules)))"

@@ -133,7 +133,7 @@ def test_a_kernel_is_launched_with_the_shared_memory_that_it_asks_for(folder):
 
 
 def test_a_card_that_fails_is_one_sentence(folder):
-    script = "from fracsim.cli.simulate import main; main()"
+    script = "from fracsim.cli.app import main; main()"
     sweep = [
         "sweep",
         "cantor5-depth-width",

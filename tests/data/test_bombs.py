@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import trajectory_files as files
 
-from fracsim.data import safe
+from fracsim.data import untrusted
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 from fracsim.data.samples import read_samples, write_samples
@@ -179,7 +179,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("case", BOMBS)
 def test_bombs(finished, case, monkeypatch):
-    monkeypatch.setattr(safe, "_MAX_MEMBERS", 500)
+    monkeypatch.setattr(untrusted, "_MAX_MEMBERS", 500)
     change, sentence = BOMBS[case]
     refused(files.changed(finished, change), open_trajectory, sentence)
 
@@ -187,7 +187,7 @@ def test_bombs(finished, case, monkeypatch):
 def test_texts_are_counted_over_the_whole_file(finished, monkeypatch):
     """Many texts of a file can be one and the same stored text, so a small file could fill the
     memory."""
-    monkeypatch.setattr(safe, "_TEXT_ROOM", 5_000)
+    monkeypatch.setattr(untrusted, "_TEXT_ROOM", 5_000)
 
     def texts(root):
         for i in range(3):

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from fracsim.data import careful
+from fracsim.data import atomic
 from fracsim.data.checkpoint import (
     MAGIC,
     checkpoint_path,
@@ -70,7 +70,7 @@ def calls_of(action, names, monkeypatch, fail_at=None, error=None):
                 raise error  # a dead process calls nothing more
             return real(*arguments, **keywords)
 
-        monkeypatch.setattr(careful.os, name, counted)
+        monkeypatch.setattr(atomic.os, name, counted)
     try:
         action()
     finally:

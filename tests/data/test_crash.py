@@ -11,7 +11,7 @@ import trajectory_files as files
 from many_files import Reader
 from write_log import WriteLog
 
-from fracsim.data import safe
+from fracsim.data import untrusted
 from fracsim.data.check import read_whole
 from fracsim.data.reader import open_trajectory
 from fracsim.products.check import check_file
@@ -20,7 +20,7 @@ from fracsim.products.check import check_file
 @pytest.fixture
 def in_process(monkeypatch):
     """Hundreds of files of our own making need no child process."""
-    monkeypatch.setattr(safe.quarantine, "inspect", lambda fd, name: None)
+    monkeypatch.setattr(untrusted.sandbox, "inspect", lambda fd, name: None)
 
 
 def logged_run(path, monkeypatch, end):

@@ -6,7 +6,7 @@ import pytest
 from figure_files import experiment_of, write_file
 from many_files import Reader
 
-from fracsim.data import quarantine, trailer
+from fracsim.data import sandbox, trailer
 from fracsim.products.check import check_file
 
 STATES = ("complete", "interrupted", "running")
@@ -46,7 +46,7 @@ def look(reader, path, content):
     path.write_bytes(content)
     seen = reader.look(path)
     if seen.end in ("crashed", "hung"):
-        report = check_file(path)  # now with the quarantine that users have
+        report = check_file(path)  # now with the sandbox that users have
         assert not report.valid
         seen = seen._replace(end="refused", said=" | ".join(report.problems))
     assert seen.end != "broken", seen.said
@@ -89,7 +89,7 @@ def test_a_file_cut_anywhere_is_refused(state, count, contents, reader, tmp_path
 def test_flipped_bits(flips, state, count, contents, reader, tmp_path, monkeypatch):
     """A finished file with a flipped bit is refused. An unfinished one has no checksum: it is
     refused or read."""
-    monkeypatch.setattr(quarantine, "_SECONDS", 5)
+    monkeypatch.setattr(sandbox, "_SECONDS", 5)
     content, rng = contents[state], np.random.default_rng(flips)
     ends = []
     for _ in range({"few": 30, "many": 500}[count]):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trajectory_files as files
 
-from fracsim.data import safe
+from fracsim.data import untrusted
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 from fracsim.data.writer import TrajectoryWriter, WeightsGroup
@@ -97,7 +97,7 @@ SLOW = pytest.mark.slow
 def test_a_fault_at_every_call(tmp_path, monkeypatch, code, once, stride):
     """Whatever call fails: one sentence, no file half-written, none left behind, every commit
     readable afterwards."""
-    monkeypatch.setattr(safe.quarantine, "inspect", lambda fd, name: None)
+    monkeypatch.setattr(untrusted.sandbox, "inspect", lambda fd, name: None)
     path = tmp_path / "run.h5"
     with monkeypatch.context() as patch:
         system = FailingSystem(patch, HANDLES if code == errno.EMFILE else WRITES, code)

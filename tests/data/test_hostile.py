@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trajectory_files as files
 
-from fracsim.data import safe
+from fracsim.data import untrusted
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 
@@ -19,7 +19,7 @@ def finished(tmp_path):
 @pytest.fixture
 def in_process(monkeypatch):
     """No child process: what the reader's own checks say."""
-    monkeypatch.setattr(safe.quarantine, "inspect", lambda fd, name: None)
+    monkeypatch.setattr(untrusted.sandbox, "inspect", lambda fd, name: None)
 
 
 def replace(name, **storage):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import trajectory_files as files
 
-from fracsim.data import quarantine, safe, trailer
-from fracsim.data.careful import CarefulFile
+from fracsim.data import sandbox, trailer, untrusted
+from fracsim.data.atomic import AtomicFile
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory, sniff
 from fracsim.data.samples import write_samples
@@ -122,13 +122,13 @@ def test_samples_are_not_a_trajectory(tmp_path):
 def test_a_finished_file_may_replace_the_one_that_is_read(tmp_path):
     """The reader keeps to the file it has checked, whatever is renamed to its place meanwhile."""
     path = files.unfinished(tmp_path / "run.h5")
-    with safe.opened(path) as file:
+    with untrusted.opened(path) as file:
         files.finished(path)
         assert file.root.attrs["status"].decode() == "running"
     assert open_trajectory(path).status == "complete"
 
 
-# --- quarantine -----------------------------------------------------------------------------------
+# --- sandbox -----------------------------------------------------------------------------------
 
 
 def test_quarantine_tells_what_the_child_found(tmp_path):
@@ -159,7 +159,7 @@ def test_quarantine_tells_what_the_child_found(tmp_path):
     ids=["crash", "hang", "fault"],
 )
 def test_what_happens_to_the_child_does_not_happen_to_us(tmp_path, monkeypatch, deed, sentence):
-    monkeypatch.setattr(quarantine, "_CODE", deed)
+    monkeypatch.setattr(sandbox, "_CODE", deed)
     refused(files.unfinished(tmp_path / "run.h5"), sentence)
 
 
@@ -185,7 +185,7 @@ def test_flipped_bits_of_an_unfinished_file_never_take_us_along(tmp_path):
 
 def test_careful_file_reads_and_seeks_like_a_file(tmp_path):
     fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
-    file = CarefulFile(fd)
+    file = AtomicFile(fd)
     file.write(b"0123456789")
     assert (file.tell(), file.seek(-3, os.SEEK_END), file.read(2), file.seek(1, os.SEEK_CUR)) == (
         10,

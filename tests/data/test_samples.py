@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import trajectory_files as files
 
-from fracsim.data import careful, trailer
+from fracsim.data import atomic, trailer
 from fracsim.data.errors import FileError
 from fracsim.data.samples import read_samples, write_samples
 
@@ -78,7 +78,7 @@ def test_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "no space")
         return pwrite(fd, data, offset)
 
-    monkeypatch.setattr(careful.os, "pwrite", fail)
+    monkeypatch.setattr(atomic.os, "pwrite", fail)
     with pytest.raises(FileError, match=r"cannot write '.*points.h5': the disk is full"):
         write_samples(path, X, Y, LEVEL, {})
     assert len(read_samples(path).x) == 9

@@ -11,14 +11,14 @@ import pytest
 from places import TOP
 
 import fracsim
-from fracsim.cli import plot, simulate
+from fracsim.cli import app, plot
 from fracsim.errors import nearest
 from fracsim.experiments.experiment import experiment_names, load_experiment
 from fracsim.fractals.fractal import load_fractal
 from fracsim.training.run import SETTINGS
 
 PAGES = [*sorted(TOP.glob("*.md")), *sorted((TOP / "docs").glob("*.md"))]
-GROUPS = {"fracsim": simulate.command, "fracsim-plot": plot.command}
+GROUPS = {"fracsim": app.command, "fracsim-plot": plot.command}
 
 
 def blocks(page: Path, language: str | None = None) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from figure_files import experiment_of, made_up_study, write_file
 from places import TOP
 
-from fracsim.cli.simulate import command as simulate
+from fracsim.cli.app import command as simulate
 
 SMALL = {"steps": 3000, "record_every": 500}
 

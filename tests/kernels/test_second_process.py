@@ -25,7 +25,7 @@ event.register("numba:compile", recorder)
 def compiled():
     return [str(e.data["dispatcher"]) for _, e in recorder.buffer if e.is_start]
 atexit.register(lambda: print("COMPILED", compiled()))
-from fracsim.cli.simulate import main
+from fracsim.cli.app import main
 main()
 """
 

@@ -38,7 +38,7 @@ def test_other_widths_pass_the_same_tests(width, tests):
 
 def test_an_impossible_width_is_refused():
     result = subprocess.run(
-        [sys.executable, "-m", "fracsim.cli.simulate", "show", "fractal", "cantor"],
+        [sys.executable, "-m", "fracsim.cli.app", "show", "fractal", "cantor"],
         env={**os.environ, VARIABLE: "24"},
         cwd=TOP,
         capture_output=True,

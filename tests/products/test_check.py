@@ -11,7 +11,7 @@ from figure_files import experiment_of, write_file
 from small_experiments import small
 
 import fracsim
-from fracsim.data import safe
+from fracsim.data import untrusted
 from fracsim.data.samples import write_samples
 from fracsim.data.studies import write_study
 from fracsim.experiments.shard import make_part
@@ -22,7 +22,7 @@ from fracsim.products.check import check_file
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch):
     """Files of our own making need no child process."""
-    monkeypatch.setattr(safe.quarantine, "inspect", lambda fd, name: None)
+    monkeypatch.setattr(untrusted.sandbox, "inspect", lambda fd, name: None)
 
 
 def grid(weights="records", **crossed):

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from figure_files import experiment_of, made_up_record, write_file
 
+from fracsim.cli.app import command as simulate
 from fracsim.cli.plot import command
-from fracsim.cli.simulate import command as simulate
 from fracsim.errors import UsageError
 from fracsim.figures import bounds, style
 

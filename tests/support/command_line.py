@@ -35,6 +35,6 @@ def run_group(group: click.Group, name: str, *args: object) -> Result:
 
 def fracsim(*args: object) -> Result:
     """Exit code and output of ``fracsim args``."""
-    from fracsim.cli.simulate import command
+    from fracsim.cli.app import command
 
     return run_group(command, "fracsim", *args)

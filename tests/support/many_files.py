@@ -1,7 +1,7 @@
 """Reads many files nobody vouches for in one child process, which is started again where a file
 kills or hangs it.
 
-The quarantine of the package takes a process for each file, a third of a second; with this, 500
+The sandbox of the package takes a process for each file, a third of a second; with this, 500
 files take seconds."""
 
 import json
@@ -70,11 +70,11 @@ def child() -> None:
     import resource
     import traceback
 
-    from fracsim.data import quarantine, reader, safe
+    from fracsim.data import reader, sandbox, untrusted
     from fracsim.products.check import check_file
 
-    safe.quarantine.inspect = lambda fd, name: None  # this process is the quarantine
-    quarantine.limit_memory(1 << 24)
+    untrusted.sandbox.inspect = lambda fd, name: None  # this process is the sandbox
+    sandbox.limit_memory(1 << 24)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print("ready", flush=True)
     for path in map(str.strip, sys.stdin):

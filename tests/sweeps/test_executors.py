@@ -158,7 +158,7 @@ def test_no_process_outlives_a_killed_sweep_and_signals_to_the_group_do_not_end_
         [
             sys.executable,
             "-m",
-            "fracsim.cli.simulate",
+            "fracsim.cli.app",
             *words,
             "--threads",
             "2",

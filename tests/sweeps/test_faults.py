@@ -8,7 +8,7 @@ import signal
 import pytest
 from small_experiments import same_numbers, small
 
-from fracsim.data import careful
+from fracsim.data import atomic
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 from fracsim.sweeps.sweep import run_sweep
@@ -32,7 +32,7 @@ class FailingDisk:
     def __init__(self, monkeypatch, number, fail_at=None, lasting=False):
         self.count, self.fail_at, self.lasting, self.number = 0, fail_at, lasting, number
         for name in CALLS:
-            monkeypatch.setattr(careful.os, name, self.wrapped(getattr(os, name)))
+            monkeypatch.setattr(atomic.os, name, self.wrapped(getattr(os, name)))
 
     def wrapped(self, real):
         def call(*arguments, **keywords):
@@ -56,9 +56,9 @@ def straight(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def many_checkpoints(monkeypatch):
     """A commit and a checkpoint at every turn, so that faults meet all of them; our own files need
-    no quarantine."""
+    no sandbox."""
     monkeypatch.setattr("fracsim.sweeps.loop._COMMIT_EVERY", 0.0)
-    monkeypatch.setattr("fracsim.data.quarantine.inspect", lambda fd, name: None)
+    monkeypatch.setattr("fracsim.data.sandbox.inspect", lambda fd, name: None)
 
 
 def calls_of_a_sweep(monkeypatch, path):

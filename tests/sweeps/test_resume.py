@@ -225,7 +225,7 @@ def start(path, steps, threads):
         [
             sys.executable,
             "-m",
-            "fracsim.cli.simulate",
+            "fracsim.cli.app",
             *words,
             "-o",
             str(path),

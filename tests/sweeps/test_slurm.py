@@ -48,7 +48,7 @@ def cluster():
         programs = slurm.folder / "bin"
         programs.mkdir()
         python = shlex.quote(sys.executable)
-        for name, module in (("fracsim", "simulate"), ("fracsim-plot", "plot")):
+        for name, module in (("fracsim", "app"), ("fracsim-plot", "plot")):
             (programs / name).write_text(f'#!/bin/sh\nexec {python} -m fracsim.cli.{module} "$@"\n')
             (programs / name).chmod(0o755)
         slurm.environment.update(

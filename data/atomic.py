@@ -1,7 +1,7 @@
 """Writing to the disk so that a failure is an error sentence and never a half-written or lost file.
 
 libhdf5 keeps dirty metadata when a write fails, fails again when the file is closed and crashes the
-process at exit. So it never meets a failing disk here: it talks to a `CarefulFile`, which remembers
+process at exit. So it never meets a failing disk here: it talks to a `AtomicFile`, which remembers
 the first error, lets libhdf5 finish, and raises that error afterwards. A new file becomes visible
 only when it is whole (`replacing`)."""
 
@@ -33,7 +33,7 @@ def read_at(fd: int, count: int, offset: int) -> bytes:
     return b"".join(parts)
 
 
-class CarefulFile(io.RawIOBase):
+class AtomicFile(io.RawIOBase):
     """A file object for h5py on an open descriptor, which stays open when this object is closed."""
 
     def __init__(self, fd: int) -> None:
@@ -95,7 +95,7 @@ def part_path(target: Path) -> Path:
 @contextlib.contextmanager
 def replacing(
     path: str | os.PathLike[str], consequence: str = "", previous: Path | None = None
-) -> Iterator[CarefulFile]:
+) -> Iterator[AtomicFile]:
     """A new file that takes the place of `path` at once when the block ends well, and leaves
     nothing behind otherwise.
 
@@ -114,7 +114,7 @@ def replacing(
             )
         part.unlink(missing_ok=True)
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        file = CarefulFile(fd)
+        file = AtomicFile(fd)
         try:
             yield file
         except Exception:

@@ -19,8 +19,8 @@ _FAULT = 3  # exit code for "a FileError, told on stdout"
 _CODE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from fracsim.data import quarantine
-quarantine.child()
+from fracsim.data import sandbox
+sandbox.child()
 """
 
 

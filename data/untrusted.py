@@ -16,8 +16,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from fracsim.data import quarantine, trailer
-from fracsim.data.careful import CarefulFile, read_at
+from fracsim.data import sandbox, trailer
+from fracsim.data.atomic import AtomicFile, read_at
 from fracsim.data.errors import FileError, printable, reason
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -60,10 +60,10 @@ def opened(
         sealed = trailer.verify(fd, name)
         _check_start(fd, name)
         if not sealed and not quarantined:
-            quarantine.inspect(fd, name)
+            sandbox.inspect(fd, name)
         # The first descriptor's file, not the path's: a finished file may have taken its place by
         # now.
-        with h5py.File(CarefulFile(fd), "r") as root:
+        with h5py.File(AtomicFile(fd), "r") as root:
             yield Opened(root, name, sealed, os.fstat(fd).st_size, fd)
     except FileError:
         raise
