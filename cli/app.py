@@ -1,12 +1,24 @@
-"""``fracsim``: the entry point and its commands, each a module of this folder that is imported only
-when called."""
+"""``fracsim``: the entry point, its commands, each a module of this folder that is imported only
+when called, and how errors end it.
 
+Nothing heavy is imported here, so that ``--help`` and completion answer at once. A command returns
+None (done) or its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted.
+"""
+
+import errno
+import importlib
 import os
 import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
-from fracsim.cli.frame import Frame, example, version_option
+from fracsim import text
+from fracsim.cli.options import ENVIRONMENT, example, version_option
+from fracsim.errors import nearest
 
 ABORTED = 130
 """Exit code of an abort by Ctrl-C."""
@@ -30,8 +42,142 @@ COMMANDS = {
 }
 
 
+class CommandGroup(click.Group):
+    """A click group whose errors are one sentence, and whose ``lazy`` subcommands are imported only
+    when called.
+
+    ``lazy`` maps a name to its short help; the command is the attribute ``command`` of
+    ``fracsim.cli.<name>`` (with _ for -). Ordinary subcommands (``@group.command()``) work too."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.lazy, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.lazy:
+            command = importlib.import_module(f"fracsim.cli.{cmd_name.replace('-', '_')}").command
+        else:
+            command = self.commands.get(cmd_name)
+        # FRACSIM_THREADS, not FRACSIM_TRAIN_THREADS: one name means one thing everywhere
+        if command is not None:
+            command.context_settings.setdefault("auto_envvar_prefix", ENVIRONMENT)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if (
+            not ctx.resilient_parsing
+            and not name.startswith("-")
+            and name not in self.list_commands(ctx)
+        ):
+            known = self.list_commands(ctx)
+            hint = nearest(name, known) or f"; there are {', '.join(known)}."
+            ctx.fail(f"No such command '{name}'{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [
+            (name, self.lazy.get(name) or self.commands[name].get_short_help_str(limit=80))
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing and not self.invoke_without_command:
+            args = ["--help"]
+        return super().parse_args(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        with one_sentence_errors():
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def one_sentence_errors() -> Iterator[None]:
+    """Turn every error of the block into one line on stderr and an exit code; FRACSIM_DEBUG=1 shows
+    tracebacks."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: click.echo(
+            f"Warning: {text.sentence(message)}", err=True
+        )
+        try:
+            yield
+        except (Exception, KeyboardInterrupt) as error:
+            _leave(error)
+
+
+def _leave(error: BaseException) -> NoReturn:
+    if os.environ.get(f"{ENVIRONMENT}_DEBUG", "0") not in ("", "0"):
+        raise error
+    # the reader went away, as in `fracsim export | head`
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sentence, code = describe(error)
+    click.echo(f"Error: {sentence}", err=True)
+    sys.exit(code)
+
+
+def describe(error: BaseException) -> tuple[str, int]:
+    """(sentence, exit code) of an error, as the user sees it. Our own errors carry their
+    ``exit_code``."""
+    if isinstance(error, click.ClickException):
+        return _describe_click(error), error.exit_code
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return "interrupted.", ABORTED
+    code = getattr(error, "exit_code", None)
+    if code is not None:
+        return text.sentence(error), code
+    if isinstance(error, MemoryError):
+        what = f"not enough memory: {error}" if str(error) else "not enough memory"
+    elif isinstance(error, OSError) and error.strerror:
+        what = f"{error.filename or 'the system says'}: {error.strerror}"
+    elif isinstance(error, OSError):
+        what = str(error)
+    else:
+        what = (
+            f"unexpected {type(error).__name__}: {error} (a bug in fracsim; FRACSIM_DEBUG=1 shows "
+            f"where)"
+        )
+    return text.sentence(what), 1
+
+
+def _describe_click(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption):
+        known = (
+            [name for p in context.command.get_params(context) for name in p.opts]
+            if context
+            else []
+        )
+        sentence = f"No such option '{error.option_name}'{nearest(error.option_name, known) or '.'}"
+    else:
+        sentence = text.sentence(error.format_message())
+    says_how = "did you mean" in sentence or type(error) is click.BadParameter
+    if context is not None and not says_how:
+        sentence += f" See '{context.command_path} --help'."
+    return sentence
+
+
 @click.group(
-    cls=Frame,
+    cls=CommandGroup,
     lazy=COMMANDS,
     epilog=example(
         "fracsim sweep cantor5-depth-width --quick -o quick.h5",
@@ -52,9 +198,8 @@ def main() -> None:
     try:
         command(prog_name="fracsim")
     except SystemExit as leaving:
-        if (
-            leaving.code == ABORTED
-        ):  # by a second Ctrl-C: the interpreter would wait for threads that compile
+        # by a second Ctrl-C: the interpreter would wait for threads that compile
+        if leaving.code == ABORTED:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(ABORTED)

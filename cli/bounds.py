@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import check_output, echo_json, example, json_option, quiet_option
+from fracsim.cli.options import check_output, echo_json, example, json_option, quiet_option
 from fracsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def command(
 
 def write(found: Bounds, output: Path) -> None:
     """Store the bounds as a study."""
-    from fracsim.cli.settings import command_line
+    from fracsim.cli.options import command_line
     from fracsim.data.provenance import provenance
     from fracsim.data.studies import write_study
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import describe, echo_json, example, json_option
+from fracsim.cli.options import echo_json, example, json_option
+from fracsim.errors import Stopped
+from fracsim.text import sentence
 
 if TYPE_CHECKING:
     from fracsim.products.check import Report
 
 _MOST_LINES = 20
-UNFINISHED = 75
 
 
 @click.command(epilog=example("fracsim check run.h5", "fracsim check shards/*.h5 --json"))
@@ -28,7 +29,6 @@ def command(files: tuple[Path, ...], as_json: bool) -> int:
     link out of a file is followed, and nothing is believed that a file merely declares. Exit code 0
     where all files are valid and complete, 1 where one is not valid, else 75 where one is
     unfinished."""
-    from fracsim.data.errors import FileError
     from fracsim.products.check import check_file
 
     reports = []
@@ -36,14 +36,14 @@ def command(files: tuple[Path, ...], as_json: bool) -> int:
         report = check_file(path)
         reports.append(report)
         for problem in report.problems:
-            click.echo(f"Error: {describe(FileError(problem))[0]}", err=True)
+            click.echo(f"Error: {sentence(problem)}", err=True)
         if not as_json and report.valid:
             click.echo("\n".join(_words(report)))
     if as_json:
         echo_json([_plain(report) for report in reports])
     if not all(report.valid for report in reports):
         return 1
-    return 0 if all(report.complete for report in reports) else UNFINISHED
+    return 0 if all(report.complete for report in reports) else Stopped.exit_code
 
 
 def _plain(report: Report) -> dict[str, Any]:

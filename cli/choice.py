@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import ENVIRONMENT
+from fracsim.cli.options import ENVIRONMENT
 from fracsim.cli.settings import environment_settings, parameter_name, parse_set
 from fracsim.errors import UsageError
 from fracsim.training.run import check_key

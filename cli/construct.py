@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import (
-    Count,
-    Progress,
-    check_output,
-    echo_json,
-    example,
-    json_option,
-    quiet_option,
-)
+from fracsim.cli.options import Count, check_output, echo_json, example, json_option, quiet_option
+from fracsim.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
     from fracsim.fractals.distribution import Distribution
@@ -94,7 +87,7 @@ def command(
     --levels j leaves the finer levels out, which costs 1 - P(j); --merge s makes the network
     shallower and wider. The file can be drawn (fracsim-plot decision) and trained further (fracsim
     train --init-from)."""
-    from fracsim.cli.settings import command_line
+    from fracsim.cli.options import command_line
     from fracsim.fractals.curve import parse_curve
     from fracsim.fractals.distribution import Distribution
     from fracsim.studies.construct.construct import construct
@@ -113,7 +106,7 @@ def command(
     distribution = Distribution(
         built.fractal, run.fractal_depth, curve, None, built.positive_margin, built.negative_margin
     )
-    with Progress("try", count, unit="points", quiet=quiet or as_json) as progress:
+    with ProgressBar("try", count, unit="points", quiet=quiet or as_json) as progress:
         tried = verify(built, distribution, count, run.seed, progress.update)
     store_network(output, built, tried, distribution, run.seed, command_line())
     if as_json:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 import fracsim
-from fracsim.cli.frame import echo_json, example, json_option, size
+from fracsim.cli.options import echo_json, example, json_option
 from fracsim.cli.warmup import cache_folder
+from fracsim.text import size
 
 if TYPE_CHECKING:
     import numpy as np

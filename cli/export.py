@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from fracsim.cli.frame import check_output, example, quiet_option
+from fracsim.cli.options import check_output, example, quiet_option
 
 if TYPE_CHECKING:
     import numpy as np

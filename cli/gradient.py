@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import (
-    Count,
-    Progress,
-    check_output,
-    duration,
-    echo_json,
-    example,
-    json_option,
-    quiet_option,
-)
+from fracsim.cli.options import Count, check_output, echo_json, example, json_option, quiet_option
+from fracsim.cli.progress import ProgressBar
+from fracsim.text import duration
 
 if TYPE_CHECKING:
     from fracsim.fractals.fractal import Fractal
@@ -137,7 +130,7 @@ def command(
     )  # an initialisation that does not exist is refused before anything is computed
     check_output(output, overwrite)
     started = time.perf_counter()
-    with Progress("gradient", draws, unit="networks", quiet=quiet or as_json) as progress:
+    with ProgressBar("gradient", draws, unit="networks", quiet=quiet or as_json) as progress:
         study = gradient_study(
             maps,
             run.fractal_depth,
@@ -170,7 +163,7 @@ def attributes(
     """What the file says of its origin: enough to understand and repeat it."""
     import json
 
-    from fracsim.cli.settings import command_line
+    from fracsim.cli.options import command_line
     from fracsim.data.provenance import provenance
 
     facts = {

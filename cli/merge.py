@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fracsim.cli.frame import echo_json, example, json_option, quiet_option
+from fracsim.cli.options import echo_json, example, json_option, quiet_option
 
 
 @click.command(
@@ -26,7 +26,7 @@ def command(
 
     The result is the file that the sweep without --shard makes, in every variable. FILES stay as
     they are. Figures need no merge: they take many shards."""
-    from fracsim.cli.settings import command_line
+    from fracsim.cli.options import command_line
     from fracsim.products.merge import merge
 
     merged = merge(

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import Count, Frame, example, version_option
+from fracsim.cli.app import CommandGroup
+from fracsim.cli.options import Count, example, version_option
 from fracsim.cli.plotting import Look, figure_options, files_options, read_runs, with_notes
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    cls=Frame,
+    cls=CommandGroup,
     epilog=example(
         "fracsim-plot depth-width quick.h5 -o quick.png",
         "fracsim-plot fractal vicsek -o vicsek.pdf",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fracsim.cli.frame import check_output, echo_json, json_option, quiet_option
+from fracsim.cli.options import check_output, echo_json, json_option, quiet_option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ class Condition(click.ParamType):
 
 def figure_options(function: F) -> F:
     """What every figure has: where to, title, size, resolution, style; collected in the argument
-    ``frame``."""
+    ``look``."""
 
     def wrapped(
         output: Path,

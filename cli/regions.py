@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fracsim.cli.frame import (
-    Count,
-    Progress,
-    check_output,
-    duration,
-    echo_json,
-    example,
-    json_option,
-    quiet_option,
-)
+from fracsim.cli.options import Count, check_output, echo_json, example, json_option, quiet_option
+from fracsim.cli.progress import ProgressBar
 from fracsim.errors import UsageError
 from fracsim.machine.cpus import MOST_THREADS
+from fracsim.text import duration
 
 if TYPE_CHECKING:
     from fracsim.studies.regions.study import Measured, Place
@@ -169,7 +162,7 @@ def command(
         threads = available_threads()[0]
     started = time.perf_counter()
     measured: list[Any] = []
-    with Progress("count", len(subjects), unit="networks", quiet=quiet or as_json) as progress:
+    with ProgressBar("count", len(subjects), unit="networks", quiet=quiet or as_json) as progress:
         for subject in subjects:
             progress.update(len(measured), subject.about)
             measured.append(measure(subject.shape, subject.params, place, threads))
@@ -259,7 +252,7 @@ def store(
     path: Path, subjects: "list[Subject]", place: "Place", measured: "list[Measured]"
 ) -> None:
     """Write the study: the regions of one network, or the counts of all snapshots."""
-    from fracsim.cli.settings import command_line
+    from fracsim.cli.options import command_line
     from fracsim.data.provenance import provenance
     from fracsim.data.studies import write_study
     from fracsim.studies.regions.study import attributes

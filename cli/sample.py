@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import (
-    Count,
-    Progress,
-    check_output,
-    duration,
-    echo_json,
-    example,
-    json_option,
-    quiet_option,
-    size,
-)
+from fracsim.cli.options import Count, check_output, echo_json, example, json_option, quiet_option
+from fracsim.cli.progress import ProgressBar
 from fracsim.errors import RunError
 from fracsim.machine.cpus import MOST_THREADS
+from fracsim.text import duration, size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +104,7 @@ def command(
 
         threads = available_threads()[0]
     started = time.perf_counter()
-    with Progress("sample", count, unit="points", quiet=quiet or as_json) as progress:
+    with ProgressBar("sample", count, unit="points", quiet=quiet or as_json) as progress:
         x, y, level = draw(distribution, count, run.seed, threads, progress)
     seconds = time.perf_counter() - started
     write_samples(output, x, y, level, attributes(distribution, run.seed))
@@ -133,7 +125,7 @@ def command(
 
 
 def draw(
-    distribution: "Distribution", count: int, seed: int, threads: int, progress: Progress
+    distribution: "Distribution", count: int, seed: int, threads: int, progress: ProgressBar
 ) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
     """x (count, d), y (count,), level (count,): blocks drawn by a pool of threads, the same for any
     number of them."""
@@ -179,7 +171,7 @@ def attributes(distribution: "Distribution", seed: int) -> dict[str, Any]:
     """What a sample file says of its origin: enough to draw the same points again."""
     import json
 
-    from fracsim.cli.settings import command_line
+    from fracsim.cli.options import command_line
     from fracsim.data.provenance import provenance
 
     return {

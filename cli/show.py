@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import Frame, echo_json, example, json_option
+from fracsim.cli.app import CommandGroup
+from fracsim.cli.options import echo_json, example, json_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,7 @@ CURVE_FAMILIES = {
 
 
 @click.group(
-    cls=Frame,
+    cls=CommandGroup,
     invoke_without_command=True,
     epilog=example(
         "fracsim show", "fracsim show fractal sierpinski", "fracsim show curve 4 --fractal-depth 5"

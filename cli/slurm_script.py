@@ -4,7 +4,7 @@ import click
 
 import fracsim
 from fracsim.cli.choice import Choice, choice_options
-from fracsim.cli.frame import Count, example
+from fracsim.cli.options import Count, example
 from fracsim.machine.cpus import MOST_THREADS
 
 MOST_CPUS = 8

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fracsim.cli.frame import describe, duration, echo_json, example, json_option
+from fracsim.cli.app import describe
+from fracsim.cli.options import echo_json, example, json_option
+from fracsim.text import duration
 
 if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracsim.cli.choice import Choice, choice_options
-from fracsim.cli.frame import (
-    STOPPED,
-    duration,
+from fracsim.cli.options import (
+    command_line,
     echo_json,
     example,
     json_option,
     quiet_option,
-    remark,
-    size,
+    training_options,
 )
-from fracsim.cli.settings import SweepProgress, command_line, output_options, say
-from fracsim.errors import UsageError
+from fracsim.cli.progress import SweepBar, remark, say
+from fracsim.errors import Stopped, UsageError
+from fracsim.text import duration, size
 
 if TYPE_CHECKING:
     from fracsim.experiments.experiment import Experiment
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="threads, processes, or dask:ADDRESS.",
 )
-@output_options
+@training_options
 @json_option
 @quiet_option
 def command(choice: Choice, output: str | None, **how: Any) -> int | None:
@@ -83,7 +82,7 @@ def run_experiment(
         raise UsageError("the product file is missing: give -o FILE (--output)")
     from fracsim.sweeps.sweep import run_sweep
 
-    with SweepProgress(experiment.name, quiet) as progress:
+    with SweepBar(experiment.name, quiet) as progress:
         summary = run_sweep(
             experiment,
             output,
@@ -99,7 +98,7 @@ def run_experiment(
             command=command_line(),
         )
     tell(experiment, summary, as_json, quiet)
-    return STOPPED if summary.status == "interrupted" else None
+    return Stopped.exit_code if summary.status == "interrupted" else None
 
 
 def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from fracsim.cli.frame import example, json_option, quiet_option
-from fracsim.cli.settings import given_settings, output_options, run_options
+from fracsim.cli.options import example, json_option, quiet_option, training_options
+from fracsim.cli.settings import given_settings, run_options
 from fracsim.cli.sweep import run_experiment
 from fracsim.errors import UsageError
 
@@ -30,7 +30,7 @@ _WEIGHTS = ("final", "records")
     show_default=True,
     help="Weights to keep: last or all.",
 )
-@output_options
+@training_options
 @json_option
 @quiet_option
 def command(

@@ -8,7 +8,9 @@ from itertools import product
 
 import click
 
-from fracsim.cli.frame import Progress, duration, echo_json, example, json_option, quiet_option
+from fracsim.cli.options import echo_json, example, json_option, quiet_option
+from fracsim.cli.progress import ProgressBar
+from fracsim.text import duration
 
 
 @click.command(
@@ -25,7 +27,7 @@ def command(as_json: bool, quiet: bool) -> None:
     user's cache folder, or NUMBA_CACHE_DIR."""
     started = time.perf_counter()
     work = list(jobs())
-    with Progress("compile", len(work), unit="parts", quiet=quiet or as_json) as progress:
+    with ProgressBar("compile", len(work), unit="parts", quiet=quiet or as_json) as progress:
         for done, (name, compile_part) in enumerate(work):
             progress.update(done, name)
             compile_part()

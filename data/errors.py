@@ -22,6 +22,8 @@ _REASONS = {
 class FileError(RuntimeError):
     """A file cannot be read or written; the message is one sentence for the user."""
 
+    exit_code = 1
+
 
 def reason(error: OSError) -> str:
     """Why the operating system refused, in plain words."""

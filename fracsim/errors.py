@@ -1,24 +1,36 @@
 """What can go wrong, in the words of the person who has to mend it: each error is one clear
-sentence.
+sentence, and knows the exit code that the command line ends with.
 
-The command line turns a ``UsageError`` into exit code 2, a ``RunError`` into 1 and, of these,
-``Stopped`` into 75."""
+``FileError`` (``fracsim.data``) and the errors of ``fracsim.kernels``, rooms that import nothing of
+this one, carry an ``exit_code`` of their own."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import ClassVar
 
 
-class UsageError(ValueError):
+class FracsimError(Exception):
+    """What all errors of this package above its files and kernels have in common."""
+
+    exit_code: ClassVar[int] = 1
+    """With which a command ends."""
+
+
+class UsageError(FracsimError, ValueError):
     """The input is wrong: the sentence says what was given, where, and what is accepted."""
 
+    exit_code = 2
 
-class RunError(RuntimeError):
+
+class RunError(FracsimError, RuntimeError):
     """The input is right but the work cannot be done (too little memory, an output in the way,
     …)."""
 
 
 class Stopped(RunError):
     """Stopped before there was anything to keep: the same command starts again."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
@@ -27,8 +39,3 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     close = get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.6)
     return f"; did you mean '{by_lower_case[close[0]]}'?" if close else ""
-
-
-def gigabytes(count: float) -> str:
-    """A number of bytes as messages tell it."""
-    return f"{count / 1e9:.3g} GB" if count >= 1e8 else f"{count / 1e6:.3g} MB"

@@ -1,1 +1,62 @@
-"""Words."""
+"""All that is printed: durations, bytes, counts, tables, and sentences that stand on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fracsim.data.errors import printable
+
+__all__ = ["count", "duration", "printable", "sentence", "shortened", "size", "table"]
+
+
+def duration(seconds: float) -> str:
+    """``4.2 s``, ``3 min 20 s`` or ``5 h 12 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: float) -> str:
+    """``812 B``, ``1.4 MB``, ``20 GB``: bytes for people, in powers of ten."""
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if count < 999.5 or unit == "PB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.5 else f"{count:.2g} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def count(number: int, noun: str) -> str:
+    """``1 run``, ``1,200 runs``: a number and its noun, in the plural with an s where there are
+    not exactly one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def sentence(message: object) -> str:
+    """``message`` on one line, with a full stop where it has no end of its own."""
+    line = " ".join(str(message).split())
+    return line if not line or line[-1] in ".?!" else line + "."
+
+
+def shortened(text: object, most: int = 60) -> str:
+    """The text, or its beginning and ``...`` where it has more than ``most`` characters."""
+    shown = str(text)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
+def table(rows: Sequence[Sequence[object]], left: int = 0, indent: str = "") -> list[str]:
+    """Lines of a table: columns two spaces apart, the first ``left`` of them flush left, the
+    others flush right. A row may be shorter than others; None is an empty cell."""
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    columns = max(map(len, texts), default=0)
+    widths = [max(len(row[c]) for row in texts if c < len(row)) for c in range(columns)]
+    lines = (
+        "  ".join(
+            cell.ljust(widths[c]) if c < left else cell.rjust(widths[c])
+            for c, cell in enumerate(row)
+        )
+        for row in texts
+    )
+    return [f"{indent}{line}".rstrip() for line in lines]

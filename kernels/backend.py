@@ -5,15 +5,9 @@ A backend is a small set of verbs with one signature on every device: ``level``,
 
 from typing import Any
 
+from fracsim.kernels.errors import BackendError
+
 BACKENDS = ("auto", "cpu", "cuda")
-
-
-class BackendError(RuntimeError):
-    """The backend asked for cannot work here; the text says what is missing."""
-
-
-class OutOfDeviceMemory(BackendError):
-    """The device's memory is too small for what was asked; fewer runs at once may fit."""
 
 
 def get_backend(name: str = "auto") -> Any:

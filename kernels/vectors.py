@@ -6,6 +6,8 @@ import os
 
 import llvmlite.binding
 
+from fracsim.kernels.errors import VariableError
+
 VARIABLE = "FRACSIM_VECTOR_BYTES"
 """Environment variable that sets the width by hand, for tests and measurements: sums keep their
 order at every width."""
@@ -26,7 +28,7 @@ def _vector_bytes() -> int:
     wanted = os.environ.get(VARIABLE, "")
     if wanted:
         if wanted not in ("16", "32", "64"):
-            raise ValueError(f"{VARIABLE} is {wanted!r}; accepted is 16, 32 or 64")
+            raise VariableError(f"{VARIABLE} is {wanted!r}; accepted is 16, 32 or 64")
         return int(wanted)
     return 64 if "avx512f" in host_features() else 32 if "avx2" in host_features() else 16
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fracsim.errors import RunError, gigabytes
+from fracsim.errors import RunError
 from fracsim.machine.memory import free_memory
+from fracsim.text import size
 from fracsim.training.run import Run, parameters_of, shape_of
 
 if TYPE_CHECKING:
@@ -186,13 +187,13 @@ def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:
     if plan.disk - held > free:
         more = "more " if held else ""
         raise RunError(
-            f"the product needs {gigabytes(plan.disk - held)} {more}of disk and {folder} has "
-            f"{gigabytes(free)} free"
+            f"the product needs {size(plan.disk - held)} {more}of disk and {folder} has "
+            f"{size(free)} free"
         )
     memory = free_memory()
     if memory is not None and plan.memory > memory:
         raise RunError(
-            f"the training needs {gigabytes(plan.memory)} of memory and {gigabytes(memory)} are "
+            f"the training needs {size(plan.memory)} of memory and {size(memory)} are "
             f"free "
             "(fewer threads, fewer points or a narrower network take less)"
         )

@@ -192,7 +192,7 @@ class Sweep:
     def _receive(self) -> list[str]:
         """Take in what has come back, and send on the runs that have not ended; sentences for the
         user."""
-        from fracsim.kernels.backend import OutOfDeviceMemory
+        from fracsim.kernels.errors import OutOfDeviceMemory
 
         said = []
         done, _ = wait(self.flying, timeout=_TICK, return_when=FIRST_COMPLETED)
@@ -312,7 +312,7 @@ class Sweep:
 
     def _raise_error(self) -> None:
         from fracsim.data.errors import FileError
-        from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
+        from fracsim.kernels.errors import BackendError, OutOfDeviceMemory
 
         assert self.error is not None
         group, error = self.error

@@ -44,7 +44,8 @@ CHECKPOINT_EVERY = 600.0
 def choose_backend(name: str) -> Any:
     """The backend of that name. Raises UsageError for an unknown name, RunError for one that cannot
     work here."""
-    from fracsim.kernels.backend import BACKENDS, BackendError, get_backend
+    from fracsim.kernels.backend import BACKENDS, get_backend
+    from fracsim.kernels.errors import BackendError
 
     if name not in BACKENDS:
         raise UsageError(

@@ -60,7 +60,7 @@ def work(
 
     Raises RunError where the task is of another version of fracsim, OutOfDeviceMemory where a
     device has too little."""
-    from fracsim.kernels.backend import OutOfDeviceMemory
+    from fracsim.kernels.errors import OutOfDeviceMemory
     from fracsim.training.trainer import train_slices
 
     check_version(task.version)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fracsim.errors import RunError, UsageError, gigabytes
+from fracsim.errors import RunError, UsageError
 from fracsim.settings import label
+from fracsim.text import size
 from fracsim.training.points import data_bytes, distribution_key
 from fracsim.training.run import Run, shape_of
 from fracsim.training.trainer import rule_of
@@ -124,10 +125,8 @@ class Ensembles:
     def too_large(self, row: int, name: str) -> str:
         """A sentence on a run for which there is too little memory."""
         free = self.backend.free_memory()
-        has = "" if free is None else f", of which {gigabytes(free)} are free"
-        return (
-            f"{name} takes {gigabytes(self.sizes[row])} of the memory of {self.backend.device}{has}"
-        )
+        has = "" if free is None else f", of which {size(free)} are free"
+        return f"{name} takes {size(self.sizes[row])} of the memory of {self.backend.device}{has}"
 
     def _check_largest(self, runs: Sequence[Run]) -> None:
         row = int(np.argmax(self.sizes))

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
 from fracsim.kernels.cuda import driver
+from fracsim.kernels.errors import BackendError, OutOfDeviceMemory
 
 _OLD = (
     "the NVIDIA driver is too old for the installed CUDA toolkit: update the driver, or take "

@@ -21,9 +21,9 @@ import numpy as np
 from numba import config as _config
 
 from fracsim.kernels import CACHED
-from fracsim.kernels.backend import BackendError
 from fracsim.kernels.cuda import driver
 from fracsim.kernels.cuda.failures import told
+from fracsim.kernels.errors import BackendError
 
 config: Any = _config
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fracsim.kernels.backend import BackendError
 from fracsim.kernels.cuda import driver
 from fracsim.kernels.cuda.driver import Lack
+from fracsim.kernels.errors import BackendError
 
 OLDEST = (5, 0)
 """The least compute capability of a card: of float64 and shuffles, kernels need nothing newer."""

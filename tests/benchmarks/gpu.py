@@ -128,8 +128,9 @@ def attempted(function, *arguments):
 
 def backend_here(dry):
     """The backend to measure; ends the program, with what is missing, where there is no card."""
-    from fracsim.kernels.backend import BackendError, get_backend
+    from fracsim.kernels.backend import get_backend
     from fracsim.kernels.cuda.working import simulator_is_on
+    from fracsim.kernels.errors import BackendError
 
     if dry:
         return get_backend("cpu")

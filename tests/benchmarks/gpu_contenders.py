@@ -23,7 +23,8 @@ class Fracsim(Contender):
         import numpy as np
 
         import fracsim
-        from fracsim.kernels.backend import BackendError, get_backend
+        from fracsim.kernels.backend import get_backend
+        from fracsim.kernels.errors import BackendError
         from fracsim.kernels.losses import LOSSES
         from fracsim.kernels.optimisers import OPTIMIZERS
         from fracsim.kernels.train import Dataset, Rule

@@ -3,8 +3,8 @@ reach."""
 
 import numpy as np
 
-from fracsim.kernels.backend import OutOfDeviceMemory
 from fracsim.kernels.cpu import CpuBackend
+from fracsim.kernels.errors import OutOfDeviceMemory
 from fracsim.kernels.train import Stream
 
 

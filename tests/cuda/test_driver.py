@@ -16,7 +16,7 @@ import warnings
 warnings.simplefilter("error")
 import numpy as np
 from launched import Arrays, halve
-from fracsim.kernels.backend import BackendError, OutOfDeviceMemory
+from fracsim.kernels.errors import BackendError, OutOfDeviceMemory
 from fracsim.kernels.cuda import target, working
 from fracsim.kernels.cuda.target import launch, new_on_card, new_stream, to_card, to_host, wait
 

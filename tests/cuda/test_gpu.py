@@ -13,8 +13,9 @@ import pytest
 from stops import StopAt, varied
 
 import fracsim
-from fracsim.kernels.backend import OutOfDeviceMemory, get_backend
+from fracsim.kernels.backend import get_backend
 from fracsim.kernels.cuda.working import missing, simulator_is_on
+from fracsim.kernels.errors import OutOfDeviceMemory
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS

@@ -5,9 +5,10 @@ import pytest
 from command_line import fracsim
 from fake_driver import FakeDriver
 
-from fracsim.kernels.backend import BackendError, get_backend
+from fracsim.kernels.backend import get_backend
 from fracsim.kernels.cuda import driver, failures, target, working
 from fracsim.kernels.cuda.driver import Lack
+from fracsim.kernels.errors import BackendError
 
 SWEEP = ("sweep", "cantor5-depth-width", "--quick", "--backend", "cuda")
 
@@ -192,7 +193,7 @@ def test_other_errors_are_left_alone():
 
 
 def test_too_little_memory_says_the_sizes():
-    from fracsim.kernels.backend import OutOfDeviceMemory
+    from fracsim.kernels.errors import OutOfDeviceMemory
 
     def unknown():
         raise BackendError("no context")

@@ -13,7 +13,7 @@ from stops import StopAt
 
 from fracsim.data.reader import open_trajectory
 from fracsim.errors import RunError, UsageError
-from fracsim.kernels.backend import BackendError
+from fracsim.kernels.errors import BackendError
 from fracsim.sweeps import worker as workers
 from fracsim.sweeps.executors import choose_threads
 from fracsim.sweeps.sweep import run_sweep
