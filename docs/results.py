@@ -1,0 +1,130 @@
+"""Keep what long runs found: trajectory files in, one small CSV out, for docs/paper.py.
+
+    python docs/results.py fig4-*.h5 -o docs/results/cantor-depth-width.csv
+
+Head lines (``# key: value``) say what made them; a line for each run follows: its settings, how it
+ended, best and last test accuracy, and its accuracy by level, per mille, at ``STEPS`` recorded
+steps. A run that is in several files, or in the CSV already, is kept once, with most records.
+"""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fracsim.data.reader import Trajectory, open_trajectory
+
+STEPS = 20
+SETTINGS = (
+    "fractal",
+    "fractal_depth",
+    "curve",
+    "data",
+    "network_depth",
+    "width",
+    "learning_rate",
+    "steps",
+    "seed",
+)
+COLUMNS = (*SETTINGS, "status", "records", "best", "best_step", "last", "dead_since", "levels")
+HEAD = ("software", "numba_version", "numpy_version", "device", "bit_identical", "continued")
+
+
+def dead_since(trajectory: Trajectory, row: int) -> int | None:
+    """The first recorded step from which on no hidden layer feels any gradient; None where one
+    does."""
+    norms = trajectory.variable("gradient_norm")[row][: int(trajectory.records_done[row])]
+    depth = int(trajectory.runs["network_depth"][row])
+    hidden = norms[:, :depth]
+    still = (hidden == 0).all(axis=1) if depth else np.zeros(len(hidden), bool)
+    if not len(still) or not still[-1]:
+        return None
+    alive = np.flatnonzero(~still)
+    return int(trajectory.steps[alive[-1] + 1 if len(alive) else 0])
+
+
+def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
+    """``step:a/b/…`` of ``STEPS`` records spread over the run, each level's accuracy per mille."""
+    chosen = np.unique(np.linspace(0, done - 1, min(STEPS, done)).round().astype(int))
+    by_level = trajectory.variable("test_accuracy_by_level")[row]
+    n = int(trajectory.runs["fractal_depth"][row])
+    parts = []
+    for record in chosen:
+        shares = by_level[record][: n + 1]
+        text = "/".join("-" if np.isnan(share) else f"{1000 * share:.0f}" for share in shares)
+        parts.append(f"{trajectory.steps[record]}:{text}")
+    return " ".join(parts)
+
+
+def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
+    """A row for each run that has a record."""
+    rows = []
+    for row in np.flatnonzero(trajectory.records_done):
+        done = int(trajectory.records_done[row])
+        accuracy = trajectory.variable("test_accuracy")[row][:done]
+        best = int(np.nanargmax(accuracy))
+        since = dead_since(trajectory, row)
+        settings = {key: np.asarray(trajectory.runs[key][row]).item() for key in SETTINGS}
+        rows.append(
+            settings
+            | {
+                "status": trajectory.run_status[row],
+                "records": done,
+                "best": f"{accuracy[best]:.4f}",
+                "best_step": int(trajectory.steps[best]),
+                "last": f"{accuracy[-1]:.4f}",
+                "dead_since": "" if since is None else since,
+                "levels": levels_text(trajectory, row, done),
+            }
+        )
+    return rows
+
+
+def read_results(path: Path) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """(head, rows) of a CSV that this script wrote; all values are text."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+    return head, list(csv.DictReader(line for line in lines if not line.startswith("# ")))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("files", nargs="+", help="trajectory files, finished or not")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    kept: dict[tuple[str, ...], dict[str, Any]] = {}
+    head: dict[str, set[str]] = {}
+    if options.output.exists():
+        before, rows = read_results(options.output)
+        head = {key: set(text.split("; ")) for key, text in before.items()}
+        kept = {tuple(row[key] for key in SETTINGS): row for row in rows}
+    for file in options.files:
+        trajectory = open_trajectory(file)
+        for key in HEAD:
+            if key in trajectory.attributes:
+                head.setdefault(key, set()).add(str(trajectory.attributes[key]))
+        for row in rows_of(trajectory):
+            key = tuple(str(row[name]) for name in SETTINGS)
+            if key not in kept or int(row["records"]) >= int(kept[key]["records"]):
+                kept[key] = row
+    with options.output.open("w", encoding="utf-8", newline="") as out:
+        for key, values in head.items():
+            out.write(f"# {key}: {'; '.join(sorted(values))}\n")
+        writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(kept.values(), key=lambda row: [_order(row[k]) for k in SETTINGS]))
+    print(f"{options.output}: {len(kept)} runs", file=sys.stderr)
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    try:
+        return 0, float(value), ""
+    except ValueError:
+        return 1, 0.0, str(value)
+
+
+if __name__ == "__main__":
+    main()
