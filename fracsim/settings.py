@@ -1,19 +1,44 @@
-"""What a setting accepts, and how messages name it.
+"""What a setting accepts, how text becomes its value, and how messages name it.
 
-Nothing heavy is imported here: the commands build their options from it.
+The settings of a training (``Run``) and of each study are frozen dataclasses whose fields are made
+by ``setting``; options, variables of the environment, TOML keys and what files keep follow from
+them. Nothing heavy is imported here: the commands build their options, and their help, from them.
+
+The grammar, one for all: 1e6 is a whole number; a comma separates alternatives, 1:5 and 10:50:10
+are ranges of numbers (both ends included), and a list that begins with .5 and ends with 1 is one
+curve; coordinates are a list that is one value.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
+
+from fracsim.errors import UsageError, nearest
 
 _WORDS = {int: "a whole number", float: "a number"}
+_PLURALS = {int: "whole numbers", float: "numbers"}
+
+MOST_VALUES = 1000
+"""Alternatives that one setting takes."""
+
+REQUIRED: Any = dataclasses.MISSING
+"""The default of a setting that has none."""
+
+_RANGE = re.compile(r"([^:]+):([^:]+)(?::([^:]+))?")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What one key accepts. ``low`` and ``high`` are included, ``above`` and ``below`` are not."""
+    """What one key accepts. ``low`` and ``high`` are included, ``above`` and ``below`` are not.
+
+    ``kind`` is int, float, str or bool: the type of the value, or of each value of a tuple."""
 
     about: str
     kind: type
@@ -24,30 +49,67 @@ class Setting:
     choices: tuple[str, ...] = ()
     optional: str = ""
     """What leaving the key out means; empty where the default is a value."""
+    many: bool = False
+    """Its value is a tuple of alternatives: a comma separates them, the option may be repeated."""
+    coordinates: bool = False
+    """Its value is a tuple of finite numbers that are one thing, as a window."""
+    argument: bool = False
+    """It stands in the command line by its place, as FRACTAL, and is no option."""
+    option: str = ""
+    """Its option, where that is not made of the key: "--init"."""
+    metavar: str = ""
+    """What the help shows in place of a value, where TEXT or NUMBER says too little."""
+    excludes: tuple[str, ...] = ()
+    """Keys that make no sense beside it: given on the command line, it replaces them where a file
+    (--from) has them."""
+    kept: bool = True
+    """Whether files keep it; what changes no number, as threads, they do not."""
 
     @property
     def accepted(self) -> str:
         """The accepted values as a phrase: "a whole number from 1 to 1000"."""
+        if self.coordinates:
+            return "a list of at least two finite numbers (as in -1,1,-1,1)"
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            one = "one or several of " if self.many else "one of "
+            return one + ", ".join(self.choices)
+        if self.kind is bool:
+            return "yes or no"
         if self.kind is str:
-            return "text"
+            return "text, or several texts separated by commas" if self.many else "text"
+        if self.many:
+            as_in = f"as in 1,2,5 or 1:5 or 10:50:10; at most {MOST_VALUES}"
+            return f"{_PLURALS[self.kind]}{self._limits} ({as_in})"
+        return _WORDS[self.kind] + self._limits
+
+    @property
+    def _limits(self) -> str:
         if self.low is not None and self.high is not None:
-            return f"{_WORDS[self.kind]} from {_number(self.low)} to {_number(self.high)}"
-        lower = (
-            f"above {_number(self.above)}"
-            if self.low is None
-            else f"of at least {_number(self.low)}"
-        )
-        upper = (
-            f"below {_number(self.below)}" if self.high is None else f"at most {_number(self.high)}"
-        )
-        return f"{_WORDS[self.kind]} {lower} and {upper}"
+            return f" from {_number(self.low)} to {_number(self.high)}"
+        parts = [
+            f"{words} {_number(value)}"
+            for words, value in (
+                ("above", self.above if self.low is None else None),
+                ("of at least", self.low),
+                ("below", self.below if self.high is None else None),
+                ("at most", self.high),
+            )
+            if value is not None
+        ]
+        return "".join(f" {part}" for part in (" and ".join(parts),) if part)
 
     def holds(self, value: Any) -> bool:
-        """Whether a value of the right type is in the accepted range (NaN never is)."""
+        """Whether a value of the right type is in the accepted range (NaN and infinity
+        never are)."""
+        if self.coordinates:
+            return len(value) >= 2 and all(abs(number) < float("inf") for number in value)
+        if self.many:
+            one = dataclasses.replace(self, many=False)
+            return 1 <= len(value) <= MOST_VALUES and all(one.holds(part) for part in value)
         if self.choices:
             return value in self.choices
+        if self.kind is bool:
+            return True
         if self.kind is str:
             return bool(value)
         return bool(
@@ -55,19 +117,177 @@ class Setting:
             and (self.above is None or value > self.above)
             and (self.high is None or value <= self.high)
             and (self.below is None or value < self.below)
+            and abs(value) < float("inf")
         )
 
 
-def option_name(key: str) -> str:
-    """The option of ``fracsim train`` for a key: "--learning-rate"; ``network_depth`` is
-    "--depth"."""
+def setting(default: Any, about: str, kind: type, **limits: Any) -> Any:
+    """A field of a dataclass of settings; ``limits`` are the further fields of ``Setting``.
+
+    A default of ``REQUIRED`` makes one that must be given."""
+    metadata = {"setting": Setting(about, kind, **limits)}
+    return (
+        field(metadata=metadata)
+        if default is REQUIRED
+        else field(default=default, metadata=metadata)
+    )
+
+
+def settings_of(declared: type) -> dict[str, Setting]:
+    """Key -> what it accepts, in the order of the fields of a dataclass of settings."""
+    return {
+        one.name: one.metadata["setting"]
+        for one in dataclasses.fields(declared)
+        if "setting" in one.metadata
+    }
+
+
+def defaults_of(declared: type) -> dict[str, Any]:
+    """Key -> default of each setting; ``REQUIRED`` where it has none."""
+    return {one.name: one.default for one in dataclasses.fields(declared)}
+
+
+def make_settings(declared: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Checked settings from key -> value; keys left out keep their defaults.
+
+    ``where`` names the place the values are from, for messages. Raises UsageError for an unknown
+    key, a value that is not accepted, or a missing one; and whatever the dataclass's own
+    ``validate`` raises."""
+    known = settings_of(declared)
+    for key in values:
+        if key not in known:
+            raise UsageError(
+                f"unknown key '{key}'{' in ' + where if where else ''}{nearest(key, known)}"
+            )
+    for key, default in defaults_of(declared).items():
+        if default is REQUIRED and values.get(key) is None:
+            raise UsageError(f"{label(key, known[key])} is missing")
+    found = {key: checked(key, known[key], value) for key, value in values.items()}
+    settings = declared(**found)
+    getattr(settings, "validate", lambda: None)()
+    return settings
+
+
+def checked(key: str, accepts: Setting, value: Any) -> Any:
+    """A value as text, TOML or JSON gives it, as the type of its setting and within its limits.
+
+    Raises UsageError, naming the key."""
+    found = coerced(key, accepts, value)
+    if found is not None and not accepts.holds(found):
+        raise refusal(key, accepts, value)
+    return found
+
+
+def coerced(key: str, accepts: Setting, value: Any) -> Any:
+    """The same without a look at the limits: text is read as a number where a number is due, 1e6
+    is a whole number. Raises UsageError where that cannot be done."""
+    if value is None and accepts.optional:
+        return None
+    try:
+        if accepts.coordinates:
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(_one(accepts.kind, part) for part in parts)
+        if accepts.many:
+            return _alternatives(accepts.kind, value)
+        return _one(accepts.kind, value)
+    except (ValueError, TypeError, ArithmeticError):
+        raise refusal(key, accepts, value) from None
+
+
+def refusal(key: str, accepts: Setting, value: Any) -> UsageError:
+    """The error that says what was given and what is accepted."""
+    return UsageError(f"{label(key, accepts)} is {shown(value)}; accepted is {accepts.accepted}")
+
+
+def option_name(key: str, accepts: Setting | None = None) -> str:
+    """The option of a key: "--learning-rate"; ``network_depth`` is "--depth"."""
+    if accepts is not None and accepts.option:
+        return accepts.option
     return "--depth" if key == "network_depth" else "--" + key.replace("_", "-")
 
 
-def label(key: str) -> str:
-    """A key as messages name it, with its option: "learning_rate (--learning-rate)"."""
-    return f"{key} ({option_name(key)})"
+def label(key: str, accepts: Setting | None = None) -> str:
+    """A key as messages name it, with its option: "learning_rate (--learning-rate)"; an argument
+    is named as in the help: "FRACTAL"."""
+    if accepts is not None and accepts.argument:
+        return key.upper()
+    return f"{key} ({option_name(key, accepts)})"
 
 
-def _number(value: float | None) -> str:
-    return f"{value:,.0f}" if value is not None and value == int(value) else f"{value:g}"
+def shown(value: Any) -> str:
+    """A value in a message: text in quotes, never longer than a phrase."""
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a plain number, which True is not."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def whole(value: int | float | str) -> int:
+    """The whole number that a value is or writes, as 1e6. Raises ValueError, OverflowError."""
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            value = float(value)
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(value)
+    return int(value)
+
+
+def _one(kind: type, value: Any) -> Any:
+    """One value of a kind. Raises ValueError, OverflowError."""
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind is str and isinstance(value, str):
+        return value.strip()
+    if kind is float and (is_number(value) or isinstance(value, str)):
+        return float(value)
+    if kind is int and (is_number(value) or isinstance(value, str)):
+        return whole(value)
+    raise ValueError(value)
+
+
+def _alternatives(kind: type, value: Any) -> tuple[Any, ...]:
+    """A tuple from text with commas and ranges, or from values and such texts."""
+    given: Sequence[Any] = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(
+        found
+        for part in given
+        for found in (_split(kind, part) if isinstance(part, str) else [_one(kind, part)])
+    )
+
+
+def _split(kind: type, text: str) -> list[Any]:
+    parts = [part.strip() for part in text.split(",")]
+    if kind is str:
+        return [text.strip()] if _is_curve(parts) else parts
+    found: list[Any] = []
+    for part in parts:
+        ends = _RANGE.fullmatch(part)
+        found += _range(kind, *ends.groups()) if ends else [_one(kind, part)]
+    return found
+
+
+def _range(kind: type, first: str, last: str, step: str | None) -> list[Any]:
+    """first, first + step, … up to last, in decimals, so that 0.1:0.3:0.1 has 0.3. Raises
+    ValueError."""
+    a, b, by = Decimal(first), Decimal(last), Decimal(step or 1)
+    if not (a.is_finite() and b.is_finite() and by.is_finite()) or by <= 0 or b < a:
+        raise ValueError(first)
+    count = int((b - a) // by) + 1 if (b - a) / by < MOST_VALUES else MOST_VALUES + 1
+    return [_one(kind, str(a + i * by)) for i in range(count)]
+
+
+def _is_curve(parts: Sequence[str]) -> bool:
+    """Whether a list is P(0), …, P(n): numbers from .5 to 1."""
+    try:
+        return len(parts) > 1 and Decimal(parts[0]) * 2 == 1 and Decimal(parts[-1]) == 1
+    except InvalidOperation:
+        return False
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"

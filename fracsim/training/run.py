@@ -7,15 +7,15 @@ their help, from these fields."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fracsim.errors import UsageError, nearest
-from fracsim.settings import Setting, label
+from fracsim.settings import Setting, coerced, is_number, label, refusal, settings_of
+from fracsim.settings import setting as _key
 
 if TYPE_CHECKING:
     from fracsim.fractals.distribution import Distribution
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from fracsim.kernels.network import Shape
 
 _LEAST_FLOAT = 1e-30  # what is smaller may be 0 in float32: no training, or 0/0
-
-
-def _key(default: Any, about: str, kind: type, **limits: Any) -> Any:
-    return field(default=default, metadata={"setting": Setting(about, kind, **limits)})
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ class Run:
             if value is None and setting.optional:
                 continue
             if not setting.holds(value):
-                raise UsageError(f"{label(key)} is {_shown(value)}; accepted is {setting.accepted}")
+                raise refusal(key, setting, value)
         if self.data == "dataset" and self.batch_size > self.train_points:
             raise UsageError(
                 f"{label('batch_size')} is {self.batch_size}, more than the training set: "
@@ -205,9 +201,7 @@ def _defined(definition: str) -> Fractal:
     return Fractal.from_dict(json.loads(definition))
 
 
-SETTINGS: dict[str, Setting] = {
-    f.name: f.metadata["setting"] for f in dataclasses.fields(Run) if "setting" in f.metadata
-}
+SETTINGS: dict[str, Setting] = settings_of(Run)
 """Key -> what it accepts, in the order of ``Run``."""
 
 
@@ -224,23 +218,11 @@ def coerce(key: str, value: Any) -> Any:
 
     Text is read as a number where a number is due, 1e6 is a whole number, curve 1 is "1", and a
     list of P(0), …, P(n) becomes text. Raises UsageError where that cannot be done."""
-    setting = SETTINGS[key]
-    if value is None and setting.optional:
-        return None
-    if key == "curve" and isinstance(value, (list, tuple)) and all(_is_number(v) for v in value):
+    if key == "curve" and isinstance(value, (list, tuple)) and all(is_number(v) for v in value):
         return ",".join(repr(float(v)) for v in value)
     if key == "curve" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    try:
-        if setting.kind is str and isinstance(value, str):
-            return value.strip()
-        if setting.kind is float and (_is_number(value) or isinstance(value, str)):
-            return float(value)
-        if setting.kind is int and (_is_number(value) or isinstance(value, str)):
-            return _whole(value)
-    except (ValueError, OverflowError):
-        pass
-    raise UsageError(f"{label(key)} is {_shown(value)}; accepted is {setting.accepted}")
+    return coerced(key, SETTINGS[key], value)
 
 
 def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
@@ -273,23 +255,3 @@ def cost(run: Run, parameters: int) -> float:
     Steps x points x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer
     (fitted to measured steps at widths 10 to 100)."""
     return float(run.steps) * run.points_per_step * (parameters + 300 * (run.network_depth + 1))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _whole(value: int | float | str) -> int:
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            value = float(value)
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError(value)
-    return int(value)
-
-
-def _shown(value: Any) -> str:
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
