@@ -5,7 +5,6 @@ Of 6,000 files with three flipped bits libhdf5 crashed on 5 and hung on 17. A fi
 a checksum; a running, interrupted or foreign one does not, so a child with limits on processor time
 and address space reads it first."""
 
-import contextlib
 import json
 import os
 import subprocess
@@ -13,14 +12,17 @@ import sys
 
 from fracsim.data.errors import FileError
 
-_SECONDS = 20
-_ROOM = 1 << 30  # bytes of address space beyond what the interpreter and the file take
-_FAULT = 3  # exit code for "a FileError, told on stdout"
+SECONDS = 20
+"""Of processor time for the child; twice as many on the clock."""
+
+FAULT = 3
+"""Exit code of the child for a FileError, told on stdout."""
+
 _CODE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from fracsim.data import sandbox
-sandbox.child()
+from fracsim.data import sandbox_child
+sandbox_child.main()
 """
 
 
@@ -36,45 +38,15 @@ def inspect(fd: int, name: str) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=2 * _SECONDS,
+            timeout=2 * SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise FileError(f"'{name}' is damaged: reading it takes forever") from None
-    if done.returncode == _FAULT:
+    if done.returncode == FAULT:
         raise FileError(done.stdout.strip())
     if done.returncode < 0:
         raise FileError(f"'{name}' is damaged: reading it crashes or never ends")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise FileError(f"'{name}' could not be inspected: {last}")
-
-
-def child() -> None:
-    """What the child does: take the limits, read everything, say what is wrong."""
-    from fracsim.data import reader, samples  # noqa: F401  imported before the limits bind
-
-    fd, name = int(sys.argv[2]), sys.argv[3]
-    limit_memory(os.fstat(fd).st_size)
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    try:
-        reader.inspect(fd, name)
-    except FileError as error:
-        print(error)
-        sys.exit(_FAULT)
-
-
-def limit_memory(size: int) -> None:
-    """Let this process take no more than reading a file of `size` bytes needs, where the system can
-    limit it."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        with open("/proc/self/statm") as statm:
-            used = int(statm.read().split()[0]) * resource.getpagesize()
-        room = used + 4 * size + _ROOM
-        resource.setrlimit(resource.RLIMIT_AS, (room, room))

@@ -78,3 +78,11 @@ def use_versioned_cache() -> bool:
         stacklevel=2,
     )
     return False
+
+
+def cache_folder() -> str | None:
+    """The folder in which this process keeps compiled kernels; None where there is none to write
+    to."""
+    import numba
+
+    return numba.config.CACHE_DIR or None  # type: ignore[attr-defined]

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fracsim.kernels.backend import get_backend
+from fracsim.kernels.cuda import working
 from fracsim.kernels.geometry import Geometry
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape, parameter_count
@@ -54,6 +56,14 @@ class Agreement(NamedTuple):
     @property
     def passed(self) -> bool:
         return self.deviation <= self.accepted  # NaN fails
+
+
+def card_agreements() -> Iterator[Agreement]:
+    """Every verb on the card, or in numba's simulator where that is on, against the CPU; nothing
+    where neither is."""
+    if working.missing() is None:
+        sizes = SMALL if working.simulator_is_on() else USUAL
+        yield from agreements(get_backend("cuda"), get_backend("cpu"), sizes)
 
 
 def agreements(backend: Any, reference: Any, sizes: Sizes = SMALL) -> Iterator[Agreement]:
@@ -120,10 +130,10 @@ def _trained(
     rule = Rule(
         LOSSES.index("hinge"), OPTIMIZERS.index("adam"), SCHEDULES.index("constant"), sizes.batch
     )
-    rates, seeds = np.full(sizes.runs, 1e-3), np.arange(sizes.runs, dtype=np.uint64)
+    learning_rates, seeds = np.full(sizes.runs, 1e-3), np.arange(sizes.runs, dtype=np.uint64)
     state, which = backend.place(State.start(params)), np.zeros(sizes.runs, np.int64)
     placed = backend.place(source) if isinstance(source, Dataset) else source
-    backend.train(shape, rule, rates, seeds, state, placed, which, 0, sizes.steps)
+    backend.train(shape, rule, learning_rates, seeds, state, placed, which, 0, sizes.steps)
     trained = backend.fetch(state).params
     assert trained.shape == (sizes.runs, parameter_count(shape))
     return trained

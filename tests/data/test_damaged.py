@@ -89,7 +89,7 @@ def test_a_file_cut_anywhere_is_refused(state, count, contents, reader, tmp_path
 def test_flipped_bits(flips, state, count, contents, reader, tmp_path, monkeypatch):
     """A finished file with a flipped bit is refused. An unfinished one has no checksum: it is
     refused or read."""
-    monkeypatch.setattr(sandbox, "_SECONDS", 5)
+    monkeypatch.setattr(sandbox, "SECONDS", 5)
     content, rng = contents[state], np.random.default_rng(flips)
     ends = []
     for _ in range({"few": 30, "many": 500}[count]):

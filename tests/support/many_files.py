@@ -70,11 +70,11 @@ def child() -> None:
     import resource
     import traceback
 
-    from fracsim.data import reader, sandbox, untrusted
+    from fracsim.data import reader, sandbox_child, untrusted
     from fracsim.products.check import check_file
 
     untrusted.sandbox.inspect = lambda fd, name: None  # this process is the sandbox
-    sandbox.limit_memory(1 << 24)
+    sandbox_child.limit_memory(1 << 24)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print("ready", flush=True)
     for path in map(str.strip, sys.stdin):
