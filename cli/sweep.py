@@ -18,7 +18,7 @@ from fracsim.cli.options import (
 )
 from fracsim.cli.progress import SweepBar, remark, say
 from fracsim.errors import Stopped, UsageError
-from fracsim.text import duration, size
+from fracsim.text import counted, duration, size, table
 
 if TYPE_CHECKING:
     from fracsim.experiments.experiment import Experiment
@@ -103,7 +103,7 @@ def run_experiment(
 
 def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> None:
     """Print what became of a sweep: JSON or a table on stdout, the rest on stderr."""
-    from fracsim.cli.results import read_results, sweep_table
+    from fracsim.products.results import read_results, sweep_table
 
     results = read_results(summary.output, experiment.varied)
     if as_json:
@@ -218,23 +218,20 @@ def show_plan(
         )
         return
     varied = ", ".join(experiment.varied) or "nothing"
-    runs = "1 run" if planned.runs == 1 else f"{planned.runs:,} runs"
+    runs = counted(planned.runs, "run")
     click.echo(f"{experiment.name}: {runs} of {planned.shapes[0].steps:,} steps, varied: {varied}")
-    click.echo(
-        f"{'T':>4} {'k':>6} {'d':>3} {'runs':>6} {'parameters':>12} {'µs a step':>10} "
-        f"{'each run':>14}"
-    )
+    rows: list[tuple[object, ...]] = [
+        ("T", "k", "d", "runs", "parameters", "µs a step", "each run")
+    ]
     for shape in planned.shapes:
         seconds = shape.step_seconds or 0.0
-        click.echo(
-            f"{shape.network_depth:>4} {shape.width:>6} {shape.inputs:>3} {shape.runs:>6} "
-            f"{shape.parameters:>12,} "
-            f"{1e6 * seconds:>10.1f} {duration(seconds * shape.steps):>14}"
-        )
+        network = (shape.network_depth, shape.width, shape.inputs, shape.runs)
+        times = (f"{1e6 * seconds:.1f}", duration(seconds * shape.steps))
+        rows.append((*network, f"{shape.parameters:,}", *times))
+    click.echo("\n".join(table(rows, indent="  ")))
     click.echo(f"records {planned.records:,}, data sets {planned.data_sets}")
     click.echo(f"memory at most {size(planned.memory)}, disk at most {size(planned.disk)}")
-    plural = "s" if count > 1 else ""
-    where = f"{count} thread{plural} ({reason})"
+    where = f"{counted(count, 'thread')} ({reason})"
     if planned.device is not None:
         where = chosen.device
         click.echo(_launches(planned.device))
