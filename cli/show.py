@@ -1,24 +1,16 @@
 """``fracsim show``: fractals, curves and experiments in words and numbers."""
 
-import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from fracsim.cli.app import CommandGroup
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.text import table
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from fracsim.experiments.experiment import Experiment
-    from fracsim.fractals.fractal import Fractal
-
-CURVE_FAMILIES = {
-    "polynomial:P": "weights n^P, …, 2^P, 1^P, the finest level first",
-    "finest:M": "equal weights on the M finest levels",
-    "0.5,…,1": "the values P(0), P(1), …, P(n) themselves",
-}
 
 
 @click.group(
@@ -35,7 +27,7 @@ def command(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     from fracsim.experiments.experiment import experiment_names, load_experiment
-    from fracsim.fractals.curve import PAPER_CURVES
+    from fracsim.fractals.curve import CURVE_FAMILIES, PAPER_CURVES
     from fracsim.fractals.fractal import fractal_names, load_fractal
 
     kinds = {
@@ -75,6 +67,7 @@ def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
 
     NAME is a shipped fractal (see 'fracsim show'), cantor:3 for the Cantor set in 3 dimensions, or
     the path of a TOML file."""
+    from fracsim.fractals.facts import fractal_facts, picture
     from fracsim.fractals.fractal import load_fractal
     from fracsim.training.run import make_run
 
@@ -114,89 +107,11 @@ def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
         click.echo("\n" + "\n".join(picture(fractal)))
 
 
-def fractal_facts(fractal: "Fractal", n: int) -> dict[str, Any]:
-    """The numbers of a fractal; ``cells`` counts those of K_0, …, K_n."""
-    return {
-        "name": fractal.name,
-        "dimension": fractal.dimension,
-        "maps": fractal.maps,
-        "touching": bool(fractal.touching),
-        "gap_share": float(fractal.gap_share),
-        "similarity_dimension": similarity_dimension(fractal.matrices),
-        "greatest_depth": fractal.greatest_depth,
-        "cells": [fractal.maps**j for j in range(n + 1)],
-    }
-
-
-def similarity_dimension(matrices: "np.ndarray") -> float | None:
-    """D with sum s_i^D = 1 (Moran's equation) for maps (r, d, d) that scale by s_i; None if one is
-    no similarity."""
-    import numpy as np
-
-    singular = np.linalg.svd(matrices, compute_uv=False)
-    if np.any(np.ptp(singular, axis=1) > 1e-9 * singular[:, 0]):
-        return None
-    scales = singular[:, 0]
-    low, high = 0.0, math.log(len(scales)) / -math.log(scales.max()) + 1e-9
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if np.sum(scales**middle) > 1 else (low, middle)
-    return (low + high) / 2
-
-
-def picture(fractal: "Fractal", rows: int = 27) -> list[str]:
-    """Lines of text: for d = 2 the deepest K_j that ``rows`` lines can show, for d = 1 one line for
-    each K_j."""
-    import numpy as np
-
-    limit = 3 * rows if fractal.dimension == 1 else rows
-    scale = float(np.linalg.svd(fractal.matrices, compute_uv=False)[:, 0].min())
-    depth = max(1, math.floor(math.log(limit + 0.5) / -math.log(scale)))
-    while depth > 1 and fractal.maps**depth > 2000:
-        depth -= 1
-    size = round(scale**-depth)  # so that a cell is a whole number of characters
-    size = size if limit <= 3 * size <= 3 * limit else limit
-    if fractal.dimension == 1:
-        inside = [_inside(fractal, j, _centres(fractal, size)[:, None]) for j in range(depth + 1)]
-        return [
-            f"  K_{j} " + "".join("#" if cell else " " for cell in line)
-            for j, line in enumerate(inside)
-        ]
-    across, down = np.meshgrid(_centres(fractal, 2 * size), _centres(fractal, size)[::-1])
-    cells = _inside(fractal, depth, np.stack([across.ravel(), down.ravel()], axis=1)).reshape(
-        size, 2 * size
-    )
-    return [
-        f"  K_{depth}",
-        *("  " + "".join("#" if cell else "·" for cell in line) for line in cells),
-    ]
-
-
-def _centres(fractal: "Fractal", count: int) -> "np.ndarray":
-    """The middles of ``count`` equal parts of the base's side."""
-    import numpy as np
-
-    low = fractal.geometry().low
-    return low + (1.0 - low) * (np.arange(count) + 0.5) / count
-
-
-def _inside(fractal: "Fractal", depth: int, points: "np.ndarray") -> "np.ndarray":
-    """Whether each point (N, d) lies in K_depth, cell by cell."""
-    import numpy as np
-
-    low = fractal.geometry().low
-    inside = np.zeros(len(points), bool)
-    for matrix, offset in zip(*fractal.cells(depth), strict=True):
-        at = (points - offset) @ np.linalg.inv(matrix).T
-        inside |= np.all((at >= low - 1e-9) & (at <= 1 + 1e-9), axis=1)
-    return inside
-
-
-def _row(values: "np.ndarray") -> str:
+def _row(values: Iterable[float]) -> str:
     return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
 
 
-def _rows(matrix: "np.ndarray") -> str:
+def _rows(matrix: Iterable[Iterable[float]]) -> str:
     return "(" + "; ".join(", ".join(f"{value:.6g}" for value in row) for row in matrix) + ")"
 
 
@@ -226,10 +141,11 @@ def show_curve(name: str, fractal_depth: str | None, as_json: bool) -> None:
         return
     meaning = f" ({PAPER_CURVES[name]})" if name in PAPER_CURVES else ""
     click.echo(f"curve {name}{meaning}, fractal depth {n}\n")
-    click.echo(f"{'j':>4}  {'P(j)':>7}  {'increment':>9}")
+    rows: list[tuple[object, ...]] = [("j", "P(j)", "increment")]
     for j, value in enumerate(values):
-        increment = f"{value - values[j - 1]:9.5f}" if j else " " * 9
-        click.echo(f"{j:4}  {value:7.5f}  {increment}  {'#' * round(80 * (value - 0.5))}")
+        increment = f"{value - values[j - 1]:.5f}" if j else None
+        rows.append((j, f"{value:.5f}", increment, "#" * round(80 * (value - 0.5))))
+    click.echo("\n".join(table(rows, align=">>><", indent="  ")))
 
 
 @command.command(
@@ -266,11 +182,11 @@ def experiment_words(experiment: "Experiment") -> list[str]:
     lines.append(f"networks of {_span([f'{count:,}' for count in parameters])} parameters")
     lines += ["", "varies"] if experiment.varied else []
     width = max(map(len, SETTINGS))
-    for table in (*experiment.zipped, experiment.crossed):
-        together = "  (together)" if len(table) > 1 and table is not experiment.crossed else ""
+    for axis in (*experiment.zipped, experiment.crossed):
+        together = "  (together)" if len(axis) > 1 and axis is not experiment.crossed else ""
         lines += [
             f"  {key:{width}}  {', '.join(map(str, values))}{together}"
-            for key, values in table.items()
+            for key, values in axis.items()
         ]
     lines += ["", "the same in every run"]
     common = {

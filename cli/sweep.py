@@ -18,11 +18,11 @@ from fracsim.cli.options import (
 )
 from fracsim.cli.progress import SweepBar, remark, say
 from fracsim.errors import Stopped, UsageError
-from fracsim.text import duration, size
+from fracsim.text import counted, duration, size, table
 
 if TYPE_CHECKING:
     from fracsim.experiments.experiment import Experiment
-    from fracsim.sweeps.estimate import DevicePlan
+    from fracsim.sweeps.estimate import DeviceEstimate
 
 
 @click.command(
@@ -76,7 +76,7 @@ def run_experiment(
 
     interval = parse_duration(checkpoint_every, "--checkpoint-every")
     if dry_run:
-        show_plan(experiment, output, threads, backend, as_json, shard, executor, overwrite)
+        show_estimate(experiment, output, threads, backend, as_json, shard, executor, overwrite)
         return None
     if output is None:
         raise UsageError("the product file is missing: give -o FILE (--output)")
@@ -103,7 +103,7 @@ def run_experiment(
 
 def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> None:
     """Print what became of a sweep: JSON or a table on stdout, the rest on stderr."""
-    from fracsim.cli.results import read_results, sweep_table
+    from fracsim.products.results import read_results, sweep_table
 
     results = read_results(summary.output, experiment.varied)
     if as_json:
@@ -180,7 +180,7 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def show_plan(
+def show_estimate(
     experiment: Experiment,
     output: str | None,
     threads: int | None,
@@ -190,59 +190,56 @@ def show_plan(
     executor: str,
     overwrite: bool,
 ) -> None:
-    """Print the plan with its measured times; nothing is written."""
+    """Print what an experiment will take, with measured times; nothing is written."""
     import dataclasses
 
     from fracsim.experiments.shard import make_part
     from fracsim.products.product import check_output, folder_of, held_by
-    from fracsim.sweeps.estimate import check_room, measure, plan
+    from fracsim.sweeps.estimate import check_room, estimate, measure
     from fracsim.sweeps.sweep import choose_backend, choose_threads
-    from fracsim.training.groups import Ensembles
+    from fracsim.training.groups import Groups
 
     part, chosen = make_part(experiment, shard), choose_backend(backend)
-    ensembles = Ensembles(part.runs, chosen)
-    groups = ensembles.groups(range(len(part.runs)), [0] * len(part.runs))
-    count, reason = choose_threads(threads, len(groups), chosen.side_by_side)
-    planned = plan(part, count, count if executor == "processes" else 1, ensembles)
+    groups = Groups(part.runs, chosen)
+    launches = groups.of(range(len(part.runs)), [0] * len(part.runs))
+    count, reason = choose_threads(threads, len(launches), chosen.side_by_side)
+    expected = estimate(part, count, count if executor == "processes" else 1, groups)
     stored = check_output(part, Path(output), overwrite) if output is not None else None
     held = held_by(Path(output)) if output is not None and stored is not None else 0
-    check_room(planned, folder_of(Path(output)) if output else Path(), held)
-    planned = measure(part, planned, chosen)
+    check_room(expected, folder_of(Path(output)) if output else Path(), held)
+    expected = measure(part, expected, chosen)
     if as_json:
         echo_json(
             {
                 "experiment": experiment.name,
                 "varied": experiment.varied,
-                **dataclasses.asdict(planned),
+                **dataclasses.asdict(expected),
             }
         )
         return
     varied = ", ".join(experiment.varied) or "nothing"
-    runs = "1 run" if planned.runs == 1 else f"{planned.runs:,} runs"
-    click.echo(f"{experiment.name}: {runs} of {planned.shapes[0].steps:,} steps, varied: {varied}")
-    click.echo(
-        f"{'T':>4} {'k':>6} {'d':>3} {'runs':>6} {'parameters':>12} {'µs a step':>10} "
-        f"{'each run':>14}"
-    )
-    for shape in planned.shapes:
+    runs = counted(expected.runs, "run")
+    click.echo(f"{experiment.name}: {runs} of {expected.shapes[0].steps:,} steps, varied: {varied}")
+    rows: list[tuple[object, ...]] = [
+        ("T", "k", "d", "runs", "parameters", "µs a step", "each run")
+    ]
+    for shape in expected.shapes:
         seconds = shape.step_seconds or 0.0
-        click.echo(
-            f"{shape.network_depth:>4} {shape.width:>6} {shape.inputs:>3} {shape.runs:>6} "
-            f"{shape.parameters:>12,} "
-            f"{1e6 * seconds:>10.1f} {duration(seconds * shape.steps):>14}"
-        )
-    click.echo(f"records {planned.records:,}, data sets {planned.data_sets}")
-    click.echo(f"memory at most {size(planned.memory)}, disk at most {size(planned.disk)}")
-    plural = "s" if count > 1 else ""
-    where = f"{count} thread{plural} ({reason})"
-    if planned.device is not None:
+        network = (shape.network_depth, shape.width, shape.inputs, shape.runs)
+        times = (f"{1e6 * seconds:.1f}", duration(seconds * shape.steps))
+        rows.append((*network, f"{shape.parameters:,}", *times))
+    click.echo("\n".join(table(rows, indent="  ")))
+    click.echo(f"records {expected.records:,}, data sets {expected.data_sets}")
+    click.echo(f"memory at most {size(expected.memory)}, disk at most {size(expected.disk)}")
+    where = f"{counted(count, 'thread')} ({reason})"
+    if expected.device is not None:
         where = chosen.device
-        click.echo(_launches(planned.device))
-    click.echo(f"about {duration(planned.seconds or 0.0)} on {where}, records excluded")
+        click.echo(_launches(expected.device))
+    click.echo(f"about {duration(expected.seconds or 0.0)} on {where}, records excluded")
 
 
-def _launches(device: DevicePlan) -> str:
-    """What a plan takes of the device, in a line."""
+def _launches(device: DeviceEstimate) -> str:
+    """What a sweep will take of the device, in a line."""
     runs = [
         f"{device.launches.count(most)} of {most} runs"
         for most in sorted(set(device.launches), reverse=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fracsim.data.errors import printable
 
-__all__ = ["count", "duration", "printable", "sentence", "shortened", "size", "table"]
+__all__ = ["counted", "duration", "printable", "sentence", "shortened", "size", "table"]
 
 
 def duration(seconds: float) -> str:
@@ -28,7 +28,7 @@ def size(count: float) -> str:
     raise AssertionError
 
 
-def count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     """``1 run``, ``1,200 runs``: a number and its noun, in the plural with an s where there are
     not exactly one."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -46,17 +46,16 @@ def shortened(text: object, most: int = 60) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 
-def table(rows: Sequence[Sequence[object]], left: int = 0, indent: str = "") -> list[str]:
-    """Lines of a table: columns two spaces apart, the first ``left`` of them flush left, the
-    others flush right. A row may be shorter than others; None is an empty cell."""
+def table(rows: Sequence[Sequence[object]], align: str = "", indent: str = "") -> list[str]:
+    """Lines of a table, its columns two spaces apart; None is an empty cell.
+
+    ``align``: a letter for each of the first columns, < flush left or > flush right, which all
+    others are. A row may be shorter than others."""
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
     columns = max(map(len, texts), default=0)
     widths = [max(len(row[c]) for row in texts if c < len(row)) for c in range(columns)]
+    sides = align.ljust(columns, ">")
     lines = (
-        "  ".join(
-            cell.ljust(widths[c]) if c < left else cell.rjust(widths[c])
-            for c, cell in enumerate(row)
-        )
-        for row in texts
+        "  ".join(f"{cell:{sides[c]}{widths[c]}}" for c, cell in enumerate(row)) for row in texts
     )
     return [f"{indent}{line}".rstrip() for line in lines]

@@ -3,7 +3,7 @@
 import pytest
 
 from fracsim import text as module
-from fracsim.text import count, sentence, shortened, table
+from fracsim.text import counted, sentence, shortened, table
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_sizes(count, text):
 
 
 def test_counts_agree_with_their_noun():
-    assert [count(n, "run") for n in (0, 1, 1200)] == ["0 runs", "1 run", "1,200 runs"]
+    assert [counted(n, "run") for n in (0, 1, 1200)] == ["0 runs", "1 run", "1,200 runs"]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_long_texts_are_shortened_to_the_length_asked_for():
 
 def test_columns_of_a_table_are_aligned():
     rows = [["name", "k", "accuracy"], ["a", 100, None], ["longer", 5, "0.5"], ["short"]]
-    assert table(rows, left=1, indent="  ") == [
+    assert table(rows, align="<", indent="  ") == [
         "  name      k  accuracy",
         "  a       100",
         "  longer    5       0.5",

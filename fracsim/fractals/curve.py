@@ -27,6 +27,13 @@ PAPER_CURVES = {
 }
 """The six curves of the paper: v_j ∝ j^p, or equal weights on the m finest levels."""
 
+CURVE_FAMILIES = {
+    "polynomial:P": "weights n^P, …, 2^P, 1^P, the finest level first",
+    "finest:M": "equal weights on the M finest levels",
+    "0.5,…,1": "the values P(0), P(1), …, P(n) themselves",
+}
+"""Further families, and what their parameter means."""
+
 ACCEPTED = "a curve is one of 1 to 6, polynomial:P, finest:M, or the list P(0), …, P(n)"
 _ENDS = 1e-9  # how far P(0) and P(n) of a list may lie from 1/2 and 1 (they are then set exactly)
 

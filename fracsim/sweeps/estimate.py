@@ -14,7 +14,7 @@ from fracsim.text import size
 from fracsim.training.run import Run, parameters_of, shape_of
 
 if TYPE_CHECKING:
-    from fracsim.training.groups import Ensembles
+    from fracsim.training.groups import Groups
 
 MOST_SETS = 8
 """Data sets that a process keeps for its next slices, beside those in use."""
@@ -29,7 +29,7 @@ _EVALUATED_AT_ONCE = 5_000  # test points whose activations live at one time, at
 
 
 class Work(Protocol):
-    """What is to be planned: an experiment, or a part of one."""
+    """What an estimate is of: an experiment, or a part of one."""
 
     @property
     def runs(self) -> tuple[Run, ...]: ...
@@ -45,7 +45,7 @@ class Work(Protocol):
 
 
 @dataclass(frozen=True)
-class ShapePlan:
+class ShapeEstimate:
     """The runs of one network shape: T, k, d, how many runs, Q, steps of each, and measured seconds
     per step."""
 
@@ -59,7 +59,7 @@ class ShapePlan:
 
 
 @dataclass(frozen=True)
-class DevicePlan:
+class DeviceEstimate:
     """Runs in each launch; bytes that those in flight together take at most of the device, and that
     are free there."""
 
@@ -69,9 +69,9 @@ class DevicePlan:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a sweep takes: ``memory`` and ``disk`` in bytes, estimated from above; ``seconds``, None
-    if not measured."""
+class Estimate:
+    """What a sweep will take: ``memory`` and ``disk`` in bytes, from above; ``seconds``, None where
+    not measured."""
 
     runs: int
     threads: int
@@ -80,25 +80,27 @@ class Plan:
     data_sets: int
     memory: float
     disk: float
-    shapes: tuple[ShapePlan, ...]
+    shapes: tuple[ShapeEstimate, ...]
     seconds: float | None = None
-    device: DevicePlan | None = None
+    device: DeviceEstimate | None = None
     """Where runs are trained side by side on a device."""
 
 
-def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | None = None) -> Plan:
-    """The plan of an experiment, or of a part of one, without times.
+def estimate(
+    part: Work, threads: int, processes: int = 1, groups: Groups | None = None
+) -> Estimate:
+    """What an experiment, or a part of one, will take, without times.
 
     ``threads`` runs are trained at once, by so many processes on this machine; by 0, elsewhere.
-    With ``ensembles`` of a backend that trains side by side, so many groups are."""
+    With ``groups`` of a backend that trains side by side, so many groups are."""
     from fracsim.training.points import data_key
 
     runs = part.runs
-    groups: dict[Any, list[Run]] = {}
+    by_shape: dict[Any, list[Run]] = {}
     for run in runs:
-        groups.setdefault(shape_of(run), []).append(run)
+        by_shape.setdefault(shape_of(run), []).append(run)
     shapes = tuple(
-        ShapePlan(
+        ShapeEstimate(
             shape.depth,
             shape.width,
             shape.inputs,
@@ -106,16 +108,16 @@ def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | No
             parameters_of(group[0]),
             group[0].steps,
         )
-        for shape, group in groups.items()
+        for shape, group in by_shape.items()
     )
     sets = {data_key(run): run for run in runs}
     inputs = {run.fractal: shape_of(run).inputs for run in runs}
     data = sorted((_data_memory(run, inputs[run.fractal]) for run in sets.values()), reverse=True)
     at_once, device = threads, None
-    if ensembles is not None and ensembles.backend.side_by_side:
-        launches = ensembles.groups(range(len(runs)), [0] * len(runs))
-        flying = ensembles.first(launches, threads)
-        device = DevicePlan(tuple(map(len, launches)), ensembles.taken(flying), ensembles.free)
+    if groups is not None and groups.backend.side_by_side:
+        launches = groups.of(range(len(runs)), [0] * len(runs))
+        flying = groups.first(launches, threads)
+        device = DeviceEstimate(tuple(map(len, launches)), groups.taken(flying), groups.free)
         at_once, held = sum(map(len, flying)), sum(data)
         working = [_STATES * _state_memory(run) for run in runs]
     else:
@@ -127,7 +129,7 @@ def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | No
         + processes * held
         + (sum(working[:at_once]) if processes else 0.0)
     )
-    return Plan(
+    return Estimate(
         runs=len(runs),
         threads=threads,
         steps=sum(run.steps for run in runs),
@@ -180,28 +182,28 @@ def _checkpoints(runs: tuple[Run, ...], threads: int) -> float:
     return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
 
 
-def check_room(plan: Plan, folder: Path, held: float = 0.0) -> None:
-    """Raise RunError where the plan needs more memory or disk than there is; ``held``: bytes it has
+def check_room(expected: Estimate, folder: Path, held: float = 0.0) -> None:
+    """Raise RunError where a sweep needs more memory or disk than there is; ``held``: bytes it has
     on disk."""
     free = shutil.disk_usage(folder).free
-    if plan.disk - held > free:
+    if expected.disk - held > free:
         more = "more " if held else ""
         raise RunError(
-            f"the product needs {size(plan.disk - held)} {more}of disk and {folder} has "
+            f"the product needs {size(expected.disk - held)} {more}of disk and {folder} has "
             f"{size(free)} free"
         )
     memory = free_memory()
-    if memory is not None and plan.memory > memory:
+    if memory is not None and expected.memory > memory:
         raise RunError(
-            f"the training needs {size(plan.memory)} of memory and {size(memory)} are "
+            f"the training needs {size(expected.memory)} of memory and {size(memory)} are "
             f"free "
             "(fewer threads, fewer points or a narrower network take less)"
         )
 
 
-def measure(part: Work, planned: Plan, backend: Any) -> Plan:
-    """The plan with the measured time of a step of each shape, and the time of the whole (records
-    excluded).
+def measure(part: Work, expected: Estimate, backend: Any) -> Estimate:
+    """The estimate with the measured time of a step of each shape, and the time of the whole
+    (records excluded).
 
     Takes about 0.2 s per shape, and what is not yet compiled is compiled. Where runs are trained
     side by side, a step is that of all runs of a shape together, or of as many as a launch has."""
@@ -209,16 +211,18 @@ def measure(part: Work, planned: Plan, backend: Any) -> Plan:
 
     runs = {shape_of(run): run for run in reversed(part.runs)}
     shapes, work = [], []
-    for shape in planned.shapes:
+    for shape in expected.shapes:
         run = runs[Shape(shape.inputs, shape.network_depth, shape.width)]
-        count = min(shape.runs, max(planned.device.launches)) if planned.device else 1
+        count = min(shape.runs, max(expected.device.launches)) if expected.device else 1
         seconds = _step_seconds(run, count, backend)
         shapes.append(dataclasses.replace(shape, step_seconds=seconds))
         work.append((shape.steps * seconds, shape.runs / count))
     total = sum(seconds * times for seconds, times in work)
-    at_once = 1 if planned.device else planned.threads  # launches share the device
+    at_once = 1 if expected.device else expected.threads  # launches share the device
     longest = max(seconds for seconds, _ in work)
-    return dataclasses.replace(planned, shapes=tuple(shapes), seconds=max(longest, total / at_once))
+    return dataclasses.replace(
+        expected, shapes=tuple(shapes), seconds=max(longest, total / at_once)
+    )
 
 
 def _step_seconds(run: Run, count: int, backend: Any) -> float:

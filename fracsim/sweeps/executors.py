@@ -1,21 +1,17 @@
-"""Engines: where the slices of a sweep are computed. Results do not depend on the engine.
+"""Executors: where the slices of a sweep are computed. Results do not depend on the executor.
 
-threads     of this process: the default, and the fastest on one machine processes   of this
-machine, one for each slot dask:…      an existing Dask cluster any concurrent.futures.Executor: a
-task and its result can be pickled, and nothing is shared with the sweep"""
+- ``threads`` of this process: the default, and the fastest on one machine
+- ``processes`` of this machine, one for each slot
+- ``dask:…``: an existing Dask cluster
+- any ``concurrent.futures.Executor`` of the caller's: a task and its result can be pickled, and
+  nothing is shared with the sweep"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from concurrent.futures import (
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
+from concurrent import futures
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from fracsim import __version__
@@ -32,8 +28,9 @@ _NAMES = ("threads", "processes", "dask:tcp://host:8786")
 _TICK = 0.2  # seconds between two looks at the stop flag
 
 
-class Engine:
-    """An executor of the caller's, which stays his; a context manager."""
+class Executor:
+    """What a sweep sends its tasks to; as it is, around an executor of the caller's, which stays
+    his. A context manager."""
 
     patience = SLICE_SECONDS + 2.0
     """Seconds for which slices are waited for once the sweep stops; those that take longer are
@@ -52,7 +49,7 @@ class Engine:
         """How many tasks it takes at once."""
         return self._slots
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Executor:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,7 +137,7 @@ class Engine:
         return answer
 
 
-class Threads(Engine):
+class Threads(Executor):
     """Threads of this process. A stop reaches them between two kernel calls."""
 
     patience = math.inf
@@ -171,10 +168,10 @@ class Threads(Engine):
 class Processes(Threads):
     """Processes of this machine, which a stop reaches just so; see ``fracsim.sweeps.processes``."""
 
-    patience = Engine.patience
+    patience = Executor.patience
 
     def __init__(self, slots: int, reason: str) -> None:
-        Engine.__init__(self, "processes", ProcessPool(slots), slots, reason)
+        Executor.__init__(self, "processes", ProcessPool(slots), slots, reason)
         self.processes = slots
 
     def __exit__(self, *_: object) -> None:
@@ -191,7 +188,7 @@ class Processes(Threads):
         return [self._executor.news.pop(0) for _ in range(len(self._executor.news))]
 
 
-class Dask(Engine):
+class Dask(Executor):
     """The workers of a Dask cluster, also those that join later. Dask does the slices of a lost
     worker again."""
 
@@ -229,37 +226,39 @@ class Dask(Engine):
         ]
 
 
-def make_engine(
-    engine: str | Executor, threads: int | None, groups: int, side_by_side: bool = False
-) -> Engine:
-    """The engine of that name, or around an executor of the caller's, for at most ``threads``
+def make_executor(
+    executor: str | futures.Executor, threads: int | None, groups: int, side_by_side: bool = False
+) -> Executor:
+    """The executor of that name, or one around an executor of the caller's, for at most ``threads``
     groups of runs at once.
 
     ``side_by_side``: a group is a launch on a device, for which a thread only waits. Raises
     UsageError for an unknown name or an absurd number, RunError where a cluster does not answer.
     """
-    if isinstance(engine, Executor):
-        count = None if threads else workers_of(engine)
+    if isinstance(executor, futures.Executor):
+        count = None if threads else workers_of(executor)
         slots, reason = (
             choose_threads(threads, groups, side_by_side)
             if count is None
             else (min(count, groups), "as many as the executor has workers")
         )
-        return Engine(type(engine).__name__, engine, slots, reason)
-    if engine == "threads":
+        return Executor(type(executor).__name__, executor, slots, reason)
+    if executor == "threads":
         return Threads(*choose_threads(threads, groups, side_by_side))
-    if engine == "processes":
+    if executor == "processes":
         if side_by_side and not threads:
             return Processes(1, "one for the device")
         return Processes(*choose_threads(threads, groups, side_by_side))
-    if engine.startswith("dask:"):
+    if executor.startswith("dask:"):
         most, reason = (
             choose_threads(threads, groups)
             if threads
             else (groups, "as many as its workers have threads")
         )
-        return Dask(engine.removeprefix("dask:"), most, reason)
-    raise UsageError(f"--executor is '{engine}'{nearest(engine, _NAMES)} (accepted: {ACCEPTED})")
+        return Dask(executor.removeprefix("dask:"), most, reason)
+    raise UsageError(
+        f"--executor is '{executor}'{nearest(executor, _NAMES)} (accepted: {ACCEPTED})"
+    )
 
 
 def choose_threads(
@@ -285,7 +284,7 @@ def choose_threads(
     return count, reason
 
 
-def workers_of(executor: Executor) -> int | None:
+def workers_of(executor: futures.Executor) -> int | None:
     """How many tasks an executor of the caller's does at once, where it says so."""
     for name in ("num_workers", "_max_workers"):  # mpi4py's pool; those of the standard library
         count = getattr(executor, name, None)

@@ -1,4 +1,4 @@
-"""One sweep in progress: groups go out to an engine, a slice at a time; what comes back goes into
+"""One sweep in progress: groups go out to an executor, a slice at a time; what comes back goes into
 the product and its checkpoint."""
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from fracsim.experiments.shard import Part
 from fracsim.machine.kind import Machines
 from fracsim.products.checkpoint import save
 from fracsim.products.product import Product
-from fracsim.sweeps.executors import Engine
+from fracsim.sweeps.executors import Executor
 from fracsim.sweeps.stop import Stop
 from fracsim.sweeps.worker import Done, Task, forget_data
-from fracsim.training.groups import Ensembles, Group
+from fracsim.training.groups import Group, Groups
 
 if TYPE_CHECKING:
     from fracsim.training.trainer import RunState, Slice
@@ -68,14 +68,14 @@ class Sweep:
         part: Part,
         path: Path,
         product: Product,
-        ensembles: Ensembles,
-        engine: Engine,
+        groups: Groups,
+        executor: Executor,
         stop: Stop,
         states: Mapping[int, RunState],
         machines: Machines,
     ) -> None:
         self.part, self.path, self.product, self.machines = part, path, product, machines
-        self.ensembles, self.engine, self.stop = ensembles, engine, stop
+        self.groups, self.executor, self.stop = groups, executor, stop
         self.states = dict(states)
         self.status = [status or "pending" for status in product.ended]
         runs, count = part.runs, len(part.runs)
@@ -107,18 +107,18 @@ class Sweep:
         started = time.monotonic()
         order = [row for row, ended in enumerate(self.product.ended) if ended is None]
         order.sort(key=lambda row: (row not in self.states, -self.part.costs[row], row))
-        self.waiting = self.ensembles.groups(order, self.steps)[::-1]
+        self.waiting = self.groups.of(order, self.steps)[::-1]
         committed = kept = time.monotonic()
         asked = math.inf  # when the stop was first seen
         try:
             while self.flying or (self.waiting and not self._stopping()):
                 while (
-                    len(self.flying) < self.engine.slots
+                    len(self.flying) < self.executor.slots
                     and not self._stopping()
                     and (group := self._next())
                 ):
                     self._send(group)
-                for sentence in (*self._receive(), *self.engine.news()):
+                for sentence in (*self._receive(), *self.executor.news()):
                     announce(sentence)
                 now = time.monotonic()
                 if now - committed > _COMMIT_EVERY:
@@ -137,7 +137,7 @@ class Sweep:
                     self.stop.keep, kept = False, now
                     self.keep(announce)
                 asked = now if stopped else asked
-                if now - asked > self.engine.patience:
+                if now - asked > self.executor.patience:
                     self._give_up()
                 alive()
                 if progress is not None:
@@ -157,7 +157,7 @@ class Sweep:
         """Take out the first group that waits and has room on the device."""
         flying = tuple(self.flying.values())
         for at in reversed(range(len(self.waiting))):
-            if self.ensembles.fits(self.waiting[at], flying):
+            if self.groups.fits(self.waiting[at], flying):
                 return self.waiting.pop(at)
         return None
 
@@ -170,13 +170,13 @@ class Sweep:
             tuple(self.part.runs[row] for row in group),
             tuple(self.states.get(row) for row in group),
         )
-        task = Task(runs, states, self.ensembles.backend.name, self.with_params)
+        task = Task(runs, states, self.groups.backend.name, self.with_params)
 
         def on_progress(step: int) -> None:
             for row in group:
                 self.steps[row] = step
 
-        self.flying[self.engine.submit(task, self.stop, on_progress)] = group
+        self.flying[self.executor.submit(task, self.stop, on_progress)] = group
 
     def _give_up(self) -> None:
         """Wait for no slice any more: their runs are where they were before it."""
@@ -199,7 +199,7 @@ class Sweep:
         for future in done:
             group = self.flying.pop(future)
             try:
-                answer = self.engine.result(future)
+                answer = self.executor.result(future)
             except OutOfDeviceMemory as error:
                 said += self._divide(group, error)
                 continue
@@ -243,8 +243,8 @@ class Sweep:
         if len(group) == 1 and group[0] in self.too_large:
             self._fail(group, error)
             return []
-        self.ensembles.was_too_much((group, *self.flying.values()))
-        name = self.ensembles.backend.device
+        self.groups.was_too_much((group, *self.flying.values()))
+        name = self.groups.backend.device
         if len(group) == 1:
             self.too_large.add(group[0])
             self.waiting.insert(0, group)
@@ -287,7 +287,7 @@ class Sweep:
         return Summary(
             self.path,
             "complete" if complete else "interrupted",
-            threads=self.engine.slots,
+            threads=self.executor.slots,
             seconds=time.monotonic() - started,
             reason="" if complete else self.stop.reason,
             run_status=self.status,
@@ -321,6 +321,6 @@ class Sweep:
         beside = f" and {len(group) - 1} beside it" if len(group) > 1 else ""
         name = f"run {self.part.numbers[group[0]]}{beside}"
         if isinstance(error, OutOfDeviceMemory):
-            raise RunError(f"{self.ensembles.too_large(group[0], name)}: {error}") from error
+            raise RunError(f"{self.groups.too_large(group[0], name)}: {error}") from error
         kind = "" if isinstance(error, BackendError) else f"{type(error).__name__}: "
         raise RunError(f"{name} failed: {kind}{error}") from error

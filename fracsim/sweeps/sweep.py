@@ -1,7 +1,7 @@
 """Sweeps: every run of an experiment, or of one shard of it, into one product file, whatever
 computes them.
 
-    groups, longest first -> slices on an engine -> records -> one writer (the calling thread) ->
+    groups, longest first -> slices on an executor -> records -> one writer (the calling thread) ->
     trajectory.h5
 
 A group is one run on the CPU, and many equal networks on a device that trains them side by side. A
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent import futures
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,11 @@ from fracsim.experiments.shard import Part, make_part
 from fracsim.machine.kind import Machines
 from fracsim.products.checkpoint import Saved, load
 from fracsim.products.product import Product, check_output, folder_of, held_by
-from fracsim.sweeps.estimate import Plan, check_room, plan
-from fracsim.sweeps.executors import Engine, choose_threads, make_engine
+from fracsim.sweeps.estimate import Estimate, check_room, estimate
+from fracsim.sweeps.executors import Executor, choose_threads, make_executor
 from fracsim.sweeps.loop import Progress, Summary, Sweep
 from fracsim.sweeps.stop import Stop
-from fracsim.training.groups import Ensembles
+from fracsim.training.groups import Groups
 
 if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory
@@ -63,7 +63,7 @@ def run_sweep(
     output: str | Path,
     *,
     backend: str = "cpu",
-    executor: str | Executor = "threads",
+    executor: str | futures.Executor = "threads",
     threads: int | None = None,
     shard: str | None = None,
     overwrite: bool = False,
@@ -98,25 +98,25 @@ def run_sweep(
         _tidy(path, seen)
         return Summary(path, "complete", already_complete=True)
     say = announce or (lambda sentence: None)
-    ensembles = Ensembles(part.runs, chosen)
-    fresh = ensembles.groups(range(len(part.runs)), [0] * len(part.runs))
+    groups = Groups(part.runs, chosen)
+    fresh = groups.of(range(len(part.runs)), [0] * len(part.runs))
     most = (
         len(fresh) if stored is None else len(part.runs)
     )  # equal runs may have stopped at different steps
     with (
         OutputLock(path) as lock,
         Stop() as stop,
-        make_engine(executor, threads, most, chosen.side_by_side) as engine,
+        make_executor(executor, threads, most, chosen.side_by_side) as workers,
     ):
         if max_seconds is not None:
-            stop.after(_until_stop(max_seconds, engine, called))
+            stop.after(_until_stop(max_seconds, workers, called))
         if _fingerprint(path) != seen:
             raise FileError(
                 f"the output {path} was changed by another process just now: give the command again"
             )
-        room = plan(part, engine.slots, engine.processes, ensembles)
-        check_room(room, folder_of(path), held_by(path) if stored is not None else 0)
-        machines = Machines(engine.machine(chosen, stop, say))
+        expected = estimate(part, workers.slots, workers.processes, groups)
+        check_room(expected, folder_of(path), held_by(path) if stored is not None else 0)
+        machines = Machines(workers.machine(chosen, stop, say))
         saved = load(path, part, stored) if stored is not None else _fresh(path)
         for note in (
             *saved.notes,
@@ -125,21 +125,21 @@ def run_sweep(
             say(note)
         facts = machines.facts()
         took = f" (auto: {chosen.why})" if chosen.why else ""
-        launches = _in(room) if stored is None else ""
+        launches = _in(expected) if stored is None else ""
         say(
-            f"{_what(part)}{launches} on {_where(engine)} ({engine.reason}); "
+            f"{_what(part)}{launches} on {_where(workers)} ({workers.reason}); "
             f"{facts['backend']}{took}: "
             f"{facts['device']}"
         )
         attributes: dict[str, str | int | float] = {
             "command": command,
-            "executor": engine.name,
-            "threads": engine.slots,
-            "threads_reason": engine.reason,
+            "executor": workers.name,
+            "threads": workers.slots,
+            "threads_reason": workers.reason,
             **facts,
         }
         with Product(part, path, attributes, stored, saved.states) as product:
-            sweep = Sweep(part, path, product, ensembles, engine, stop, saved.states, machines)
+            sweep = Sweep(part, path, product, groups, workers, stop, saved.states, machines)
             if stored is not None:
                 sweep.keep(
                     say
@@ -195,26 +195,26 @@ def _what(part: Part) -> str:
     )
 
 
-def _in(room: Plan) -> str:
-    if room.device is None:
+def _in(expected: Estimate) -> str:
+    if expected.device is None:
         return ""
-    count = len(room.device.launches)
+    count = len(expected.device.launches)
     return f" in {count} launches" if count > 1 else " in one launch"
 
 
-def _where(engine: Engine) -> str:
-    plural = "" if engine.slots == 1 else "s"
-    noun = f"thread{plural}" if engine.name == "threads" else f"worker{plural} of {engine.name}"
-    return f"{engine.slots} {noun}"
+def _where(workers: Executor) -> str:
+    plural = "" if workers.slots == 1 else "s"
+    noun = f"thread{plural}" if workers.name == "threads" else f"worker{plural} of {workers.name}"
+    return f"{workers.slots} {noun}"
 
 
-def _until_stop(max_seconds: float, engine: Engine, called: float) -> float:
+def _until_stop(max_seconds: float, workers: Executor, called: float) -> float:
     """Seconds until the flag is set, so that the last slices, checkpoint and commit fit before the
     limit.
 
     The limit counts from the call, at ``called`` (monotonic): reading a long product and starting
     workers take a while."""
-    waiting = engine.patience if engine.patience < math.inf else 0.0
+    waiting = workers.patience if workers.patience < math.inf else 0.0
     return max_seconds - (time.monotonic() - called) - min(10.0 + waiting, 0.2 * max_seconds)
 
 

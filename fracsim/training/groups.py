@@ -1,4 +1,4 @@
-"""Ensembles: which runs are trained side by side, as one group, and how much of a device's memory
+"""Groups: which runs are trained side by side, as one group, and how much of a device's memory
 groups may take.
 
 On the CPU a group is one run. A backend that gains by many runs trains a group in one launch: runs
@@ -63,7 +63,7 @@ def check_data(runs: Iterable[Run], backend: Any) -> None:
             )
 
 
-class Ensembles:
+class Groups:
     """The groups that runs are trained in by a backend.
 
     Raises UsageError as ``check_data``, RunError where a run alone is larger than the device's free
@@ -85,7 +85,7 @@ class Ensembles:
             self.sizes = [of_key[key] for key in self._keys]
             self._check_largest(runs)
 
-    def groups(self, rows: Iterable[int], steps: Sequence[int]) -> list[Group]:
+    def of(self, rows: Iterable[int], steps: Sequence[int]) -> list[Group]:
         """The groups of ``rows`` in their order, of which each run is at its step in ``steps``.
 
         A group larger than half of what may be taken is cut into equal parts.

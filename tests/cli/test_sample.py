@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from command_line import fracsim
 
-from fracsim.cli import sample
 from fracsim.data.samples import read_samples
+from fracsim.fractals import sampling
 from fracsim.training.run import make_run
 
 
@@ -51,7 +51,7 @@ def test_the_file_opens_in_xarray_without_arguments_or_warnings(tmp_path):
 def test_points_depend_on_neither_threads_nor_blocks(tmp_path, monkeypatch):
     files = []
     for threads, block in ((1, 1 << 18), (3, 7), (2, 64)):
-        monkeypatch.setattr(sample, "BLOCK", block)
+        monkeypatch.setattr(sampling, "BLOCK", block)
         files.append(tmp_path / f"{threads}.h5")
         options = ["--count", 200, "--threads", threads, "--negative-margin", "0.05"]
         assert fracsim("sample", "pentaflake", *options, "-o", files[-1]).code == 0
@@ -87,7 +87,7 @@ def test_json_and_quiet(tmp_path):
 
 def test_observed_curve_counts_negatives():
     y, level = np.array([1, 1, -1, -1, -1]), np.array([2, 2, 0, 1, 1])
-    assert sample.observed_curve(y, level, 2) == pytest.approx([0.4, 0.6, 1.0])
+    assert sampling.observed_curve(y, level, 2) == pytest.approx([0.4, 0.6, 1.0])
 
 
 def test_overwrite(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command_line import fracsim
 
-from fracsim.cli import show
+from fracsim.fractals.facts import picture, similarity_dimension
 from fracsim.fractals.fractal import fractal_names, load_fractal
 
 OVERLAP = """
@@ -56,20 +56,18 @@ def test_every_fractal_is_shown(name):
     ],
 )
 def test_similarity_dimensions_are_the_known_ones(name, dimension):
-    assert show.similarity_dimension(load_fractal(name).matrices) == pytest.approx(
-        dimension, abs=1e-12
-    )
+    assert similarity_dimension(load_fractal(name).matrices) == pytest.approx(dimension, abs=1e-12)
 
 
 def test_similarity_dimension_of_unequal_scales_and_of_shears():
     rotation = 0.5 * np.array([[0.6, -0.8], [0.8, 0.6]])
-    d = show.similarity_dimension(np.array([rotation, 0.25 * np.eye(2)]))
+    d = similarity_dimension(np.array([rotation, 0.25 * np.eye(2)]))
     assert 0.5**d + 0.25**d == pytest.approx(1)
-    assert show.similarity_dimension(np.array([[[0.3, 0.1], [0, 0.3]]])) is None
+    assert similarity_dimension(np.array([[[0.3, 0.1], [0, 0.3]]])) is None
 
 
 def test_the_picture_shows_the_set():
-    lines = show.picture(load_fractal("vicsek"), rows=9)
+    lines = picture(load_fractal("vicsek"), rows=9)
     assert lines == [
         "  K_2",
         "  ##··##······##··##",
@@ -82,7 +80,7 @@ def test_the_picture_shows_the_set():
         "  ··##··········##··",
         "  ##··##······##··##",
     ]
-    assert show.picture(load_fractal("cantor1d"), rows=9) == [
+    assert picture(load_fractal("cantor1d"), rows=9) == [
         "  K_0 ###########################",
         "  K_1 #########         #########",
         "  K_2 ###   ###         ###   ###",

@@ -12,8 +12,8 @@ import pytest
 from command_line import fracsim
 from places import TOP
 
-from fracsim.cli.results import sweep_table
 from fracsim.data.reader import open_trajectory
+from fracsim.products.results import sweep_table
 
 TINY = """
 description = "tiny"

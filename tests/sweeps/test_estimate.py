@@ -1,4 +1,4 @@
-"""The plan of a sweep: parameters, work, memory, disk and measured time."""
+"""What a sweep will take: parameters, work, memory, disk and measured time."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ from small_experiments import mixed, small
 
 from fracsim.errors import RunError
 from fracsim.machine.memory import free_memory
-from fracsim.sweeps.estimate import check_room, measure, plan
+from fracsim.sweeps.estimate import check_room, estimate, measure
 from fracsim.sweeps.sweep import run_sweep
 from fracsim.training.run import Run, cost, parameters_of
 
 
 def test_the_plan_counts_parameters_and_work():
-    planned = plan(mixed(), 2)
-    assert (planned.runs, planned.steps, planned.records, planned.data_sets) == (12, 480, 48, 2)
-    assert {(s.network_depth, s.width, s.parameters) for s in planned.shapes} == {
+    expected = estimate(mixed(), 2)
+    assert (expected.runs, expected.steps, expected.records, expected.data_sets) == (12, 480, 48, 2)
+    assert {(s.network_depth, s.width, s.parameters) for s in expected.shapes} == {
         (0, 3, 3),
         (0, 20, 3),
         (1, 3, 13),
@@ -23,8 +23,8 @@ def test_the_plan_counts_parameters_and_work():
         (2, 3, 25),
         (2, 20, 501),
     }
-    assert planned.seconds is None
-    assert plan(mixed(), 12).memory > planned.memory
+    assert expected.seconds is None
+    assert estimate(mixed(), 12).memory > expected.memory
 
 
 @pytest.mark.parametrize("weights", ["none", "final", "records"])
@@ -37,12 +37,12 @@ def test_the_disk_of_a_plan_is_enough(weights, tmp_path):
 
     path = tmp_path / "a.h5"
     run_sweep(experiment, path, progress=look)
-    assert max(sizes) + path.stat().st_size <= plan(experiment, 1).disk
+    assert max(sizes) + path.stat().st_size <= estimate(experiment, 1).disk
 
 
 def test_the_disk_of_a_plan_holds_the_checkpoints_of_what_runs_at_once(tmp_path):
     experiment = small(crossed={"width": (400, 401), "seed": (0, 1)}, network_depth=3, steps=2000)
-    path, sizes, room = tmp_path / "a.h5", [0.0], plan(experiment, 2).disk
+    path, sizes, room = tmp_path / "a.h5", [0.0], estimate(experiment, 2).disk
 
     def look(progress):
         sizes.append(sum(entry.stat().st_size for entry in tmp_path.iterdir()))
@@ -73,7 +73,7 @@ def test_a_measured_plan_has_times():
     from fracsim.kernels.backend import get_backend
 
     experiment = small(crossed={"width": (3, 400)}, network_depth=3)
-    measured = measure(experiment, plan(experiment, 1), get_backend("cpu"))
+    measured = measure(experiment, estimate(experiment, 1), get_backend("cpu"))
     slow, fast = measured.shapes[1].step_seconds, measured.shapes[0].step_seconds
     assert 0 < fast < slow < 0.1
     assert measured.seconds == pytest.approx(40 * (slow + fast))
@@ -82,7 +82,7 @@ def test_a_measured_plan_has_times():
 def test_free_memory_is_plausible():
     memory = free_memory()
     assert memory is None or 1e6 < memory < 1e15
-    check_room(plan(small(), 1), Path())
+    check_room(estimate(small(), 1), Path())
 
 
 def test_a_plan_that_no_machine_holds_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Engines: whatever computes the slices of a sweep, the product is the same, and a lost worker
+"""Executors: whatever computes the slices of a sweep, the product is the same, and a lost worker
 costs only its slice."""
 
 import contextlib
@@ -291,7 +291,7 @@ def test_an_executor_that_cannot_work_changes_no_file(tmp_path, straight):
 
 
 def test_slices_that_never_come_back_are_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("fracsim.sweeps.executors.Engine.patience", 1.0)
+    monkeypatch.setattr("fracsim.sweeps.executors.Executor.patience", 1.0)
     lost: list[Future] = []
     started = time.monotonic()
     summary = run_sweep(

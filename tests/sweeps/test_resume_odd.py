@@ -15,7 +15,7 @@ from fracsim.data.reader import open_trajectory
 from fracsim.errors import RunError
 from fracsim.experiments.shard import make_part
 from fracsim.products.checkpoint import load
-from fracsim.sweeps.estimate import check_room, plan
+from fracsim.sweeps.estimate import check_room, estimate
 from fracsim.sweeps.sweep import run_sweep
 
 pytestmark = pytest.mark.usefixtures("short_slices")
@@ -144,13 +144,13 @@ def test_a_link_out_of_a_folder_that_takes_no_files(tmp_path, monkeypatch):
 
 
 def test_a_product_that_is_there_needs_less_room(tmp_path, monkeypatch):
-    planned = plan(make_part(varied()), 1)
+    expected = estimate(make_part(varied()), 1)
     monkeypatch.setattr(
-        "shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, planned.disk / 2)
+        "shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, expected.disk / 2)
     )
     with pytest.raises(RunError, match="of disk"):
-        check_room(planned, tmp_path)
-    check_room(planned, tmp_path, held=planned.disk / 2)
+        check_room(expected, tmp_path)
+    check_room(expected, tmp_path, held=expected.disk / 2)
 
 
 def test_a_stop_is_said_at_once(tmp_path):

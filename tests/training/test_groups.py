@@ -17,7 +17,7 @@ from fracsim.kernels.errors import BackendError
 from fracsim.sweeps import worker as workers
 from fracsim.sweeps.executors import choose_threads
 from fracsim.sweeps.sweep import run_sweep
-from fracsim.training.groups import Ensembles
+from fracsim.training.groups import Groups
 
 MIXED = small(
     "records",
@@ -140,7 +140,7 @@ def test_the_other_backend_goes_on_and_it_is_said(tmp_path, device, short_slices
 def test_groups_have_what_a_launch_must_have_in_common(device):
     def groups(**crossed):
         runs = small(crossed=crossed).runs
-        return len(Ensembles(runs, device).groups(range(len(runs)), [0] * len(runs)))
+        return len(Groups(runs, device).of(range(len(runs)), [0] * len(runs)))
 
     together = {
         "seed": (0, 1),
@@ -169,9 +169,9 @@ def test_groups_have_what_a_launch_must_have_in_common(device):
         assert groups(**{key: values, "seed": (0, 1)}) == 2, key
     assert groups(data=("stream",), curve=("1", "4")) == 2
     runs = small(crossed={"seed": (0, 1, 2, 3)}).runs
-    ensembles = Ensembles(runs, device)
-    assert ensembles.groups([3, 1, 0, 2], [0, 5, 0, 5]) == [(3, 1), (0, 2)]
-    assert Ensembles(runs, workers._backend("cpu")).groups([3, 1, 0], [0] * 4) == [(3,), (1,), (0,)]
+    groups = Groups(runs, device)
+    assert groups.of([3, 1, 0, 2], [0, 5, 0, 5]) == [(3, 1), (0, 2)]
+    assert Groups(runs, workers._backend("cpu")).of([3, 1, 0], [0] * 4) == [(3,), (1,), (0,)]
 
 
 def test_groups_in_flight_share_the_memory(device):
@@ -180,15 +180,15 @@ def test_groups_in_flight_share_the_memory(device):
         1e6 - (20 + 10) * 3 * 4 - 2 * 10,
         1e7,
     )  # of which 8 runs may fill 80 %
-    ensembles = Ensembles(runs, device)
-    groups = ensembles.groups(range(10), [0] * 10)
-    assert groups == [(0, 1, 2, 3), (4, 5, 6), (7, 8, 9)]
-    assert ensembles.first(groups, 32) == groups[:2]
-    assert ensembles.first(groups, 1) == groups[:1]
-    assert not ensembles.fits(groups[2], groups[:2])
-    ensembles.was_too_much(groups[:1])
-    assert not ensembles.fits(groups[1], groups[2:])
-    assert ensembles.fits(groups[0], [])
+    groups = Groups(runs, device)
+    formed = groups.of(range(10), [0] * 10)
+    assert formed == [(0, 1, 2, 3), (4, 5, 6), (7, 8, 9)]
+    assert groups.first(formed, 32) == formed[:2]
+    assert groups.first(formed, 1) == formed[:1]
+    assert not groups.fits(formed[2], formed[:2])
+    groups.was_too_much(formed[:1])
+    assert not groups.fits(formed[1], formed[2:])
+    assert groups.fits(formed[0], [])
     assert choose_threads(None, 100, True)[0] == 32
     assert choose_threads(None, 3, True)[0] == 3
     assert choose_threads(2, 3, True) == (2, "as asked")

@@ -1,4 +1,4 @@
-"""What a product file says at the end of a training: results per run, and a table that fits a
+"""What a trajectory file says at the end of a training: results per run, and a table that fits a
 screen."""
 
 from __future__ import annotations
@@ -6,6 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from fracsim.data.reader import open_trajectory
+from fracsim.data.schema import RECORDS
+from fracsim.text import table
 
 _MOST_ROWS = 60
 _AVERAGED, _CHOSEN = "seed", "learning_rate"
@@ -17,11 +23,6 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
 
     Values that do not exist are None. Raises FileError.
     """
-    import numpy as np
-
-    from fracsim.data.reader import open_trajectory
-    from fracsim.data.schema import RECORDS
-
     product = open_trajectory(path)
     records = {variable.name: product.variable(variable.name) for variable in RECORDS}
     done, steps, columns = product.records_done, product.steps, product.runs
@@ -79,12 +80,7 @@ def sweep_table(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str
             *rows[: _MOST_ROWS + 1],
             [f"… {len(rows) - 1 - _MOST_ROWS} more"] + [""] * (len(rows[0]) - 1),
         ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    return "\n".join([title + ":", *lines])
+    return "\n".join([title + ":", *table(rows)])
 
 
 def _seeds(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
