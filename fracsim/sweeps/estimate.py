@@ -109,8 +109,7 @@ def plan(part: Work, threads: int, processes: int = 1, ensembles: Ensembles | No
         for shape, group in groups.items()
     )
     sets = {data_key(run): run for run in runs}
-    inputs = {run.fractal: shape_of(run).inputs for run in runs}
-    data = sorted((_data_memory(run, inputs[run.fractal]) for run in sets.values()), reverse=True)
+    data = sorted((_data_memory(run, shape_of(run).inputs) for run in sets.values()), reverse=True)
     at_once, device = threads, None
     if ensembles is not None and ensembles.backend.side_by_side:
         launches = ensembles.groups(range(len(runs)), [0] * len(runs))
