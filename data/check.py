@@ -25,10 +25,14 @@ _RANGES = {  # infinity is a value that a loss and a gradient can have, not an a
     "wall_time": (0, _LARGEST),
     "test_accuracy_by_level": (0, 1),
     "gradient_norm": (0, np.inf),
+    "test_r2": (-np.inf, 1),
+    "test_rmse": (0, np.inf),
+    "test_rmse_by_level": (0, np.inf),
 }
 # Training that overflows ends at the next step: these may be NaN in the last record of a run, and
 # only there.
-_MAY_OVERFLOW = ("train_loss", "test_loss", "gradient_norm")
+_MAY_OVERFLOW = ("train_loss", "test_loss", "gradient_norm", "test_rmse")
+_MAY_LACK = ("test_r2",)  # where all labels are equal, there is none
 _BLOCK = 1 << 24
 
 
@@ -63,12 +67,16 @@ def _record_problems(trajectory: Trajectory) -> Iterator[str]:
     position = np.arange(len(trajectory.steps))
     done = trajectory.records_done[:, None]
     there, last = position < done, position == done - 1
-    for variable in schema.RECORDS:
+    rows = range(len(trajectory.records_done))
+    real = np.array([trajectory.target(row) == "real" for row in rows])
+    for variable in (v for v in schema.EVERY_RECORD if v.name in trajectory.records):
         values = trajectory.variable(variable.name)
         low, high = _RANGES[variable.name]
         missing = np.isnan(values)
         exists = np.ones(1, bool)
         needed, committed = there & ~last if variable.name in _MAY_OVERFLOW else there, there
+        whose = _whose(variable, real)
+        needed = needed & whose & (variable.name not in _MAY_LACK)
         if values.ndim == 3:
             layers = variable.dims[2] == "layer"
             exists = _existing(
@@ -77,16 +85,34 @@ def _record_problems(trajectory: Trajectory) -> Iterator[str]:
             needed = (
                 needed[:, :, None] & exists & layers
             )  # a level may have no points, a layer has a gradient
-            committed = there[:, :, None]
+            committed, whose = there[:, :, None], whose[:, :, None]
         wrong = committed & ((values < low) | (values > high)) | missing & needed
         if wrong.any():
-            accepted = "a number from 0 to 1" if high == 1 else "a number of at least 0"
+            accepted = _accepted(low, high)
             yield f"{_first(trajectory, variable, values, wrong)}; accepted is {accepted}"
         elif (alien := committed & ~missing & ~exists).any():
             yield (
                 f"{_first(trajectory, variable, values, alien)}; this run has no such "
                 f"{variable.dims[2]}"
             )
+        elif (alien := committed & ~missing & ~whose).any():
+            yield (
+                f"{_first(trajectory, variable, values, alien)}; the labels of this run are of "
+                f"another kind"
+            )
+
+
+def _whose(variable: schema.Variable, real: np.ndarray) -> np.ndarray:
+    """(R, 1): which runs have a variable, by what their labels are."""
+    if variable in schema.REAL_RECORDS:
+        return real[:, None]
+    return ~real[:, None] if variable.name in schema.OF_CLASSES else np.ones_like(real)[:, None]
+
+
+def _accepted(low: float, high: float) -> str:
+    if low < 0:
+        return f"a number of at most {high:g}"
+    return "a number from 0 to 1" if high == 1 else "a number of at least 0"
 
 
 def _existing(trajectory: Trajectory, key: str, size: int) -> np.ndarray:

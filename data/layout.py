@@ -55,7 +55,7 @@ def build(
         }
         for name, values in plan.runs.items():
             _column(root, name, values, scales["run"])
-        for variable in (*schema.PROGRESS, *schema.RECORDS):
+        for variable in (*schema.PROGRESS, *plan.records):
             _dataset(root, variable, scales, source, places)
         names = root["run_status"].attrs
         names["flag_values"] = np.arange(len(schema.RUN_STATUS), dtype="|i1")
@@ -89,7 +89,7 @@ def find_places(root: h5py.File, plan: Plan) -> dict[str, Place]:
     }
     wanted = {
         f"/{variable.name}": (tuple(sizes[dim] for dim in variable.dims), np.dtype(variable.dtype))
-        for variable in (*schema.PROGRESS, *schema.RECORDS)
+        for variable in (*schema.PROGRESS, *plan.records)
     }
     for name, group in plan.weights.items():
         rows = len(group.runs)

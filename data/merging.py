@@ -62,7 +62,7 @@ def first_difference(
 
     shared: their numbers, ascending. Times are not compared.
     """
-    names = [v.name for v in (*schema.PROGRESS, *schema.RECORDS) if v.name != "wall_time"]
+    names = [v.name for v in (*schema.PROGRESS, *plan.records) if v.name != "wall_time"]
     weights = [f"weights/{group}/{v.name}" for group in plan.weights for v in schema.WEIGHTS]
     for name in [f"/{name}" for name in (*names, *weights)]:
         numbers = np.intersect1d(shared, plan.numbers[_members(plan, name)])
@@ -111,7 +111,7 @@ def _tail(plan: Plan, name: str) -> tuple[tuple[int, ...], np.dtype]:
     parts = name.strip("/").split("/")
     sizes = {"step": len(plan.steps), "level": plan.levels, "layer": plan.layers}
     variables = {
-        variable.name: variable for variable in (*schema.PROGRESS, *schema.RECORDS, *schema.WEIGHTS)
+        variable.name: variable for variable in (*schema.PROGRESS, *plan.records, *schema.WEIGHTS)
     }
     variable = variables[parts[-1]]
     dtype = np.dtype(variable.dtype)

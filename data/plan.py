@@ -19,6 +19,9 @@ class Plan:
     layers: int
     attributes: Mapping[str, str | int | float]
     weights: Mapping[str, schema.WeightsGroup]
+    records: tuple[schema.Variable, ...]
+    """What is recorded: as the targets of the runs have it, and levels or not."""
+    targets: tuple[str, ...]
 
     @property
     def run_count(self) -> int:
@@ -33,6 +36,7 @@ def make_plan(
     attributes: Mapping[str, str | int | float],
     weights: Mapping[str, schema.WeightsGroup] | None = None,
     numbers: Sequence[int] | None = None,
+    targets: Sequence[str] = ("class",),
 ) -> Plan:
     """The plan of a file from plain values (see `TrajectoryWriter.create`). Raises ValueError."""
     columns = {name: column(name, values) for name, values in runs.items()}
@@ -45,6 +49,8 @@ def make_plan(
         layers=int(layers),
         attributes=dict(attributes),
         weights=dict(weights or {}),
+        records=schema.records_of(targets, int(levels)),
+        targets=tuple(targets),
     )
     _check(plan)
     return plan
@@ -95,6 +101,8 @@ def _check(plan: Plan) -> None:
         or min(plan.levels, plan.layers) < 1
     ):
         raise ValueError("a trajectory needs at least one run, one step, one level and one layer")
+    if not plan.targets or not set(plan.targets) <= set(schema.TARGETS):
+        raise ValueError(f"the targets of runs are among {', '.join(schema.TARGETS)}")
     if len({len(values) for values in plan.runs.values()}) != 1:
         raise ValueError("the columns of a trajectory must have one value per run")
     if plan.numbers.shape != (plan.run_count,) or np.any(np.diff(plan.numbers, prepend=-1) <= 0):

@@ -60,9 +60,22 @@ class Trajectory:
         ]
         return f"{self.status}, {int(self.records_done.sum())} of {int(sum(expected))} records"
 
+    @property
+    def records(self) -> tuple[str, ...]:
+        """Names of the recorded variables."""
+        return tuple(self._variables)
+
+    def target(self, run: int) -> str:
+        """What the labels of `run` are, "class" or "real"; where the file has runs of both, and
+        this one no record yet, it counts as "class"."""
+        if "test_rmse" not in self._variables:
+            return "class"
+        both = "test_accuracy" in self._variables
+        return "class" if both and np.isnan(self._variables["test_rmse"][run, 0]) else "real"
+
     def variable(self, name: str) -> np.ndarray:
-        """Values of one of `schema.RECORDS`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is
-        no record."""
+        """Values of one of `records`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is no
+        record."""
         if name not in self._variables:
             raise ValueError(f"no variable '{name}'; a trajectory has {', '.join(self._variables)}")
         return self._variables[name]
@@ -200,7 +213,7 @@ def load_trajectory(file: Opened) -> Trajectory:
     runs = {name: inspector.column(root, name, sizes["run"]) for name in columns}
     beyond = np.arange(sizes["step"]) >= done[:, None]
     variables = {}
-    for variable in schema.RECORDS:
+    for variable in _recorded(names, sizes["level"]):
         shape = tuple(sizes[dim] for dim in variable.dims)
         values = inspector.numbers(root, variable.name, shape, variable.dtype)
         values[beyond] = np.nan
@@ -218,6 +231,14 @@ def load_trajectory(file: Opened) -> Trajectory:
         _variables=variables,
         stored_weights=weights,
     )
+
+
+def _recorded(names: list[str], levels: int) -> tuple[schema.Variable, ...]:
+    """The variables that a file with these members must have."""
+    real = "test_r2" in names or "test_rmse" in names
+    classes = not real or "test_accuracy" in names or "train_accuracy" in names
+    targets = [target for target, is_there in (("class", classes), ("real", real)) if is_there]
+    return schema.records_of(targets, levels)
 
 
 def _experiment(

@@ -71,6 +71,29 @@ RECORDS = (
     ),
 )
 
+# Beside the losses, times and norms above, in place of accuracies, where labels are real numbers.
+REAL_RECORDS = (
+    Variable(
+        "test_r2",
+        ("run", "step"),
+        "<f8",
+        "1",
+        "R2 on the test set: 1 - mean square error / variance of the labels (NaN: they are all "
+        "equal)",
+    ),
+    Variable("test_rmse", ("run", "step"), "<f8", "1", "root mean square error on the test set"),
+    Variable(
+        "test_rmse_by_level",
+        ("run", "step", "level"),
+        "<f8",
+        "1",
+        "root mean square error on the test points of one level (NaN: none)",
+    ),
+)
+TARGETS = ("class", "real")  # what labels are: one of two classes, or real numbers
+EVERY_RECORD = (*RECORDS, *REAL_RECORDS)
+OF_CLASSES = ("train_accuracy", "test_accuracy", "test_accuracy_by_level")
+
 PROGRESS = (
     Variable("run_status", ("run",), "|i1", "1", "state of the run"),
     Variable(
@@ -341,6 +364,11 @@ STUDIES = {
 # Columns on `run`: whatever the experiment says of a run. A column that is not listed is stored
 # under its own name.
 COLUMNS = {
+    "problem": "what is learnt",
+    "profile": "function of the radius",
+    "dimension": "dimension d of the points",
+    "table": "file of the points, # and the SHA-256 of its arrays",
+    "target": "what the labels are: class or real",
     "fractal": "name of the fractal",
     "fractal_depth": "depth n of the fractal",
     "curve": "approximation curve",
@@ -385,12 +413,36 @@ TEXT_COLUMNS = frozenset(
         "schedule",
         "data",
         "precision",
+        "problem",
+        "profile",
+        "table",
+        "target",
     ]
 )
 
 RESERVED = frozenset(
-    [*DIMENSIONS, *BARE_DIMENSIONS, "weights", *(v.name for v in (*RECORDS, *PROGRESS, *WEIGHTS))]
+    [
+        *DIMENSIONS,
+        *BARE_DIMENSIONS,
+        "weights",
+        *(v.name for v in (*EVERY_RECORD, *PROGRESS, *WEIGHTS)),
+    ]
 )
+
+
+def records_of(targets: Sequence[str], levels: int) -> tuple[Variable, ...]:
+    """The recorded variables of a file whose runs have these targets; by level where there are
+    several."""
+    found = []
+    for variable in EVERY_RECORD:
+        real, classes = variable in REAL_RECORDS, variable.name in OF_CLASSES
+        if (
+            (not real or "real" in targets)
+            and (not classes or "class" in targets)
+            and ("level" not in variable.dims or levels > 1)
+        ):
+            found.append(variable)
+    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Self
 import h5py
 import numpy as np
 
-from fracsim.data import layout, schema
+from fracsim.data import layout
 from fracsim.data.atomic import AtomicFile, read_at, replacing, write_at
 from fracsim.data.errors import FileError, cannot_write
 from fracsim.data.plan import Plan, attribute_error, make_plan
@@ -67,15 +67,17 @@ class TrajectoryWriter:
         attributes: Mapping[str, str | int | float],
         weights: Mapping[str, WeightsGroup] | None = None,
         numbers: Sequence[int] | None = None,
+        targets: Sequence[str] = ("class",),
     ) -> Self:
         """Make the file, preallocated, in place of whatever `path` held.
 
         runs: column -> R values (str, int or float; None becomes "" or NaN), `steps`: (S,) recorded
         step numbers, `levels`: largest n + 1, `layers`: largest T + 1, `weights`: 'T5_k100_d2' ->
         what is stored of that shape, `numbers`: (R,) numbers of the runs in their experiment,
-        ascending (default: 0, 1, …). Raises FileError (disk full, folder missing, …) and ValueError
+        ascending (default: 0, 1, …), `targets`: what the labels of the runs are, among
+        `schema.TARGETS`. Raises FileError (disk full, folder missing, …) and ValueError
         for a plan that cannot be stored."""
-        plan = make_plan(runs, steps, levels, layers, attributes, weights, numbers)
+        plan = make_plan(runs, steps, levels, layers, attributes, weights, numbers, targets)
         fd = -1
         try:
             with replacing(path) as file:
@@ -124,8 +126,8 @@ class TrajectoryWriter:
         return writer
 
     def write_record(self, run: int, s: int, values: Mapping[str, float | np.ndarray]) -> None:
-        """Hand over record `s` of `run`: one value per variable of `schema.RECORDS`, in the order s
-        = 0, 1, ….
+        """Hand over record `s` of `run`: one value per variable of the plan's `records` (of several
+        targets: those of the run's), in the order s = 0, 1, ….
 
         By-level and by-layer values may be shorter than the file's axis; the rest stays NaN. Arrays
         are copied."""
@@ -135,7 +137,8 @@ class TrajectoryWriter:
                 f"run {run}: record {s} given, record {expected} of {len(self._plan.steps)} "
                 f"expected"
             )
-        if len(values) != len(self._columns):
+        fits = values.keys() <= self._columns.keys()
+        if not fits or (len(values) < len(self._columns) and len(self._plan.targets) == 1):
             raise ValueError(
                 f"a record holds {', '.join(self._columns)}; given: {', '.join(values)}"
             )
@@ -310,7 +313,7 @@ def _row_columns(plan: Plan) -> tuple[dict[str, tuple[int, int]], int]:
     the row's length."""
     sizes = {"level": plan.levels, "layer": plan.layers}
     columns, first = {}, 0
-    for variable in schema.RECORDS:
+    for variable in plan.records:
         size = sizes[variable.dims[2]] if len(variable.dims) == 3 else 0
         columns[variable.name] = (first, size)
         first += max(size, 1)

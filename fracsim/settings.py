@@ -196,7 +196,10 @@ def coerced(key: str, accepts: Setting, value: Any) -> Any:
 
 def refusal(key: str, accepts: Setting, value: Any) -> UsageError:
     """The error that says what was given and what is accepted."""
-    return UsageError(f"{label(key, accepts)} is {shown(value)}; accepted is {accepts.accepted}")
+    hint = nearest(value, accepts.choices) if key == "problem" else ""
+    return UsageError(
+        f"{label(key, accepts)} is {shown(value)}{hint}; accepted is {accepts.accepted}"
+    )
 
 
 def option_name(key: str, accepts: Setting | None = None) -> str:

@@ -8,8 +8,8 @@ it a bijection. Black and Rogaway, "Ciphers with arbitrary finite domains" (2002
 
 import numpy as np
 
-from fracsim.kernels.jit import formula
-from fracsim.kernels.philox import ORDER, philox
+from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.philox import ORDER, SPLIT, philox
 
 ROUNDS = 4
 _MULTIPLIER = np.uint64(0x9E3779B1)  # odd, close to 2^32 / golden ratio
@@ -72,3 +72,14 @@ def shuffled(position, count, key):
     while value >= count:
         value = permute_bits(value, low_bits, high_mask, low_mask, key)
     return value
+
+
+@kernel
+def fill_split(seed, first, step, count, out):
+    """out (N,) int64 = indices at positions first, first + step, … of the seed's own order of
+    0..count-1, by which a table is split into training and test points."""
+    low, high = np.uint32(seed & _MASK), np.uint32(seed >> np.uint64(32))
+    zero = np.uint32(0)
+    key = philox(zero, zero, np.uint32(SPLIT), zero, low, high)
+    for i in range(out.size):
+        out[i] = shuffled(first + i * step, count, key)

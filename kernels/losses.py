@@ -1,11 +1,13 @@
-"""Losses of a binary classifier with score f and label y = ±1, and their derivative in f.
+"""Losses of a network's score f, and their derivative in f.
 
-hinge      [1 - y f]_+                 the paper's; 0 is taken as the derivative at the kink
-logistic   log(1 + exp(-y f))
-squared    (f - y)² / 2
+hinge      [1 - y f]_+                 y = ±1; the paper's; 0 is taken as the derivative at the kink
+logistic   log(1 + exp(-y f))          y = ±1
+squared    (f - y)² / 2                any y
 """
 
 import math
+
+import numpy as np
 
 from fracsim.kernels.jit import formula
 from fracsim.kernels.vectors import VECTOR_BYTES
@@ -15,12 +17,14 @@ LOSSES = ("hinge", "logistic", "squared")
 
 HINGE, LOGISTIC, SQUARED = range(3)
 
+_TWO = np.float32(2)  # in the narrowest type, so that the type of the score stays
+
 
 @formula
 def loss_and_slope(code, score, label):
     """Loss and d loss / d score of one sample; the type of ``score`` decides the arithmetic. A NaN
     score gives NaN."""
-    one = label * label
+    one = label * label  # in the type of the label
     if code == HINGE:
         margin = one - label * score
         met = margin <= 0
@@ -32,7 +36,7 @@ def loss_and_slope(code, score, label):
         excess = -z if z < 0 else one - one
         return excess + math.log1p(decay), -label * slope
     error = score - label
-    return error * error / (one + one), error
+    return error * error / _TWO, error
 
 
 @formula

@@ -8,21 +8,32 @@ from itself.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from fracsim.errors import UsageError, nearest
 from fracsim.experiments.grid import Grid
+from fracsim.experiments.problems import (
+    applicable,
+    check_problems,
+    check_sources,
+    open_keys,
+    pin_sources,
+    refuse_unused,
+    resolved_run,
+    usable,
+)
 from fracsim.experiments.starts import check_starts, pin_starts
 from fracsim.networks.start import without_path
+from fracsim.problems.problem import TARGETS
 from fracsim.toml import parse_toml
-from fracsim.training.run import SETTINGS, Run, make_run
+from fracsim.training.run import SETTINGS, Run, make_run, problem_of
 
 __all__ = [
     "WEIGHTS",
@@ -49,7 +60,8 @@ class Experiment:
 
     ``fixed``, ``crossed`` and ``zipped`` hold every key once (see ``fracsim.experiments.grid``);
     ``fractals`` holds the maps of each fractal by name (``Fractal.to_dict``), so that nothing
-    outside the experiment is needed to rerun it."""
+    outside the experiment is needed to rerun it. ``sources`` holds what must be known of the files
+    of points that it names, so that its products can be read without them."""
 
     name: str
     description: str
@@ -58,6 +70,7 @@ class Experiment:
     crossed: dict[str, tuple]
     zipped: tuple[dict[str, tuple], ...]
     fractals: dict[str, dict]
+    sources: dict[str, dict] = field(default_factory=dict)
 
     @property
     def grid(self) -> Grid:
@@ -76,29 +89,31 @@ class Experiment:
             name: json.dumps(definition, sort_keys=True)
             for name, definition in self.fractals.items()
         }
-        runs = []
-        for settings in self.grid.variants():
-            run = make_run(settings)
-            gap = run.gap or self.fractals[run.fractal]["gap"]
-            period = (
-                run.steps
-                if run.schedule == "cosine" and run.schedule_period is None
-                else run.schedule_period
-            )
-            runs.append(
-                dataclasses.replace(
-                    run,
-                    gap=gap,
-                    schedule_period=period,
-                    fractal_definition=definitions[run.fractal],
-                )
-            )
-        return tuple(runs)
+        facts = {text: json.dumps(found, sort_keys=True) for text, found in self.sources.items()}
+        return tuple(
+            resolved_run(settings, definitions, facts)
+            for settings in map(partial(applicable, self.varied), self.grid.variants())
+        )
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The settings that mean something to one of its runs, in the order of ``Run``: the columns
+        of its product. ``problem`` is one of them unless it is the default in all runs."""
+        used = set(chain.from_iterable({run.used_keys() for run in self.runs}))
+        if "problem" not in self.varied and self.runs[0].problem == Run.problem:
+            used.remove("problem")
+        return tuple(key for key in SETTINGS if key in used)
 
     @cached_property
     def levels(self) -> int:
-        """The length of the axis of levels: the largest n + 1."""
-        return max(run.fractal_depth for run in self.runs) + 1
+        """The length of the axis of levels: the largest n + 1, or number of groups."""
+        return max(problem_of(run).groups for run in self.runs)
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """What the labels of its runs are: class, real, or both."""
+        found = {problem_of(run).target for run in self.runs}
+        return tuple(target for target in TARGETS if target in found)
 
     @cached_property
     def layers(self) -> int:
@@ -107,9 +122,10 @@ class Experiment:
 
     def validate(self) -> None:
         """Raise UsageError where a run, a distribution or the whole makes no sense, and FileError
-        where a network to start from is gone or has changed."""
+        where a network to start from, or a file of points, is gone or has changed."""
         self._validate_settings()
         check_starts(self.runs)
+        check_sources(self.runs)
 
     def _validate_settings(self) -> None:
         for key in _SHARED_KEYS:
@@ -118,20 +134,7 @@ class Experiment:
                     f"{key} cannot vary within an experiment: all runs of a file share their "
                     f"recorded steps"
                 )
-        distributions = {
-            (
-                run.fractal,
-                run.fractal_depth,
-                run.curve,
-                run.gap,
-                run.positive_margin,
-                run.negative_margin,
-                run.data,
-            ): run
-            for run in self.runs
-        }
-        for run in distributions.values():
-            run.distribution()
+        check_problems(self.runs)
 
     def changed(self, overrides: Mapping[str, Any], weights: str | None = None) -> Experiment:
         """This experiment with keys replaced, a list or range making an axis. Raises UsageError.
@@ -141,6 +144,9 @@ class Experiment:
         grid = self.grid
         for key, value in overrides.items():
             grid.override(key, value)
+        if "problem" in overrides:  # what the stored one has filled in, nobody has asked for
+            for key in set(grid.fixed) - {*overrides, *usable(grid)}:
+                del grid.fixed[key]
         known = {} if "fractal" in overrides else self.fractals
         return make_experiment(
             grid,
@@ -163,6 +169,7 @@ class Experiment:
                     {key: list(values) for key, values in table.items()} for table in self.zipped
                 ],
                 "fractals": self.fractals,
+                **({"sources": self.sources} if self.sources else {}),
             },
             ensure_ascii=False,
         )
@@ -185,7 +192,12 @@ class Experiment:
                 _checked_weights(value["weights"]),
             )
             experiment = cls(
-                *names, grid.fixed, grid.crossed, tuple(grid.zipped), dict(value["fractals"])
+                *names,
+                grid.fixed,
+                grid.crossed,
+                tuple(grid.zipped),
+                dict(value["fractals"]),
+                dict(value.get("sources", {})),
             )
             # a product stays readable where the network it started from is gone
             experiment._validate_settings()
@@ -201,10 +213,7 @@ class Experiment:
 
         Names, threads, output path and verbosity are left out; two ways of writing the same runs
         have one hash."""
-        runs = [
-            {**dataclasses.asdict(run), "init_from": without_path(run.init_from)}
-            for run in self.runs
-        ]
+        runs = [{**run.decisive(), "init_from": without_path(run.init_from)} for run in self.runs]
         content = {"weights": self.weights, "runs": runs}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -246,10 +255,11 @@ def make_experiment(
         return name
 
     resolved = Grid(dict(grid.fixed), dict(grid.crossed), [dict(table) for table in grid.zipped])
+    refuse_unused(resolved)
     pin_starts(resolved)
-    for key in SETTINGS:
-        if key not in resolved.varied:
-            resolved.fixed.setdefault(key, getattr(Run, key))
+    sources = pin_sources(resolved)
+    for key in usable(resolved) - open_keys(resolved) - {*resolved.varied}:
+        resolved.fixed.setdefault(key, getattr(Run, key))
     for axes in (resolved.crossed, *resolved.zipped):
         if "fractal" in axes:
             axes["fractal"] = tuple(resolve(text) for text in axes["fractal"])
@@ -258,7 +268,8 @@ def make_experiment(
     ordered = {key: resolved.fixed[key] for key in SETTINGS if key in resolved.fixed}
     zipped = tuple(resolved.zipped)
     weights = _checked_weights(weights)
-    experiment = Experiment(name, description, weights, ordered, resolved.crossed, zipped, fractals)
+    axes = (ordered, resolved.crossed, zipped)
+    experiment = Experiment(name, description, weights, *axes, fractals, sources)
     experiment.validate()
     if len(experiment.to_json().encode()) > _LONGEST_JSON:
         raise UsageError(

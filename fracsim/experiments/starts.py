@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from fracsim.experiments.grid import Grid
 from fracsim.networks.start import load_start, pin
-from fracsim.training.run import Run
+from fracsim.training.run import Run, shape_of
 
 
 def pin_starts(grid: Grid) -> None:
@@ -30,14 +30,6 @@ def pin_starts(grid: Grid) -> None:
 def check_starts(runs: Iterable[Run]) -> None:
     """Raise UsageError where a run's network has another shape than the one it starts from,
     FileError as above."""
-    starts = {
-        (run.init_from, run.network_depth, run.width): run
-        for run in runs
-        if run.init_from is not None
-    }
-    for text, depth, width in starts:
-        from fracsim.kernels.network import Shape
-
-        load_start(
-            str(text), Shape(starts[text, depth, width].load_fractal().dimension, depth, width)
-        )
+    starts = {(run.init_from, shape_of(run)) for run in runs if run.init_from is not None}
+    for text, shape in starts:
+        load_start(text, shape)

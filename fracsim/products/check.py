@@ -144,7 +144,7 @@ def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
         if key not in trajectory.runs:
             continue
         for i, value in enumerate(trajectory.runs[key].tolist()):
-            wanted = getattr(runs[i], key)
+            wanted = getattr(runs[i], key) if key in runs[i].used_keys() else None
             same = value in ("", None) or value != value if wanted is None else value == wanted
             if not same:
                 yield (

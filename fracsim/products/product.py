@@ -154,13 +154,21 @@ def contents(part: Part) -> dict[str, Any]:
     rows, steps = list(part.numbers), list(part.runs[0].recorded_steps())
     every = part.experiment.runs
     return {
-        "runs": {key: column(key, [getattr(run, key) for run in every])[rows] for key in SETTINGS},
+        "runs": {key: column(key, _values_of(every, key))[rows] for key in part.experiment.keys},
         "steps": steps,
         "levels": part.levels,
         "layers": part.layers,
         "weights": _weights_groups(part.experiment, part.runs, steps),
         "numbers": part.numbers,
+        "targets": part.experiment.targets,
     }
+
+
+def _values_of(runs: Sequence[Run], key: str) -> list[Any]:
+    """A column: None for a run to which the key means nothing; a text that is not set is empty."""
+    unset = "" if SETTINGS[key].kind is str else None
+    values = [getattr(run, key) if key in run.used_keys() else None for run in runs]
+    return [unset if value is None else value for value in values]
 
 
 def attributes_of(part: Part) -> dict[str, str]:

@@ -111,8 +111,7 @@ def estimate(
         for shape, group in by_shape.items()
     )
     sets = {data_key(run): run for run in runs}
-    inputs = {run.fractal: shape_of(run).inputs for run in runs}
-    data = sorted((_data_memory(run, inputs[run.fractal]) for run in sets.values()), reverse=True)
+    data = sorted((_data_memory(run, shape_of(run).inputs) for run in sets.values()), reverse=True)
     at_once, device = threads, None
     if groups is not None and groups.backend.side_by_side:
         launches = groups.of(range(len(runs)), [0] * len(runs))

@@ -16,8 +16,8 @@ import numpy as np
 from fracsim.errors import RunError, UsageError
 from fracsim.settings import label
 from fracsim.text import size
-from fracsim.training.points import data_bytes, distribution_key
-from fracsim.training.run import Run, shape_of
+from fracsim.training.points import data_bytes
+from fracsim.training.run import Run, problem_of, shape_of
 from fracsim.training.trainer import rule_of
 
 MOST_GROUPS = 32
@@ -37,7 +37,8 @@ def group_key(run: Run) -> Hashable:
 
     A training set may be another for each run; a stream has one distribution for all.
     """
-    drawn = (run.train_points,) if run.data == "dataset" else distribution_key(run)
+    problem = problem_of(run)
+    drawn = run.train_points if run.data == "dataset" else problem.identity()
     return (
         shape_of(run),
         rule_of(run),
@@ -46,7 +47,8 @@ def group_key(run: Run) -> Hashable:
         run.record_every,
         run.data,
         run.test_points,
-        run.fractal_depth,
+        problem.target,
+        problem.groups,
         drawn,
     )
 

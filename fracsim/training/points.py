@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fracsim.fractals.distribution import Distribution
-from fracsim.kernels.line import make_line
 from fracsim.kernels.philox import TEST, TRAIN
 from fracsim.kernels.train import Dataset, Population, Stream
-from fracsim.training.run import Run
+from fracsim.training.run import Run, problem_of
 
 
 @dataclass(frozen=True)
@@ -23,27 +21,15 @@ class RunData:
     x: np.ndarray
     """Test points (sets, N, d)"""
     y: np.ndarray
-    """Test labels ±1 (sets, N)"""
-    level: np.ndarray
-    """Test levels (sets, N) int16"""
-
-
-def distribution_key(run: Run) -> tuple[Hashable, ...]:
-    """Equal for runs on the same distribution."""
-    return (
-        run.fractal_definition or run.fractal,
-        run.fractal_depth,
-        run.curve,
-        run.gap,
-        run.positive_margin,
-        run.negative_margin,
-    )
+    """Test labels (sets, N), ±1 or real"""
+    group: np.ndarray
+    """Groups (sets, N) int16 of the test points: levels, classes, or what a table says"""
 
 
 def data_key(run: Run) -> tuple[Hashable, ...]:
     """Equal for runs that share their data."""
     drawn = run.train_points if run.data == "dataset" else None
-    return (*distribution_key(run), run.data, drawn, run.test_points, run.seed, run.precision)
+    return (problem_of(run).identity(), run.data, drawn, run.test_points, run.seed, run.precision)
 
 
 def sets_of(runs: Sequence[Run]) -> tuple[list[Run], np.ndarray]:
@@ -57,18 +43,14 @@ def sets_of(runs: Sequence[Run]) -> tuple[list[Run], np.ndarray]:
 
 def make_data(run: Run, backend: Any) -> RunData:
     """Draw a run's data: the sets of purpose TRAIN and TEST of its seed."""
-    distribution: Distribution = run.distribution()
-    geometry, law = distribution.fractal.geometry(), distribution.law()
-    real = np.dtype(run.precision)
+    problem = problem_of(run)
 
     def draw(purpose: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        x, y, level = backend.sample(geometry, law, run.seed, purpose, 0, count)
-        return x.astype(real)[None], y.astype(real)[None], level[None]
+        x, y, group = problem.points(run.seed, purpose, 0, count, backend)
+        return x[None], y[None], group[None]
 
-    if run.data == "stream":
-        return RunData(Stream(geometry, law), *draw(TEST, run.test_points))
-    if run.data == "population":
-        return RunData(Population(make_line(geometry, law)), *draw(TEST, run.test_points))
+    if run.data != "dataset":
+        return RunData(problem.source(run.data), *draw(TEST, run.test_points))
     x, y, _ = draw(TRAIN, run.train_points)
     return RunData(Dataset(x, y), *draw(TEST, run.test_points))
 
@@ -78,12 +60,12 @@ def place_data(runs: Sequence[Run], backend: Any) -> RunData:
     where the backend's verbs reach them fastest."""
     firsts, _ = sets_of(runs)
     parts = [make_data(run, backend) for run in firsts]
-    x, y, level = (_stack([getattr(part, name) for part in parts]) for name in ("x", "y", "level"))
+    x, y, group = (_stack([getattr(part, name) for part in parts]) for name in ("x", "y", "group"))
     source = parts[0].source  # of a stream or a population: they are on one distribution
     if isinstance(source, Dataset):
         arrays = zip(*(part.source for part in parts), strict=True)
         source = backend.place(Dataset(*(_stack(list(sets)) for sets in arrays)))
-    return RunData(source, backend.place(x), backend.place(y), backend.place(level))
+    return RunData(source, backend.place(x), backend.place(y), backend.place(group))
 
 
 def _stack(arrays: list[np.ndarray]) -> np.ndarray:

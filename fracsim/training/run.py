@@ -1,52 +1,39 @@
 """The settings of one training: every key of an experiment, its default, and what it accepts.
 
 A field of ``Run`` is a TOML key, a column of the product file and, with ``-`` for ``_``, an option
-of ``fracsim train`` (only ``network_depth`` is ``--depth`` there). The defaults are the protocol of
-Malach & Shalev-Shwartz 2019. Nothing heavy is imported here: the commands build their options, and
+of ``fracsim train`` (only ``network_depth`` is ``--depth`` there). What is learnt has keys of its
+own, which the problems declare (``fracsim.problems``). The defaults are the protocol of Malach &
+Shalev-Shwartz 2019. Nothing heavy is imported here: the commands build their options, and
 their help, from these fields."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fracsim.errors import UsageError, nearest
+from fracsim.problems.problem import Problem
+from fracsim.problems.registry import PROBLEMS, ProblemKeys, foreign_keys, refuse_foreign
 from fracsim.settings import Setting, coerced, is_number, label, refusal, settings_of
 from fracsim.settings import setting as _key
 
 if TYPE_CHECKING:
-    from fracsim.fractals.distribution import Distribution
-    from fracsim.fractals.fractal import Fractal
     from fracsim.kernels.network import Shape
 
+_OF_FILES = ("fractal_definition", "problem_facts")  # fields that are no settings
 _LEAST_FLOAT = 1e-30  # what is smaller may be 0 in float32: no training, or 0/0
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training: a distribution, a network, an optimiser, a budget and a seed.
+class Run(ProblemKeys):
+    """One training: a problem, a network, an optimiser, a budget and a seed.
 
-    ``fractal_definition`` is no setting: it holds the fractal's maps (JSON of ``Fractal.to_dict``)
-    once an experiment is resolved, so that a product can be rerun after the fractal's own file has
-    gone."""
+    Fields that are no settings (``fractal_definition``, ``problem_facts``) hold what outside files
+    say, once an experiment is resolved, so that a product can be rerun after they have gone."""
 
-    fractal: str = _key("cantor", "name of a fractal, or path of its TOML file", str)
-    fractal_depth: int = _key(5, "depth n of the fractal", int, low=1, high=1000)
-    curve: str = _key(
-        "1", "approximation curve: 1 to 6, polynomial:P, finest:M, or the values P(0), …, P(n)", str
-    )
-    gap: str | None = _key(
-        None, "where negatives lie", str, choices=("complement", "centre"), optional="the fractal's"
-    )
-    positive_margin: float = _key(
-        0.0, "margin γ of the positives, relative to the innermost cell", float, low=0, high=0.999
-    )
-    negative_margin: float = _key(
-        0.0, "margin δ of the negatives, relative to the images", float, low=0, high=0.999
-    )
     network_depth: int = _key(5, "hidden layers T", int, low=0, high=1000)
     width: int = _key(100, "width k of each hidden layer", int, low=1, high=100_000)
     initialisation: str = _key(
@@ -103,7 +90,6 @@ class Run:
     precision: str = _key(
         "float32", "arithmetic of the training", str, choices=("float32", "float64")
     )
-    fractal_definition: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """Key -> value of every setting."""
@@ -111,12 +97,13 @@ class Run:
 
     def validate(self) -> None:
         """Raise UsageError, naming the key, where a value or a pair of values makes no sense."""
-        for key, setting in SETTINGS.items():
+        for key, accepts in SETTINGS.items():
             value = getattr(self, key)
-            if value is None and setting.optional:
+            if value is None and accepts.optional:
                 continue
-            if not setting.holds(value):
-                raise refusal(key, setting, value)
+            if not accepts.holds(value):
+                raise refusal(key, accepts, value)
+        self._validate_problem()
         if self.data == "dataset" and self.batch_size > self.train_points:
             raise UsageError(
                 f"{label('batch_size')} is {self.batch_size}, more than the training set: "
@@ -161,48 +148,43 @@ class Run:
             else self.batch_size
         )
 
-    def load_fractal(self) -> Fractal:
-        """The fractal of this run, from ``fractal_definition`` where it is known, else by name or
-        path."""
-        from fracsim.fractals.fractal import load_fractal
+    def used_keys(self) -> tuple[str, ...]:
+        """The settings that mean something to this run: all but those of other problems."""
+        return _without(foreign_keys(self.problem, self.settings()))
 
-        return (
-            load_fractal(self.fractal)
-            if self.fractal_definition is None
-            else _defined(self.fractal_definition)
-        )
+    def decisive(self) -> dict[str, Any]:
+        """Key -> value of all that decides the run's numbers, files by what they hold. (What was
+        there before there were problems makes the same hash.)"""
+        kind, values = PROBLEMS[self.problem], dataclasses.asdict(self)
+        for key in ("problem_facts", *foreign_keys(self.problem, values)):
+            del values[key]
+        if "fractal" not in values:
+            del values["fractal_definition"]
+        if kind is next(iter(PROBLEMS.values())):
+            del values["problem"]
+        return {key: kind.content_of(key, value) for key, value in values.items()}
 
-    def distribution(self) -> Distribution:
-        """The distribution of this run; raises UsageError where its parts do not fit together."""
-        from fracsim.fractals.curve import parse_curve
-        from fracsim.fractals.distribution import Distribution
-
-        fractal = self.load_fractal()
-        if self.data == "population" and fractal.dimension != 1:
+    def _validate_problem(self) -> None:
+        """A key of another problem is refused; where it has its default nobody can tell that it was
+        set, unless by ``make_run``."""
+        kind = PROBLEMS[self.problem]
+        for key in foreign_keys(self.problem, self.settings()):
+            if getattr(self, key) != getattr(Run, key):
+                raise refuse_foreign(key, self.problem)
+        if self.data not in kind.kinds_of_data:
             raise UsageError(
-                f"{label('data')} is population and {fractal.name} has dimension "
-                f"{fractal.dimension}; "
-                "the exact loss over the whole distribution is for d = 1, as on cantor1d"
+                f"{label('data')} is {self.data}; accepted with {label('problem')} {kind.name} is "
+                f"{' or '.join(kind.kinds_of_data)}"
             )
-        return Distribution(
-            fractal,
-            self.fractal_depth,
-            parse_curve(self.curve),
-            gap=self.gap,
-            positive_margin=self.positive_margin,
-            negative_margin=self.negative_margin,
-        )
-
-
-@functools.lru_cache(maxsize=64)
-def _defined(definition: str) -> Fractal:
-    from fracsim.fractals.fractal import Fractal
-
-    return Fractal.from_dict(json.loads(definition))
 
 
 SETTINGS: dict[str, Setting] = settings_of(Run)
 """Key -> what it accepts, in the order of ``Run``."""
+
+
+@functools.cache
+def _without(foreign: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key for key in SETTINGS if key not in foreign)
 
 
 def check_key(key: str, where: str = "") -> None:
@@ -231,14 +213,34 @@ def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
         check_key(key, where)
     run = Run(**{key: coerce(key, value) for key, value in settings.items()})
     run.validate()
+    refuse_foreign_keys(run, settings)
     return run
+
+
+def refuse_foreign_keys(run: Run, given: Iterable[str]) -> None:
+    """Raise UsageError where a key that is given belongs to another problem."""
+    foreign = foreign_keys(run.problem, run.settings())
+    for key in given:
+        if key in foreign:
+            raise refuse_foreign(key, run.problem)
+
+
+def problem_of(run: Run) -> Problem:
+    """What a run learns. Raises UsageError where its settings do not make a problem."""
+    names = (*PROBLEMS[run.problem].keys(run.settings()), *_OF_FILES, "precision")
+    return _problem(run.problem, tuple((name, getattr(run, name)) for name in names))
+
+
+@functools.lru_cache(maxsize=256)
+def _problem(name: str, values: tuple[tuple[str, Any], ...]) -> Problem:
+    return PROBLEMS[name].make(dict(values))
 
 
 def shape_of(run: Run) -> Shape:
     """The shape (d, T, k) of a run's network."""
     from fracsim.kernels.network import Shape
 
-    return Shape(run.load_fractal().dimension, run.network_depth, run.width)
+    return Shape(problem_of(run).inputs, run.network_depth, run.width)
 
 
 def parameters_of(run: Run) -> int:

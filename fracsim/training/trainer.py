@@ -8,7 +8,7 @@ neither on how its steps are cut nor on the runs beside it."""
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from fracsim.kernels.train import Rule, State
 from fracsim.networks.initial import initial_parameters
 from fracsim.networks.start import load_start
 from fracsim.training.points import RunData, sets_of
-from fracsim.training.run import Run, shape_of
+from fracsim.training.quality import Quality, measure, of_training
+from fracsim.training.run import Run, problem_of, shape_of
 
 CHUNK_SECONDS = 1.0
 """Aimed length of one kernel call."""
@@ -35,20 +36,17 @@ _MOST_RECORDS = 100
 
 @dataclass(frozen=True)
 class Record:
-    """What is measured every ``record_every`` steps; n fractal depth, T network depth.
+    """What is measured every ``record_every`` steps; T network depth.
 
     Training loss and accuracy are means over the batches since the last record, each batch before
     its own update; all else is measured on the test points at this step. ``gradient_norm``: per
     layer, weights and biases together, the readout last, of the gradient of the mean test loss."""
 
     step: int
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    test_accuracy_by_level: np.ndarray
-    """(n + 1,), index = level(x): negatives at j < n, positives at n; NaN where a level has no test
-    points."""
+    quality: Quality
+    """Variable -> value: losses, and accuracies or, of real labels, R² and root mean square error.
+    By level: index = level(x), negatives at j < n, positives at n, or the group of other problems;
+    NaN where a level has no test points."""
     gradient_norm: np.ndarray
     """(T + 1,)"""
     wall_time: float
@@ -59,7 +57,9 @@ class Record:
     def values(self) -> dict[str, float | np.ndarray]:
         """Variable -> value, without the step and the parameters."""
         return {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("step", "params")
+            **self.quality,
+            "gradient_norm": self.gradient_norm,
+            "wall_time": self.wall_time,
         }
 
 
@@ -195,10 +195,8 @@ class Trainer:
         """Measure the networks as they are, and start new running means; None of a run that has
         diverged."""
         state, data, loss, fetch = self.state, self.data, self.rule.loss, self.backend.fetch
-        n = self.runs[0].fractal_depth
-        test_loss, accuracy, by_level = self.backend.evaluate(
-            self.shape, loss, state.params, data.x, data.y, data.level, n, self._sets
-        )
+        problem = problem_of(self.runs[0])
+        tested = measure(problem, self.backend, self.shape, loss, state.params, data, self._sets)
         gradient, _ = self.backend.gradient(
             self.shape, loss, state.params, data.x, data.y, self._sets
         )
@@ -208,11 +206,12 @@ class Trainer:
         records = [
             Record(
                 self.step,
-                float(losses[run] / counted[run]),
-                int(correct[run]) / int(counted[run]),
-                float(test_loss[run]),
-                float(accuracy[run]),
-                by_level[run],
+                {
+                    **of_training(
+                        problem, float(losses[run]), int(correct[run]), int(counted[run])
+                    ),
+                    **tested[run],
+                },
                 norms[run],
                 self._wall_time(run),
                 None if params is None else params[run].copy(),

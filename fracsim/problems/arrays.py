@@ -1,0 +1,265 @@
+"""A user's table, read without trust: everything is compared before memory is taken, and nothing is
+unpickled.
+
+An .npz is a zip of arrays, each with a header that declares its type and shape. Here the headers
+are read first, from the zip's own table of contents, and only numbers of the size that is there are
+then read."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fracsim.data.errors import FileError, printable, reason
+from fracsim.errors import UsageError, gigabytes
+from fracsim.machine.memory import free_memory
+from fracsim.settings import label
+
+MOST_GROUPS = 2**15
+"""Groups are stored as int16."""
+
+_EXPANSION = 1100  # deflate cannot shrink data by more than 1032
+_MOST_VALUES = 1001  # distinct labels are counted up to here
+_HEADER = 10_000  # bytes of an array's header that NumPy accepts
+_BLOCK = 1 << 20  # numbers that are checked at once
+_ARRAYS = {"x": "fiub", "y": "fiub", "group": "iu"}  # name -> kinds of NumPy's types
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """x (N, d) float32 or float64, y (N,) float64, group (N,) int16, all finite."""
+
+    path: str
+    x: np.ndarray
+    y: np.ndarray
+    group: np.ndarray
+    whole: bool
+    """Whether y is stored as whole numbers."""
+    values: np.ndarray
+    """The distinct values of y, ascending, at most 1,001 of them."""
+    digest: str
+    """SHA-256 (hex) of the arrays."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a run must know of the table before its points."""
+        return {
+            "points": len(self.y),
+            "inputs": self.x.shape[1],
+            "groups": int(self.group.max()) + 1,
+            "values": len(self.values),
+            "whole": self.whole,
+        }
+
+
+def read_table(path: str) -> Table:
+    """The table of a file, read once while it stays as it is. Raises UsageError, one sentence."""
+    try:
+        info = os.stat(path)
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            why = "there is no such file"
+        else:
+            why = reason(error) if isinstance(error, OSError) else "it is no name of a file"
+        raise _bad(path, why) from None
+    if not stat.S_ISREG(info.st_mode):
+        raise _bad(path, "it is a folder, a pipe or a device, not a file")
+    return _read(path, (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns))
+
+
+def _bad(path: str, why: str) -> UsageError:
+    return UsageError(f"{label('table')}: '{path}' cannot be used: {printable(why)}")
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: str, stamp: tuple[int, ...]) -> Table:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(8)
+        if not start:
+            raise _bad(path, "it is empty")
+        if start.startswith(b"\x89HDF"):
+            return _of_samples(path)
+        if start.startswith(b"\x93NUMPY"):
+            raise _bad(path, "it is a single array (.npy); accepted is an .npz with x and y")
+        if not start.startswith(b"PK"):
+            raise _bad(path, "it is neither an .npz of NumPy nor a file of fracsim sample")
+        with zipfile.ZipFile(path) as archive:
+            return _of_archive(path, archive)
+    except UsageError:
+        raise
+    except OSError as error:
+        raise _bad(path, reason(error)) from None
+    except MemoryError:
+        raise _bad(path, "it does not fit into memory") from None
+    # What zipfile and zlib raise on a damaged file is of no fixed kind.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise _bad(path, f"it is damaged ({type(error).__name__} while reading)") from None
+    except (NotImplementedError, OverflowError, IndexError, TypeError) as error:
+        raise _bad(path, f"it is damaged ({type(error).__name__} while reading)") from None
+
+
+def _of_samples(path: str) -> Table:
+    from fracsim.data.samples import read_samples
+
+    try:
+        samples = read_samples(path)
+    except FileError as error:
+        raise UsageError(f"{label('table')}: {error}") from error
+    return _checked(path, samples.x, samples.y, samples.level)
+
+
+def _of_archive(path: str, archive: zipfile.ZipFile) -> Table:
+    members = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        if name in members:
+            raise _bad(path, f"it holds '{name}' twice")
+        members[name] = info
+    for name in ("x", "y"):
+        if name not in members:
+            there = ", ".join(list(members)[:10]) or "nothing"
+            raise _bad(path, f"it holds no array '{name}', only {there}")
+    there = [name for name in _ARRAYS if name in members]
+    headers = {name: _header(path, archive, members[name], name) for name in there}
+    _check_shapes(path, {name: header[0] for name, header in headers.items()})
+    needed = sum(3 * members[name].file_size for name in there)
+    free = free_memory()
+    if free is not None and needed > free:
+        raise _bad(path, f"it takes {gigabytes(needed)} of memory and {gigabytes(free)} are free")
+    arrays = {
+        name: _array(path, archive, members[name], *header) for name, header in headers.items()
+    }
+    return _checked(path, arrays["x"], arrays["y"], arrays.get("group"))
+
+
+def _header(
+    path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str
+) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """Shape, order, type and length of the header of an array, once its bytes are there to be
+    read."""
+    if info.flag_bits & 1:
+        raise _bad(path, "it is encrypted")
+    if info.file_size > _EXPANSION * info.compress_size + _HEADER:
+        raise _bad(path, f"'{name}' declares more data than the file can hold")
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise _bad(path, f"'{name}' has a format that no array of numbers has")
+        shape, fortran, dtype = read(stream, max_header_size=_HEADER)
+        length = stream.tell()
+    if dtype.hasobject:
+        raise _bad(
+            path,
+            f"'{name}' holds Python objects (a pickle), which is not opened; accepted are numbers",
+        )
+    if dtype.kind not in _ARRAYS[name] or dtype.itemsize > 8 or dtype.names:
+        wanted = "whole numbers" if name == "group" else "numbers"
+        raise _bad(path, f"'{name}' is of type {dtype}; accepted are {wanted}")
+    if math.prod(shape) * dtype.itemsize != info.file_size - length:
+        raise _bad(
+            path,
+            f"'{name}' declares shape {shape} of {dtype}, which is not what it holds "
+            f"({info.file_size - length} bytes)",
+        )
+    return shape, fortran, dtype, length
+
+
+def _check_shapes(path: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    x = shapes["x"]
+    if len(x) != 2 or x[1] < 1:
+        raise _bad(path, f"'x' has shape {x}; accepted is (points, inputs)")
+    for name in ("y", "group"):
+        if name in shapes and shapes[name] != (x[0],):
+            raise _bad(
+                path,
+                f"'{name}' has shape {shapes[name]} beside x of {x}; accepted is ({x[0]},), one "
+                f"for each point",
+            )
+    if x[0] < 2:
+        raise _bad(path, f"it holds {x[0]} point(s); accepted are two or more")
+
+
+def _array(
+    path: str,
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    shape: tuple[int, ...],
+    fortran: bool,
+    dtype: np.dtype,
+    header: int,
+) -> np.ndarray:
+    with archive.open(info) as stream:
+        stream.read(header)
+        flat = np.empty(math.prod(shape), dtype)
+        view = memoryview(flat).cast("B")
+        done = 0
+        while done < len(view) and (part := stream.read(min(len(view) - done, 1 << 24))):
+            view[done : done + len(part)] = part
+            done += len(part)
+        if done < len(view) or stream.read(1):  # the last read also compares the checksum
+            raise _bad(path, "it is cut off or damaged")
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _checked(path: str, x: np.ndarray, y: np.ndarray, group: np.ndarray | None) -> Table:
+    """A table of arrays that fit together, once every number in them is one."""
+    whole = y.dtype.kind in "iub"
+    if len(y) < 2:
+        raise _bad(path, f"it holds {len(y)} point(s); accepted are two or more")
+    small = x.dtype.itemsize <= (4 if x.dtype.kind == "f" else 2)
+    x = np.ascontiguousarray(x, np.float32 if small else np.float64)
+    y = np.ascontiguousarray(y, np.float64)
+    for name, rows in (("x", x), ("y", y)):
+        for first, block in _blocks(rows):
+            if not np.isfinite(block).all():
+                at = first + int(np.argwhere(~np.isfinite(block))[0][0])
+                raise _bad(path, f"'{name}' of point {at} is not finite; accepted are numbers")
+    if group is None:
+        group = np.zeros(len(y), np.int16)
+    low, high = int(group.min()), int(group.max())
+    if low < 0 or high >= MOST_GROUPS:
+        raise _bad(path, f"'group' runs from {low} to {high}; accepted is 0 to {MOST_GROUPS - 1:,}")
+    group = np.ascontiguousarray(group, np.int16)
+    values = _values(y)
+    if len(values) == 1:
+        raise _bad(path, f"y is {values[0]:g} everywhere: there is nothing to learn")
+    return Table(path, x, y, group, whole, values, _digest(x, y, group))
+
+
+def _blocks(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """(first row, block) of an array, a few million numbers at a time."""
+    step = max(1, _BLOCK // max(1, math.prod(rows.shape[1:])))
+    for first in range(0, len(rows), step):
+        yield first, rows[first : first + step]
+
+
+def _values(y: np.ndarray) -> np.ndarray:
+    found = np.unique(y[:_BLOCK])[:_MOST_VALUES]
+    for _, block in _blocks(y):
+        if len(found) == _MOST_VALUES:
+            break
+        found = np.unique(np.concatenate([found, block]))[:_MOST_VALUES]
+    return found
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{array.shape} {little.dtype.str} ".encode())
+        digest.update(little.data)
+    return digest.hexdigest()

@@ -1,0 +1,156 @@
+"""The problem ``fractal``: is a point in the fractal, refined n times? The paper's distributions,
+their keys, and nothing that ``fracsim.fractals`` does not know."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fracsim.errors import UsageError
+from fracsim.problems.problem import Points, Problem, own_keys
+from fracsim.settings import label, setting
+
+if TYPE_CHECKING:
+    from fracsim.fractals.distribution import Distribution
+    from fracsim.fractals.fractal import Fractal
+    from fracsim.kernels.train import Population, Stream
+
+
+@dataclass(frozen=True)
+class FractalKeys:
+    """The keys of a fractal distribution.
+
+    ``fractal_definition`` is no setting: it holds the fractal's maps (JSON of ``Fractal.to_dict``)
+    once an experiment is resolved, so that a product can be rerun after the fractal's own file has
+    gone."""
+
+    fractal: str = setting("cantor", "name of a fractal, or path of its TOML file", str)
+    fractal_depth: int = setting(5, "depth n of the fractal", int, low=1, high=1000)
+    curve: str = setting(
+        "1", "approximation curve: 1 to 6, polynomial:P, finest:M, or the values P(0), …, P(n)", str
+    )
+    gap: str | None = setting(
+        None, "where negatives lie", str, choices=("complement", "centre"), optional="the fractal's"
+    )
+    positive_margin: float = setting(
+        0.0, "margin γ of the positives, relative to the innermost cell", float, low=0, high=0.999
+    )
+    negative_margin: float = setting(
+        0.0, "margin δ of the negatives, relative to the images", float, low=0, high=0.999
+    )
+    fractal_definition: str | None = None
+
+    def load_fractal(self) -> Fractal:
+        """The fractal of this run, from ``fractal_definition`` where it is known, else by name or
+        path."""
+        from fracsim.fractals.fractal import load_fractal
+
+        return (
+            load_fractal(self.fractal)
+            if self.fractal_definition is None
+            else _defined(self.fractal_definition)
+        )
+
+    def distribution(self) -> Distribution:
+        """The distribution of this run; raises UsageError where its parts do not fit together."""
+        from fracsim.fractals.curve import parse_curve
+        from fracsim.fractals.distribution import Distribution
+
+        return Distribution(
+            self.load_fractal(),
+            self.fractal_depth,
+            parse_curve(self.curve),
+            gap=self.gap,
+            positive_margin=self.positive_margin,
+            negative_margin=self.negative_margin,
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _defined(definition: str) -> Fractal:
+    from fracsim.fractals.fractal import Fractal
+
+    return Fractal.from_dict(json.loads(definition))
+
+
+@dataclass(frozen=True)
+class FractalProblem(Problem):
+    """Positives in K_n, negatives in the gaps by an approximation curve; the group is the level."""
+
+    keyed: FractalKeys
+    precision: str
+
+    name: ClassVar[str] = "fractal"
+    declared: ClassVar[type] = FractalKeys
+    kinds_of_data: ClassVar[tuple[str, ...]] = ("dataset", "stream", "population")
+
+    @classmethod
+    def make(cls, settings: Mapping[str, Any]) -> FractalProblem:
+        """See ``Problem``."""
+        keys = {key: settings[key] for key in (*own_keys(cls), "fractal_definition")}
+        return cls(FractalKeys(**keys), settings["precision"])
+
+    @classmethod
+    def complete(cls, settings: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+        """The fractal's own gap."""
+        return {"gap": settings["gap"] or _defined(settings["fractal_definition"]).gap}
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """Fractal, its depth and, where it is among the settings, its curve."""
+        fractal = str(settings.get("fractal", "?")).replace("$", r"\$")
+        text = f"{fractal}, $n = {settings.get('fractal_depth', '?')}$"
+        if "curve" not in settings:
+            return text
+        curve = str(settings["curve"])
+        return f"{text}, curve " + (f"#{curve}" if curve.isdigit() else curve)
+
+    @property
+    def inputs(self) -> int:
+        """d"""
+        return self.keyed.load_fractal().dimension
+
+    @property
+    def target(self) -> str:
+        """Inside or outside."""
+        return "class"
+
+    @property
+    def groups(self) -> int:
+        """n + 1 levels."""
+        return self.keyed.fractal_depth + 1
+
+    def check(self, run: Mapping[str, Any]) -> None:
+        """The parts of the distribution must fit together; the exact loss is for a line and the
+        hinge."""
+        fractal = self.keyed.distribution().fractal
+        if run["data"] == "population" and fractal.dimension != 1:
+            raise UsageError(
+                f"{label('data')} is population and {fractal.name} has dimension "
+                f"{fractal.dimension}; "
+                "the exact loss over the whole distribution is for d = 1, as on cantor1d"
+            )
+
+    def points(
+        self, seed: int, purpose: int, first: int, count: int, backend: Any = None
+    ) -> Points:
+        """The label is that of the point before it is rounded to the run's precision."""
+        from fracsim.kernels.sample import sample
+
+        distribution = self.keyed.distribution()
+        geometry, law = distribution.fractal.geometry(), distribution.law()
+        draw = sample if backend is None else backend.sample
+        x, y, level = draw(geometry, law, seed, purpose, first, count)
+        return Points(x.astype(self.precision), y.astype(self.precision), level)
+
+    def source(self, data: str) -> Stream | Population:
+        """Fresh samples inside the kernel, or the exact loss over the distribution."""
+        from fracsim.kernels.line import make_line
+        from fracsim.kernels.train import Population, Stream
+
+        distribution = self.keyed.distribution()
+        geometry, law = distribution.fractal.geometry(), distribution.law()
+        return Stream(geometry, law) if data == "stream" else Population(make_line(geometry, law))

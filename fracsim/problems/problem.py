@@ -1,0 +1,127 @@
+"""What is learnt: the protocol of a problem.
+
+A problem is a function of its settings and of a counter: point i of a stream (seed, purpose) is the
+same however many are drawn beside it. What its records are follows from its ``target``. A kind of
+problem costs one file, which declares its keys and its class, and its two names in
+``fracsim.problems.registry``; neither needs NumPy to be imported."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Hashable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from fracsim.settings import settings_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fracsim.kernels.train import Population, Stream
+
+TARGETS = ("class", "real")
+"""Labels ±1, which are told apart, or real ones, which are approximated."""
+
+REAL_LOSSES = ("squared",)
+"""The losses that labels other than ±1 have."""
+
+
+class Points(NamedTuple):
+    """x (N, d) and y (N,) in the run's float type, group (N,) int16."""
+
+    x: np.ndarray
+    y: np.ndarray
+    group: np.ndarray
+
+
+class Problem(ABC):
+    """A problem with all its settings; a subclass is a kind of problem.
+
+    Settings are handed to it as a mapping of a run's fields. Beside the keys that ``keys`` names
+    and ``precision`` these are what is known of outside files, or None: ``fractal_definition``, and
+    ``problem_facts``, which ``look`` found in the file that ``source_key`` names (JSON). So a
+    product can be read where the files have gone."""
+
+    name: ClassVar[str]
+    declared: ClassVar[type]
+    """The dataclass of its own keys, whose fields are those of ``setting``."""
+    kinds_of_data: ClassVar[tuple[str, ...]] = ("dataset",)
+    """What ``data`` may be."""
+    source_key: ClassVar[str] = ""
+    """The key that names a file of the user's; "" where there is none."""
+    open_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of all runs that, where they are not given, ``complete`` decides."""
+    outputs: ClassVar[int] = 1
+
+    @classmethod
+    def keys(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """The keys that are settings of this problem: its own, unless it takes others' too, by the
+        settings that are given."""
+        return own_keys(cls)
+
+    @classmethod
+    @abstractmethod
+    def make(cls, settings: Mapping[str, Any]) -> Problem:
+        """The problem of a run, from its settings. Raises UsageError."""
+
+    @classmethod
+    def look(cls, text: str) -> tuple[str, dict[str, Any]]:
+        """A value of the source key, pinned to what its file holds, and facts that JSON can
+        store."""
+        raise NotImplementedError
+
+    @classmethod
+    def complete(cls, settings: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+        """Key -> value of what a run's settings leave open; ``given``: the keys that are set."""
+        return {}
+
+    @classmethod
+    def content_of(cls, key: str, value: Any) -> Any:
+        """What of a key's value decides the numbers of a run: of a pinned file, its digest."""
+        return value
+
+    @classmethod
+    @abstractmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """The problem in a title, from the settings that a file stores."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> int:
+        """d"""
+
+    @property
+    @abstractmethod
+    def target(self) -> str:
+        """One of ``TARGETS``."""
+
+    @property
+    @abstractmethod
+    def groups(self) -> int:
+        """How many groups points are told apart by in the records: levels 0..n, classes, or 1."""
+
+    def identity(self) -> Hashable:
+        """Equal for problems with the same points."""
+        return self
+
+    def check(self, run: Mapping[str, Any]) -> None:  # noqa: B027  most have nothing to add
+        """Raise UsageError where the settings of a run do not fit the problem or one another."""
+
+    @abstractmethod
+    def points(
+        self, seed: int, purpose: int, first: int, count: int, backend: Any = None
+    ) -> Points:
+        """Points first … first + count - 1 of the stream (seed, purpose), TRAIN or TEST.
+
+        ``backend``: which draws them where it can; the points do not depend on it. Raises
+        UsageError, FileError where a file is not what it was."""
+
+    def source(self, data: str) -> Stream | Population:
+        """What ``train`` draws its points from, for a ``data`` other than dataset."""
+        raise NotImplementedError
+
+
+@functools.cache
+def own_keys(kind: type[Problem]) -> tuple[str, ...]:
+    """The keys that a kind of problem declares."""
+    return tuple(settings_of(kind.declared))

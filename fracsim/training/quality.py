@@ -1,0 +1,81 @@
+"""How well networks do on test points, by what the labels are: classes are told apart, real numbers
+approximated.
+
+Each measure is a dict of one run, variable of the product file -> value; by level where points have
+groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fracsim.kernels.network import Shape
+from fracsim.problems.problem import Problem
+from fracsim.training.points import RunData
+
+Quality = Mapping[str, float | np.ndarray]
+
+
+def measure(
+    problem: Problem,
+    backend: Any,
+    shape: Shape,
+    loss: int,
+    params: Any,
+    data: RunData,
+    set_of_run: Any,
+) -> list[dict[str, float | np.ndarray]]:
+    """The quality of each of R networks, params (R, Q), on the test points of ``data``."""
+    if problem.target == "real":
+        scores = backend.fetch(backend.forward(shape, params, data.x, set_of_run))
+        labels, groups = backend.fetch(data.y), backend.fetch(data.group)
+        return [
+            of_real_labels(scores[run], labels[chosen], groups[chosen], problem.groups)
+            for run, chosen in enumerate(backend.fetch(set_of_run))
+        ]
+    losses, accuracy, by_level = backend.evaluate(
+        shape, loss, params, data.x, data.y, data.group, problem.groups - 1, set_of_run
+    )
+    return [
+        {
+            "test_loss": float(losses[run]),
+            "test_accuracy": float(accuracy[run]),
+            **({"test_accuracy_by_level": by_level[run]} if problem.groups > 1 else {}),
+        }
+        for run in range(len(losses))
+    ]
+
+
+def of_real_labels(
+    scores: np.ndarray, labels: np.ndarray, group: np.ndarray, groups: int
+) -> dict[str, float | np.ndarray]:
+    """Squared loss, R² and root mean square error of scores (N,) for labels (N,), in float64.
+
+    R² is 1 - (mean square error) / (variance of the labels): 0 for the mean of the labels, NaN
+    where they are all equal."""
+    real = labels.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        squares = (scores - real) ** 2
+        mean, variance = float(squares.mean()), float(real.var())
+        found: dict[str, float | np.ndarray] = {
+            "test_loss": mean / 2,
+            "test_r2": 1 - mean / variance if variance > 0 else float("nan"),
+            "test_rmse": mean**0.5,
+        }
+        if groups > 1:
+            count = np.bincount(group, minlength=groups)
+            sums = np.bincount(group, weights=squares, minlength=groups)
+            found["test_rmse_by_level"] = np.sqrt(
+                np.divide(sums, count, out=np.full(groups, np.nan), where=count > 0)
+            )
+    return found
+
+
+def of_training(problem: Problem, loss_sum: float, correct: int, counted: int) -> Quality:
+    """Means over the points trained on since the record before."""
+    found = {"train_loss": loss_sum / counted}
+    if problem.target == "class":
+        found["train_accuracy"] = correct / counted
+    return found
