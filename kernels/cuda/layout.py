@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fracsim.kernels.backend import BackendError
 from fracsim.kernels.cuda.product import BLOCKS, PANELS
 from fracsim.kernels.network import Shape, parameter_count
 
@@ -112,7 +113,12 @@ def make_plan(
     ``blocks``: of a team, instead of the number that suits the shape. ``teams`` that share a run's
     points, for an evaluation: then parameters stay where they are, and gradients go to an array of
     their own."""
-    d, depth, k = shape
+    if not shape.is_even:
+        raise BackendError(
+            f"backend 'cuda' trains hidden layers of one width; given: {shape}; "
+            f"backend 'cpu' takes any widths"
+        )
+    d, depth, k = shape.inputs, shape.depth, shape.width
     block = 0 if k <= _NARROW else 1 if k <= _MIDDLING else 2
     if blocks is None:
         blocks = 1 if k <= _ONE_BLOCK else 2 if k <= _TWO_BLOCKS else 4
