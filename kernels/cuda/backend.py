@@ -12,7 +12,7 @@ import numpy as np
 from fracsim.kernels.backend import BackendError
 from fracsim.kernels.cuda import launch as launchers
 from fracsim.kernels.cuda import target
-from fracsim.kernels.cuda.scratch import Scratch
+from fracsim.kernels.cuda.workspace import Workspace
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape
 from fracsim.kernels.train import Dataset, Population, Rule, State, Stream
@@ -46,16 +46,16 @@ class CudaBackend:
         self._own = threading.local()
 
     @property
-    def _scratch(self) -> Scratch:
-        """The scratch memory of the calling thread."""
-        if not hasattr(self._own, "scratch"):
-            self._own.scratch = Scratch(target.new_stream())
-        return self._own.scratch
+    def _workspace(self) -> Workspace:
+        """The workspace of the calling thread."""
+        if not hasattr(self._own, "workspace"):
+            self._own.workspace = Workspace(target.new_stream())
+        return self._own.workspace
 
     @property
     def _stream(self) -> Any:
         """The stream of the calling thread."""
-        return self._scratch.stream
+        return self._workspace.stream
 
     def place(self, arrays: Any) -> Any:
         """An array, or a NamedTuple of arrays, on the card, once it is there; what is no array (a
@@ -91,7 +91,7 @@ class CudaBackend:
     def bytes_per_run(self, shape: Shape, rule: Rule, dtype: Any) -> int:
         """Bytes of the card that a run in training takes, data sets excluded."""
         itemsize = np.dtype(dtype).itemsize
-        plan = launchers.plan_for(shape, rule.batch, itemsize, 1, teams=1)
+        plan = launchers.plan_for(shape, rule.batch, itemsize, 1, groups=1)
         return launchers.bytes_for(plan, itemsize)
 
     def level(self, geometry: Geometry, n: int, x: np.ndarray) -> np.ndarray:
@@ -120,7 +120,7 @@ class CudaBackend:
             self._placed(x),
             self._placed(y),
             self._placed(set_of_run),
-            self._scratch,
+            self._workspace,
         )
 
     def gradient(
@@ -135,13 +135,13 @@ class CudaBackend:
             self._placed(x),
             self._placed(y),
             self._placed(set_of_run),
-            self._scratch,
+            self._workspace,
         )
         return (dparams if _is_placed(params) else target.to_host(dparams, self._stream)), losses
 
     def layer_norms(self, shape: Shape, dparams: Any) -> np.ndarray:
         """L2 norms (R, T+1) of each layer's part of dparams (R, Q)."""
-        return launchers.layer_norms(shape, self._placed(dparams), self._scratch)
+        return launchers.layer_norms(shape, self._placed(dparams), self._workspace)
 
     def evaluate(
         self,
@@ -159,7 +159,7 @@ class CudaBackend:
         y = self._placed(y)
         answer = self._scores(shape, params, x, y, set_of_run)
         total, right, points = launchers.summary(
-            loss, answer, y, self._placed(level), n, self._placed(set_of_run), self._scratch
+            loss, answer, y, self._placed(level), n, self._placed(set_of_run), self._workspace
         )
         by_level = np.full(points.shape, np.nan)
         np.divide(right, points, out=by_level, where=points > 0)
@@ -197,7 +197,7 @@ class CudaBackend:
             self._placed(set_of_run),
             start,
             stop,
-            self._scratch,
+            self._workspace,
         )
         if placed is not state and not _is_placed(state.params):
             for host, card in zip(state, placed, strict=True):

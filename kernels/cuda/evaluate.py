@@ -1,33 +1,26 @@
 """Networks on given points, on the card: scores, loss and accuracy by level, gradient of the mean
 loss, norms.
 
-Points pass in batches of BATCH_ROWS rows. For a gradient one team takes all batches of a run, in
-their order, so that its sum is always the same; for scores many teams share them."""
+Points pass in batches of BATCH_ROWS rows. For a gradient one block group takes all batches of
+a run, in their order, so that its sum is always the same; for scores many groups share them."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import float64, int64
 
+from fracsim.kernels.cuda.block_group import (
+    BLOCK,
+    Grid,
+    Memory,
+    arrays_of,
+    group_barrier,
+    plan_of,
+    start_block,
+)
 from fracsim.kernels.cuda.product import ADD, REGISTERS
 from fracsim.kernels.cuda.step import fill_ones, pass_through
 from fracsim.kernels.cuda.target import cuda, device, kernel
-from fracsim.kernels.cuda.team import (
-    BATCH,
-    NOTES,
-    RANK,
-    ROWS,
-    RUN,
-    STEP,
-    TEAM,
-    TEAMS,
-    Memory,
-    Queue,
-    assemble,
-    meet,
-    recall,
-    take_notes,
-)
 from fracsim.kernels.losses import loss_and_slope
 
 BATCH_ROWS = 100
@@ -38,102 +31,113 @@ THREADS = 128
 
 
 class Question(NamedTuple):
-    """R networks, by their memory, and the points they are asked about: chosen (R,) set of a run; x
-    (sets · N · d,) and y (sets · N,), N = ``number`` in so many ``batches``. The answers: scores
-    (R, N) or losses (batches, R), sums of each batch."""
+    """R networks, by their memory, the points they are asked about, and the answers."""
 
-    queue: Queue
+    grid: Grid
     memory: Memory
     chosen: Any
+    """(R,) int64, set of a run"""
     x: Any
+    """(sets · N · d,)"""
     y: Any
+    """(sets · N,)"""
     number: int
+    """N"""
     batches: int
+    """Batches in which N points pass"""
     scores: Any
+    """(R, N), where they are asked for"""
     losses: Any
+    """(batches, R), where gradients are: the sum of each batch"""
 
 
 @device
-def load_rows(notes, memory, question, first):
+def load_rows(block, memory, question, first):
     """Copy the next points, from ``first`` on, into ``own``."""
-    plan = recall(notes)
-    team, d = assemble(notes, memory), plan.inputs
-    chosen = question.chosen[notes[RUN]]
+    plan = plan_of(block)
+    arrays, d = arrays_of(block, memory), plan.inputs
+    chosen = question.chosen[block.run]
     rows = question.number - first
     if rows > plan.batch:
         rows = plan.batch
     if cuda.threadIdx.x == 0:
-        notes[ROWS] = rows
+        block.rows = rows
     b = cuda.threadIdx.x
     while b < rows:
         index = chosen * question.number + first + b
-        team.own[np.uint64(plan.labels + b)] = question.y[np.uint64(index)]
+        arrays.own[np.uint64(plan.labels + b)] = question.y[np.uint64(index)]
         for i in range(d):
-            team.own[np.uint64(b * (d + 1) + i)] = question.x[np.uint64(index * d + i)]
+            arrays.own[np.uint64(b * (d + 1) + i)] = question.x[np.uint64(index * d + i)]
         b += cuda.blockDim.x
     cuda.syncthreads()
 
 
 @device
-def keep_scores(notes, memory, question, first):
+def keep_scores(block, memory, question, first):
     """Copy the scores of points ``first`` … out of ``own``."""
-    plan = recall(notes)
-    team, run = assemble(notes, memory), notes[RUN]
+    plan = plan_of(block)
+    arrays, run = arrays_of(block, memory), block.run
     b = cuda.threadIdx.x
-    while b < notes[ROWS]:
-        question.scores[run, first + b] = team.own[np.uint64(plan.parts + b)]
+    while b < block.rows:
+        question.scores[run, first + b] = arrays.own[np.uint64(plan.parts + b)]
         b += cuda.blockDim.x
 
 
 @device
-def keep_loss(notes, memory, question, batch):
+def keep_loss(block, memory, question, batch):
     """Store the sum of losses of a batch."""
-    plan = recall(notes)
-    run = notes[RUN]
-    if cuda.threadIdx.x == 0 and notes[RANK] == 0:
-        question.losses[batch, run] = assemble(notes, memory).own[np.uint64(plan.partials)]
+    plan = plan_of(block)
+    run = block.run
+    if cuda.threadIdx.x == 0 and block.rank == 0:
+        question.losses[batch, run] = arrays_of(block, memory).own[np.uint64(plan.partials)]
 
 
 @device
-def next_batch(notes):
-    """Number of the batch that is this team's next, of those of its run; the teams take them in
-    turn."""
-    return notes[TEAM] - notes[RUN] * notes[TEAMS] + notes[STEP] * notes[TEAMS]
+def next_batch(block):
+    """Number of the batch that is this block group's next, of those of its run; the groups take
+    them in turn."""
+    return block.group - block.run * block.groups + block.step * block.groups
 
 
 @kernel(registers=REGISTERS)
 def ask(question, constants, back):
-    """Scores of every run, the batches shared by its teams; or, if ``back``, the gradient of its
-    mean loss, added to ``memory.gradient``, by one team."""
+    """Scores of every run, the batches shared by its block groups; or, if ``back``, the gradient of
+    its mean loss, added to ``memory.gradient``, by one group."""
     memory = question.memory
-    notes = cuda.shared.array(NOTES, int64)
-    take_notes(notes, question.queue)
-    fill_ones(notes, memory)
-    meet(notes, question.queue)
-    while next_batch(notes) < question.batches:
-        load_rows(notes, memory, question, next_batch(notes) * notes[BATCH])
-        pass_through(notes, question.queue, memory, constants, back, ADD)
+    block = cuda.shared.array(1, BLOCK)[0]
+    start_block(block, question.grid)
+    fill_ones(block, memory)
+    group_barrier(block, question.grid)
+    while next_batch(block) < question.batches:
+        load_rows(block, memory, question, next_batch(block) * block.batch)
+        pass_through(block, question.grid, memory, constants, back, ADD)
         if back:
-            keep_loss(notes, memory, question, next_batch(notes))
+            keep_loss(block, memory, question, next_batch(block))
         else:
-            keep_scores(notes, memory, question, next_batch(notes) * notes[BATCH])
+            keep_scores(block, memory, question, next_batch(block) * block.batch)
         cuda.syncthreads()
         if cuda.threadIdx.x == 0:
-            notes[STEP] += 1
+            block.step += 1
         cuda.syncthreads()
 
 
 class Tally(NamedTuple):
-    """Scores (R, N) and what they are compared with, y and level (sets, N), chosen (R,); per run
-    and level, (R, n + 1): loss, float64, right and points, int64."""
+    """Scores, what they are compared with, and the sums by level."""
 
     scores: Any
+    """(R, N)"""
     chosen: Any
+    """(R,) int64, set of a run"""
     y: Any
+    """(sets, N)"""
     level: Any
+    """(sets, N) int16"""
     loss: Any
+    """(R, n + 1) float64: sums of losses"""
     right: Any
+    """(R, n + 1) int64: correct predictions"""
     points: Any
+    """(R, n + 1) int64"""
 
 
 @kernel
@@ -171,12 +175,14 @@ def tally_levels(tally, code, levels):
 
 
 class Parts(NamedTuple):
-    """dparams (R, Q), the first element of each layer and Q (layers + 1,), norms (R, layers)
-    float64."""
+    """Gradients, and the norms of their layers."""
 
     dparams: Any
+    """(R, Q)"""
     starts: Any
+    """(layers + 1,) int64: the first element of each layer, and Q"""
     norms: Any
+    """(R, layers) float64: squares of the norms"""
 
 
 @kernel

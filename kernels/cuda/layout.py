@@ -1,26 +1,25 @@
-"""How one network is trained by a team of blocks: which tiles, how many blocks, and what lies where
-in memory.
+"""How one network is trained by a block group: which tiles, how many blocks, and what lies where in
+memory.
 
-    shared memory of a block   panels of the products, then ``own``: what every block of the team
-    has for itself work memory of a team      activations, gradients; of the card, or, where all
-    fits, also in shared memory
+    shared memory of a block    panels of the products, then ``own``: what every block of the group
+                                has for itself
+    workspace of a group        activations, gradients; on the card, or, where all fits, also in
+                                shared memory
 
 None of these choices changes a bit of a result (see ``product.py``), so they may depend on the card
 and on how many runs there are."""
 
 from typing import NamedTuple
 
-import numpy as np
-
 from fracsim.kernels.backend import BackendError
 from fracsim.kernels.cuda.product import BLOCKS, PANELS
 from fracsim.kernels.network import Shape, parameter_count
 
 PARTIALS = 32
-"""Parts in which sums over a batch are taken."""
+"""Partial sums of a reduction over a batch."""
 
 PARTS = 8
-"""Parts in which a score, the sum over the last layer's units, is taken."""
+"""Partial sums of a score, the sum over the last layer's units."""
 
 _NARROW, _MIDDLING = (
     20,
@@ -45,18 +44,23 @@ class Plan(NamedTuple):
     """B, the most rows at a time"""
     parameters: int
     """Q"""
-    block: int
+    tiling: int
     """Place in ``product.BLOCKS`` of the kind of its blocks"""
     blocks: int
-    """Blocks of a team"""
+    """Thread blocks of a block group"""
+    groups: int
+    """Block groups that share a run's points; 1 in training."""
     resident: bool
-    """Whether work memory and parameters lie in shared memory."""
+    """Whether workspace and parameters lie in shared memory."""
     own_shared: bool
     """Whether ``own`` lies in shared memory."""
+    separate_gradient: bool
+    """Whether gradients go to an array of their own, and not into the workspace."""
+
     labels: int
     """Place in ``own`` of y (B,); the inputs with their ones (B, d + 1) come first."""
     parts: int
-    """In ``own``: parts of scores (PARTS, B); then, in the first B, the scores"""
+    """In ``own``: partial sums of scores (PARTS, B); then, in the first B, the scores"""
     losses: int
     """In ``own``: (B,)"""
     slopes: int
@@ -68,35 +72,27 @@ class Plan(NamedTuple):
     active_rows: int
     """In ``own``: the rows that they belong to, as floats (B,)"""
     partials: int
-    """In ``own``: (3, PARTIALS)"""
+    """In ``own``: partial sums of losses, correct predictions, active rows (3, PARTIALS)"""
     own_size: int
-    dhidden: int
-    """Place in work memory of two of d loss / d pre-activations (B, k); the activations (T, B, k +
-    1) come first."""
-    gradient: int
-    """In work memory: (Q,)"""
-    copy: int
-    """In work memory, where resident: the parameters (Q,)"""
-    work_size: int
-    apart: bool
-    """Whether gradients go to an array of their own."""
-    teams: int
-    """Teams that share a run's points; 1 in training."""
 
-    @property
-    def numbers(self) -> np.ndarray:
-        """All of it, for ``team.recall``."""
-        return np.array(self, np.int64)
+    dhidden: int
+    """Place in the workspace of two of d loss / d pre-activations (B, k); the activations (T, B, k
+    + 1) come first."""
+    gradient: int
+    """In the workspace: (Q,)"""
+    params_copy: int
+    """In the workspace, where resident: the parameters (Q,)"""
+    workspace_size: int
 
     @property
     def threads(self) -> int:
         """Threads of a block."""
-        return BLOCKS[self.block].threads
+        return BLOCKS[self.tiling].threads
 
     @property
     def shared_size(self) -> int:
         """Elements of shared memory of a block."""
-        return PANELS + self.own_size * self.own_shared + self.work_size * self.resident
+        return PANELS + self.own_size * self.own_shared + self.workspace_size * self.resident
 
 
 def make_plan(
@@ -105,60 +101,68 @@ def make_plan(
     itemsize: int,
     shared_bytes: int,
     blocks: int | None = None,
-    teams: int | None = None,
+    groups: int | None = None,
 ) -> Plan:
     """Plan for batches of ``batch`` rows of a float type of ``itemsize`` bytes; a block may have
     ``shared_bytes``.
 
-    ``blocks``: of a team, instead of the number that suits the shape. ``teams`` that share a run's
-    points, for an evaluation: then parameters stay where they are, and gradients go to an array of
-    their own."""
+    ``blocks``: of a group, instead of the number that suits the shape. ``groups`` that share a
+    run's points, for an evaluation: then parameters stay where they are, and gradients go to an
+    array of their own."""
     if not shape.is_even:
         raise BackendError(
             f"backend 'cuda' trains hidden layers of one width; given: {shape}; "
             f"backend 'cpu' takes any widths"
         )
     d, depth, k = shape.inputs, shape.depth, shape.width
-    block = 0 if k <= _NARROW else 1 if k <= _MIDDLING else 2
+    count = parameter_count(shape)
     if blocks is None:
         blocks = 1 if k <= _ONE_BLOCK else 2 if k <= _TWO_BLOCKS else 4
-    labels = batch * (d + 1)
-    parts = labels + batch
-    losses = parts + PARTS * batch
-    partials = losses + 5 * batch
-    own_size = partials + 3 * PARTIALS
-    dhidden = depth * batch * (k + 1)
-    gradient = dhidden + 2 * batch * k
-    count = parameter_count(shape)
-    copy = gradient + count
-    most = shared_bytes // itemsize
-    own_shared = PANELS + own_size <= most
+    own = _places(
+        batch * (d + 1),
+        labels=batch,
+        parts=PARTS * batch,
+        losses=batch,
+        slopes=batch,
+        right=batch,
+        active_slopes=batch,
+        active_rows=batch,
+        partials=3 * PARTIALS,
+        own_size=0,
+    )
+    activations = depth * batch * (k + 1)
+    workspace = _places(
+        activations, dhidden=2 * batch * k, gradient=count, params_copy=count, workspace_size=0
+    )
+    most = shared_bytes // itemsize - PANELS
+    own_shared = own["own_size"] <= most
     resident = (
-        teams is None and own_shared and blocks == 1 and PANELS + own_size + copy + count <= most
+        groups is None and blocks == 1 and own["own_size"] + workspace["workspace_size"] <= most
     )
+    if not resident:
+        workspace["workspace_size"] = workspace["params_copy"]
     return Plan(
-        d,
-        depth,
-        k,
-        batch,
-        count,
-        block,
-        blocks,
-        resident,
-        own_shared,
-        labels,
-        parts,
-        losses,
-        losses + batch,
-        losses + 2 * batch,
-        losses + 3 * batch,
-        losses + 4 * batch,
-        partials,
-        own_size,
-        dhidden,
-        gradient,
-        copy,
-        copy + count if resident else copy,
-        teams is not None,
-        teams or 1,
+        inputs=d,
+        depth=depth,
+        width=k,
+        batch=batch,
+        parameters=count,
+        tiling=0 if k <= _NARROW else 1 if k <= _MIDDLING else 2,
+        blocks=blocks,
+        groups=groups or 1,
+        resident=resident,
+        own_shared=own_shared,
+        separate_gradient=groups is not None,
+        **own,
+        **workspace,
     )
+
+
+def _places(first: int, **sizes: int) -> dict[str, int]:
+    """Where each part starts, one behind the other from ``first`` on; a last one of size 0 is the
+    end."""
+    places = {}
+    for name, size in sizes.items():
+        places[name] = first
+        first += size
+    return places

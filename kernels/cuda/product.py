@@ -166,7 +166,7 @@ BLOCKS = (Block(4, 25, 5), Block(4, 25, 13), Block(8, 13, 13))
 
 
 def make_parts(block: Block) -> Any:
-    """The parts of C that one block of a team takes, each as much as its tiles cover."""
+    """The parts of C that one block of a block group takes, each as much as its tiles cover."""
     side, rows, columns = block
     area, pair, stride = side * side, TOGETHER * side, block.threads >> 3
     height, width = side * rows, side * columns
@@ -256,17 +256,17 @@ parts_0, parts_1, parts_2 = (make_parts(block) for block in BLOCKS)
 
 
 @device
-def multiply(block, blocks, rank, like, a, b, terms, rows_of, listed, c):
+def multiply(tiling, blocks, rank, like, a, b, terms, rows_of, listed, c):
     """C from the factors A and B, over so many terms; ``rows_of``, a pointer, is the list of rows
     as floats.
 
     ``listed``: the terms are those rows of A. ``like``: any array of the float type. The ``blocks``
-    of a team, each of ``BLOCKS[block]``, take the parts of C in turn; ``rank`` is this block's
-    number. All its threads call it, by ``call_apart``. Whoever reads C synchronises first."""
+    of a group, each of ``BLOCKS[tiling]``, take the parts of C in turn; ``rank`` is this block's
+    number. All its threads call it, by ``call_noinline``. Whoever reads C synchronises first."""
     shared = cuda.shared.array(0, like.dtype)
-    if block == 0:
+    if tiling == 0:
         parts_0(blocks, rank, shared, a, b, terms, rows_of, listed, c)
-    elif block == 1:
+    elif tiling == 1:
         parts_1(blocks, rank, shared, a, b, terms, rows_of, listed, c)
     else:
         parts_2(blocks, rank, shared, a, b, terms, rows_of, listed, c)

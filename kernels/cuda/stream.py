@@ -1,7 +1,7 @@
 """Training on fresh samples: as ``train.train_on_dataset``, but every step's batch is drawn, on the
 card.
 
-A thread draws a sample at a time. Every block of a team draws the whole batch for itself, as it
+A thread draws a sample at a time. Every block of a group draws the whole batch for itself, as it
 would gather it: the samples are pure functions of (seed, STREAM, index), so all blocks have the
 same, and those of the CPU."""
 
@@ -9,18 +9,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import int64
 
-from fracsim.kernels.cuda.apart import call_apart, pointer
 from fracsim.kernels.cuda.arrays import numbers, view
+from fracsim.kernels.cuda.block_group import BLOCK, arrays_of, group_barrier, plan_of, start_block
 from fracsim.kernels.cuda.layout import Plan
 from fracsim.kernels.cuda.level import Work
+from fracsim.kernels.cuda.noinline import call_noinline, pointer
 from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.cuda.sample import draw
-from fracsim.kernels.cuda.scratch import Scratch
 from fracsim.kernels.cuda.target import cuda, device, kernel
-from fracsim.kernels.cuda.team import FINITE, NOTES, RUN, STEP, assemble, meet, recall, take_notes
 from fracsim.kernels.cuda.train import begin, finish, take_step
+from fracsim.kernels.cuda.workspace import Workspace
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.philox import STREAM
 from fracsim.kernels.train import Stream
@@ -57,16 +56,16 @@ class Batch(NamedTuple):
 
 
 def supply_for(
-    source: Stream, plan: Plan, blocks: int, scratch: Scratch
+    source: Stream, plan: Plan, blocks: int, workspace: Workspace
 ) -> tuple[Supply, tuple[float, ...]]:
     """A stream on the card, for a launch of so many blocks, and a point: d coordinates."""
     maps, d = source.geometry.offsets.shape
     n = source.law.fractal_depth
     affordable = _SEARCH_BYTES // (blocks * 8 * n * (d + 2))
     drawers = max(1, min(plan.batch, plan.threads, affordable))
-    geometry, law = (flattened(arrays, scratch.copy) for arrays in source)
-    others = scratch.empty("others", blocks * drawers * n * d, np.float64)
-    marks = scratch.empty("marks", blocks * drawers * n * 2, np.int64)
+    geometry, law = (flattened(arrays, workspace.copy) for arrays in source)
+    others = workspace.empty("others", blocks * drawers * n * d, np.float64)
+    marks = workspace.empty("marks", blocks * drawers * n * 2, np.int64)
     return Supply(geometry, law, others, marks, maps, drawers), (0.0,) * d
 
 
@@ -129,9 +128,9 @@ def draw_rows(supply, batch, origin):
 
 
 @device
-def draw_batch(notes, job, supply, origin, step):
+def draw_batch(block, job, supply, origin, step):
     """Draw the batch of ``step`` = 1, 2, … into ``own``."""
-    plan, team = recall(notes), assemble(notes, job.memory)
+    plan, arrays = plan_of(block), arrays_of(block, job.memory)
     geometry, law = supply.geometry, supply.law
     geometry = Geometry(
         pointer(geometry.matrices, 0),
@@ -159,24 +158,24 @@ def draw_batch(notes, job, supply, origin, step):
         supply.maps,
         supply.drawers,
     )
-    inputs, labels = pointer(team.own, 0), pointer(team.own, plan.labels)
+    inputs, labels = pointer(arrays.own, 0), pointer(arrays.own, plan.labels)
     first = np.uint64((step - 1) * plan.batch)
-    batch = Batch(inputs, labels, plan.batch, job.seed[notes[RUN]], first)
-    call_apart(draw_rows, (pointers, batch, origin))
+    batch = Batch(inputs, labels, plan.batch, job.seed[block.run], first)
+    call_noinline(draw_rows, (pointers, batch, origin))
     cuda.syncthreads()
 
 
 @kernel(registers=REGISTERS)
 def train_on_stream(job, constants, source, start, stop):
-    """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a team.
-    ``source`` is what ``supply_for`` makes."""
-    notes = cuda.shared.array(NOTES, int64)
-    take_notes(notes, job.queue)
-    if job.diverged[notes[RUN]] >= 0:
+    """Steps start+1 … stop of every run that has not diverged; a launch of runs × blocks of a
+    group. ``source`` is what ``supply_for`` makes."""
+    block = cuda.shared.array(1, BLOCK)[0]
+    start_block(block, job.grid)
+    if job.diverged[block.run] >= 0:
         return
-    begin(notes, job)
-    meet(notes, job.queue)
-    while notes[STEP] < stop - start and notes[FINITE]:
-        draw_batch(notes, job, source[0], source[1], start + notes[STEP] + 1)
-        take_step(notes, job, constants)
-    finish(notes, job, start)
+    begin(block, job)
+    group_barrier(block, job.grid)
+    while block.step < stop - start and block.finite:
+        draw_batch(block, job, source[0], source[1], start + block.step + 1)
+        take_step(block, job, constants)
+    finish(block, job, start)

@@ -20,8 +20,8 @@ def shrink(monkeypatch):
             monkeypatch.setattr(product, f"parts_{number}", product.make_parts(block))
 
 
-def team_of(monkeypatch, blocks):
-    """A backend whose runs are trained by teams of so many blocks, 1, 2 or 4, whatever the
+def with_blocks(monkeypatch, blocks):
+    """A backend whose runs are trained by block groups of so many blocks, 1, 2 or 4, whatever the
     width."""
     monkeypatch.setattr(layout, "_ONE_BLOCK", 10**9 if blocks == 1 else -1)
     monkeypatch.setattr(layout, "_TWO_BLOCKS", 10**9 if blocks == 2 else -1)

@@ -1,17 +1,26 @@
 """Scores, gradients, evaluations and norms on the card: in numba's simulator, compiled, against CPU
 and reference."""
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 import reference
 from problems import random_parameters
-from small_blocks import shrink, team_of
+from small_blocks import shrink, with_blocks
 
 from fracsim.kernels.cuda import evaluate
 from fracsim.kernels.cuda.backend import CudaBackend
-from fracsim.kernels.cuda.layout import Plan
-from fracsim.kernels.cuda.target import SIMULATED
-from fracsim.kernels.cuda.team import recall
+from fracsim.kernels.cuda.struct import read_members, struct_of, write_members
+from fracsim.kernels.cuda.target import (
+    SIMULATED,
+    cuda,
+    kernel,
+    launch,
+    new_on_card,
+    new_stream,
+    to_host,
+)
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 
@@ -118,13 +127,14 @@ def test_a_score_of_zero_is_wrong(card):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [9] if SIMULATED else [5, 20, 30, 60])
-def test_bits_do_not_depend_on_teams_or_the_ensemble(generator, width, monkeypatch):
-    """A gradient by teams of one, two and four blocks; scores by one team of a run and by many."""
+def test_bits_do_not_depend_on_block_groups_or_the_ensemble(generator, width, monkeypatch):
+    """A gradient by groups of one, two and four blocks; scores by one block group of a run and by
+    many."""
     shape = Shape(2, 2, width)
     params, x, y, sets = asked(generator, shape, np.float32, count=12 if SIMULATED else 130)
     gradients, scores = [], []
     for blocks in (1, 2, 4):
-        card = team_of(
+        card = with_blocks(
             monkeypatch, 1 if SIMULATED else blocks
         )  # simulated blocks run one after the other
         gradients.append(card.gradient(shape, 1, params, x, y, sets)[0])
@@ -148,7 +158,49 @@ def test_no_active_row_has_no_gradient(card, generator):
     assert not losses.any()
 
 
-@pytest.mark.parametrize("field", Plan._fields)
-def test_a_plan_comes_back_from_its_numbers_as_it_was(field):
-    written = Plan(*[1] * len(Plan._fields))._replace(**{field: 0})
-    assert getattr(recall, "py_func", recall)(written.numbers) == written
+class Place(NamedTuple):
+    row: int
+    column: int
+
+
+class Flags(NamedTuple):
+    known: bool
+
+
+PLACE_AND_FLAGS = struct_of(Place, Flags)
+
+
+class Answer(NamedTuple):
+    out: Any
+    """(4,) int64"""
+
+
+@kernel
+def _pass_a_struct(answer, place, flags):
+    struct = cuda.shared.array(1, PLACE_AND_FLAGS)[0]
+    if cuda.threadIdx.x == 0:
+        write_members(struct, flags)
+        write_members(struct, place)
+        struct.column += 1
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 1:
+        read = read_members(struct, Place)
+        answer.out[0], answer.out[1] = read.row, read.column
+        answer.out[2], answer.out[3] = struct.known, struct.row
+
+
+def test_a_struct_in_shared_memory(card):
+    """What one thread writes another reads, each member in its place."""
+    answer = Answer(new_on_card(4, np.int64, None))
+    launch(_pass_a_struct, 1, 2, 0, new_stream(), answer, Place(2**40, 6), Flags(True))
+    assert to_host(answer.out, None).tolist() == [2**40, 7, 1, 2**40]
+
+
+class Odd(NamedTuple):
+    shape: int
+
+
+@pytest.mark.parametrize("declarations", [(Place, Place), (Odd,)])
+def test_members_of_a_struct_have_names_of_their_own(declarations):
+    with pytest.raises(ValueError, match=r"column, row|shape"):
+        struct_of(*declarations)

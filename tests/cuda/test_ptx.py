@@ -34,9 +34,9 @@ def kernels():
     for name, function in here.items():
         setattr(target, name, function)  # this process compiles, and does nothing else
     from fracsim.kernels.cuda import launch
-    from fracsim.kernels.cuda.scratch import Scratch
+    from fracsim.kernels.cuda.workspace import Workspace
 
-    scratch = Scratch(None)
+    workspace = Workspace(None)
     shape, sets = Shape(2, 5, 100), np.zeros(3, np.int64)
     for real in (np.float32, np.float64):
         params = np.zeros((3, parameter_count(shape)), real)
@@ -44,11 +44,11 @@ def kernels():
         rule, state = Rule(0, 2, 0, 100), State.start(params)
         plan = launch.plan_for(shape, 100, real(0).itemsize, 3)
         seeds = np.arange(3, dtype=np.uint64)
-        launch.train(plan, rule, np.ones(3), seeds, state, Dataset(x, y), sets, 0, 5, scratch)
-        answer = launch.scores(shape, params, x, y, sets, scratch)
-        launch.summary(0, answer, y, np.zeros((1, 500), np.int16), 5, sets, scratch)
-        dparams, _ = launch.gradient(shape, 0, params, x, y, sets, scratch)
-        launch.layer_norms(shape, dparams, scratch)
+        launch.train(plan, rule, np.ones(3), seeds, state, Dataset(x, y), sets, 0, 5, workspace)
+        answer = launch.scores(shape, params, x, y, sets, workspace)
+        launch.summary(0, answer, y, np.zeros((1, 500), np.int16), 5, sets, workspace)
+        dparams, _ = launch.gradient(shape, 0, params, x, y, sets, workspace)
+        launch.layer_norms(shape, dparams, workspace)
     return jobs
 
 

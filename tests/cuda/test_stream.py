@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import ptx
 import pytest
-from numba import int64
 from problems import random_parameters
 
 from fracsim.experiments.experiment import Run
@@ -20,12 +19,19 @@ from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.cuda import launch as launchers
 from fracsim.kernels.cuda import layout, stream
 from fracsim.kernels.cuda.backend import CudaBackend
+from fracsim.kernels.cuda.block_group import (
+    BLOCK,
+    Grid,
+    Memory,
+    arrays_of,
+    plan_of,
+    start_block,
+)
 from fracsim.kernels.cuda.layout import make_plan
 from fracsim.kernels.cuda.product import REGISTERS
-from fracsim.kernels.cuda.scratch import Scratch
 from fracsim.kernels.cuda.target import SIMULATED, cuda, kernel, launch, new_stream, to_host
-from fracsim.kernels.cuda.team import NOTES, TICKET, Memory, Queue, assemble, recall, take_notes
 from fracsim.kernels.cuda.train import Job
+from fracsim.kernels.cuda.workspace import Workspace
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS
@@ -70,34 +76,34 @@ class Batches(NamedTuple):
 @kernel
 def _copy_batch(job, source, step, out):
     """The batch that each block draws."""
-    notes = cuda.shared.array(NOTES, int64)
-    take_notes(notes, job.queue)
-    stream.draw_batch(notes, job, source[0], source[1], step)
-    plan, team, ticket, b = (
-        recall(notes),
-        assemble(notes, job.memory),
-        notes[TICKET],
+    block = cuda.shared.array(1, BLOCK)[0]
+    start_block(block, job.grid)
+    stream.draw_batch(block, job, source[0], source[1], step)
+    plan, arrays, ticket, b = (
+        plan_of(block),
+        arrays_of(block, job.memory),
+        block.ticket,
         cuda.threadIdx.x,
     )
     if b < plan.batch:
         for i in range(plan.inputs):
-            out.x[ticket, b, i] = team.own[np.uint64(b * (plan.inputs + 1) + i)]
-        out.y[ticket, b] = team.own[np.uint64(plan.labels + b)]
+            out.x[ticket, b, i] = arrays.own[np.uint64(b * (plan.inputs + 1) + i)]
+        out.y[ticket, b] = arrays.own[np.uint64(plan.labels + b)]
 
 
-def job_for(plan, dtype, runs, scratch):
+def job_for(plan, dtype, runs, workspace):
     """What a kernel that only draws needs of a job."""
-    queue, nothing = (
-        launchers.queue_for(plan, runs, scratch),
-        scratch.copy("nothing", np.zeros(1, dtype)),
+    grid, nothing = (
+        launchers.grid_for(plan, runs, workspace),
+        workspace.copy("nothing", np.zeros(1, dtype)),
     )
     memory = Memory(nothing, nothing, nothing, nothing, np.dtype(dtype).type(0))
     return Job(
-        queue,
+        grid,
         memory,
         (nothing, nothing),
         *[nothing] * 3,
-        scratch.copy("seeds", SEEDS[:runs]),
+        workspace.copy("seeds", SEEDS[:runs]),
         *[nothing] * 3,
     )
 
@@ -106,22 +112,22 @@ def job_for(plan, dtype, runs, scratch):
 @pytest.mark.parametrize("name", LAWS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_batches(monkeypatch, name, dtype, few_drawers):
-    """The CPU's samples, rounded to the parameters' type; every block of a team has all of them."""
+    """The CPU's samples, rounded to the parameters' type; each block of a group has all of them."""
     distribution, runs, blocks, batch, step = distribution_of(name), 2, 2, 5, 2**33
-    d, scratch = distribution.fractal.dimension, Scratch(new_stream())
+    d, workspace = distribution.fractal.dimension, Workspace(new_stream())
     if few_drawers:  # two of each block
         monkeypatch.setattr(
             stream, "_SEARCH_BYTES", 2 * runs * blocks * 8 * distribution.fractal_depth * (d + 2)
         )
     plan = make_plan(Shape(d, 1, 2), batch, np.dtype(dtype).itemsize, 2**16, blocks=blocks)
-    source = stream.supply_for(source_of(name), plan, runs * blocks, scratch)
+    source = stream.supply_for(source_of(name), plan, runs * blocks, workspace)
     assert source[0].drawers == (2 if few_drawers else batch)
     shape = (runs * blocks, batch)
-    out = Batches(scratch.empty("x", (*shape, d), dtype), scratch.empty("y", shape, dtype))
+    out = Batches(workspace.empty("x", (*shape, d), dtype), workspace.empty("y", shape, dtype))
     size = plan.shared_size * np.dtype(dtype).itemsize
-    job = job_for(plan, dtype, runs, scratch)
-    launch(_copy_batch, runs * blocks, plan.threads, size, scratch.stream, job, source, step, out)
-    x, y = to_host(out.x, scratch.stream), to_host(out.y, scratch.stream)
+    job = job_for(plan, dtype, runs, workspace)
+    launch(_copy_batch, runs * blocks, plan.threads, size, workspace.stream, job, source, step, out)
+    x, y = to_host(out.x, workspace.stream), to_host(out.y, workspace.stream)
     for ticket in range(runs * blocks):
         expected = distribution.sample(
             batch, int(SEEDS[ticket // blocks]), STREAM, (step - 1) * batch
@@ -182,7 +188,7 @@ def test_many_steps_as_on_the_cpu(backend, name, dtype):
 
 @pytest.mark.slow
 @not_simulated
-def test_teams_of_two_blocks(monkeypatch, backend):
+def test_block_groups_of_two_blocks(monkeypatch, backend):
     """They learn what one block learns, bit for bit."""
     alone = trained(CudaBackend(), "plane")
     monkeypatch.setattr(layout, "_ONE_BLOCK", 0)
@@ -231,8 +237,8 @@ def _kernel(dtype):
     row, rows, counts = np.zeros(1, dtype), np.zeros((1, 1), dtype), np.zeros(1, np.int64)
     small = np.zeros(1, np.int32)
     memory = Memory(row, row, row, row, dtype(0))
-    queue, seeds = Queue(plan.numbers, small, small), np.zeros(1, np.uint64)
-    job = Job(queue, memory, (row, row), counts, counts, row, seeds, counts, rows, rows)
+    grid, seeds = Grid(plan.numbers, small, small), np.zeros(1, np.uint64)
+    job = Job(grid, memory, (row, row), counts, counts, row, seeds, counts, rows, rows)
     flat = (stream.flattened(arrays, lambda name, row: row) for arrays in source_of("plane"))
     supply = stream.Supply(*flat, np.zeros(1), counts, 4, 100), (0.0,) * shape.inputs
     constants = launchers.constants_of(rule, rule.batch, dtype)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import reference
 from problems import random_parameters
-from small_blocks import shrink, team_of
+from small_blocks import shrink, with_blocks
 from trainings import CLOSE, RATES, batches_of, check, dataset_of, rule_of, same_bits, train
 
 from fracsim.kernels.cuda import launch, layout
@@ -153,10 +153,10 @@ def planned(monkeypatch, elements):
 
 
 @pytest.mark.parametrize("width", [9] if SIMULATED else [5, 20, 30, 60])
-def test_bits_depend_neither_on_teams_nor_on_where_memory_is(
+def test_bits_depend_neither_on_block_groups_nor_on_where_memory_is(
     backend, generator, width, monkeypatch
 ):
-    """Teams of one block, all in shared memory or none; of two and four blocks. With narrow,
+    """Block groups of one block, all in shared memory or none; of two and four blocks. With narrow,
     middling, wide ones."""
     shape, rule, steps = Shape(2, 2, width), rule_of(batch=11 if SIMULATED else 37), 2
     arguments = small(generator, shape, count=60)
@@ -169,7 +169,8 @@ def test_bits_depend_neither_on_teams_nor_on_where_memory_is(
     for blocks, elements in places:
         with monkeypatch.context() as patch:
             made = planned(patch, elements)
-            states.append(train(team_of(patch, blocks), shape, rule, *arguments, chunks=(0, steps)))
+            card = with_blocks(patch, blocks)
+            states.append(train(card, shape, rule, *arguments, chunks=(0, steps)))
             kinds.append((made[-1].blocks, made[-1].resident, made[-1].own_shared))
     assert kinds[0] == (1, True, True)
     assert kinds[2] == (1, False, False)

@@ -96,11 +96,11 @@ for _name, _function in _CARD.items():
     if hasattr(target, _name):  # before the kernels' files import them by name
         setattr(target, _name, _function)
 
-from fracsim.kernels.cuda.scratch import Scratch  # noqa: E402  (it takes the functions above)
+from fracsim.kernels.cuda.workspace import Workspace  # noqa: E402  (it takes the functions above)
 
 # fresh arrays, so that reading what was not written is found
-Scratch.empty = lambda self, name, shape, dtype: CardArray.new(shape, dtype)  # type: ignore[method-assign]
-Scratch.copy = lambda self, name, array: _to_card(array, None)  # type: ignore[method-assign]
+Workspace.empty = lambda self, name, shape, dtype: CardArray.new(shape, dtype)  # type: ignore[method-assign]
+Workspace.copy = lambda self, name, array: _to_card(array, None)  # type: ignore[method-assign]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

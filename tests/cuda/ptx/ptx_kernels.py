@@ -126,7 +126,7 @@ def _round(counter, x, fenced):
 
 
 def spin(counter, x, rounds):
-    """Blocks read each other's numbers, meet, write their own, meet."""
+    """Blocks read each other's numbers, wait at a barrier, write their own, wait again."""
     for _ in range(rounds):
         _round(counter, x, True)
 

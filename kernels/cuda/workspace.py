@@ -8,8 +8,8 @@ import numpy as np
 from fracsim.kernels.cuda.target import copy_to_card, new_on_card
 
 
-class Scratch:
-    """The scratch arrays of one thread of the host, and its stream.
+class Workspace:
+    """The arrays that the launches of one thread of the host work in, and its stream.
 
     What an earlier call left under a name is overwritten by the next: nothing here may be kept
     beyond a call of a verb."""
@@ -19,8 +19,8 @@ class Scratch:
         self._rows: dict[tuple[str, str], Any] = {}
 
     def empty(self, name: str, shape: Any, dtype: Any) -> Any:
-        """An array with anything in it. Raises OutOfDeviceMemory, after which the thread has no
-        scratch arrays."""
+        """An array with anything in it. Raises OutOfDeviceMemory, after which the
+        workspace is empty."""
         size, dtype = int(np.prod(shape)), np.dtype(dtype)
         key = (name, dtype.str)
         if key not in self._rows or self._rows[key].shape[0] < size:

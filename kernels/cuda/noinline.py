@@ -1,7 +1,7 @@
-"""Functions that are compiled apart, and the pointers that they take.
+"""Functions that the compiler must not inline, and the pointers that they take.
 
-The compiler of the card puts nearly all functions into the kernel that calls them, where they
-compete for registers. A product needs all it can get, so it is called by ``call_apart``. Such a
+The compiler of the card inlines nearly all functions into the kernel that calls them, where they
+compete for registers. A product needs all it can get, so it is called by ``call_noinline``. Such a
 function must have few arguments (from about 50 numbers on the compiler ignores the wish, and an
 array counts as seven), hence ``pointer``."""
 
@@ -10,7 +10,7 @@ from typing import Any
 from fracsim.kernels.cuda.target import SIMULATED
 
 
-def _plain_call_apart(function: Any, arguments: tuple[Any, ...]) -> Any:
+def _plain_call_noinline(function: Any, arguments: tuple[Any, ...]) -> Any:
     """function(*arguments)."""
     return function(*arguments)
 
@@ -20,7 +20,7 @@ def _plain_pointer(array: Any, start: Any) -> Any:
     return array[int(start) :]
 
 
-def _make_call_apart() -> Any:
+def _make_call_noinline() -> Any:
     from llvmlite import ir
     from numba.core import cgutils
     from numba.extending import intrinsic
@@ -30,7 +30,7 @@ def _make_call_apart() -> Any:
         return [each for each in found if isinstance(each, ir.CallInstr)]
 
     @intrinsic
-    def call_apart(typingctx, function, arguments):
+    def call_noinline(typingctx, function, arguments):
         signature = function.get_call_type(typingctx, tuple(arguments), {})
 
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
@@ -44,7 +44,7 @@ def _make_call_apart() -> Any:
 
         return signature.return_type(function, arguments), codegen
 
-    return call_apart
+    return call_noinline
 
 
 def _make_pointer() -> Any:
@@ -66,5 +66,5 @@ def _make_pointer() -> Any:
     return pointer
 
 
-call_apart: Any = _plain_call_apart if SIMULATED else _make_call_apart()
+call_noinline: Any = _plain_call_noinline if SIMULATED else _make_call_noinline()
 pointer: Any = _plain_pointer if SIMULATED else _make_pointer()
