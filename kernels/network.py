@@ -1,16 +1,19 @@
-"""The network: its parameters as one flat buffer, and the padded working copy that the tile kernels
-use.
+"""The network: its shape, its parameters as one flat buffer, and the padded working copy that the
+tile kernels use.
 
-A ReLU network of depth T and width k on d inputs has T hidden layers and one linear output. Flat
+A ReLU network on d inputs has T hidden layers, of k_1, …, k_T units, and a linear readout. Flat
 layout (Q,): per layer the weights (n_in, n_out) row-major, then the biases (n_out); the readout
-last.
+last. It is spelt here and nowhere else: ``layer_sizes`` and what follows from it for Python,
+``flat_layout`` with ``layer_weights`` for kernels.
 
 The working copy pads every row to whole vectors (``lanes`` elements), with the bias row after the
-weight rows. The readout, a single column, is kept as one row of its k weights, then the bias.
+weight rows. The readout, a single column, is kept as one row of its weights, then the bias.
 Padding is zero and stays zero: its activations are 0, hence its gradients are 0, hence no optimiser
 moves it."""
 
 import itertools
+import operator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,19 +24,60 @@ CACHE_LINE = 64
 """Bytes; also the unit, in elements, in which parts of a work array are placed."""
 
 
-class Shape(NamedTuple):
-    """Shape of a network: ``inputs`` d ≥ 1, ``depth`` T ≥ 0 hidden layers, each of ``width`` k ≥
-    1."""
-
+class _Sizes(NamedTuple):
     inputs: int
-    depth: int
-    width: int
+    widths: tuple[int, ...]
+    outputs: int = 1
+
+
+class Shape(_Sizes):
+    """Shape of a network: ``inputs`` d ≥ 1, ``widths`` k_1, …, k_T ≥ 1 of the hidden layers, from
+    the input side (none of them: T = 0), and ``outputs`` ≥ 1.
+
+    ``Shape(d, T, k)``, three whole numbers, is T layers of width k. NumPy's whole numbers become
+    int. Raises TypeError for what is no whole number, ValueError for a size below 1.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, inputs: int, widths: Iterable[int] | int, outputs: int = 1) -> "Shape":
+        if isinstance(widths, Iterable):
+            layers = tuple(operator.index(width) for width in widths)
+        else:
+            depth, layers = operator.index(widths), (operator.index(outputs),)
+            layers, outputs = depth * layers, 1
+            if depth < 0:
+                raise ValueError(f"a network cannot have {depth} hidden layers")
+        shape = super().__new__(cls, operator.index(inputs), layers, operator.index(outputs))
+        if min(shape.inputs, *layers, shape.outputs) < 1:
+            raise ValueError(f"a network needs sizes of at least 1; given: {shape}")
+        return shape
+
+    @property
+    def depth(self) -> int:
+        """T, the number of hidden layers."""
+        return len(self.widths)
+
+    @property
+    def width(self) -> int:
+        """The width of the widest hidden layer; 1 where there is none, as of a readout alone."""
+        return max(self.widths, default=1)
+
+    def __str__(self) -> str:
+        """As a phrase for messages: "2 input(s), depth 3, width 100-20-100"."""
+        width = self.width if self.is_even else "-".join(map(str, self.widths))
+        outputs = f", {self.outputs} outputs" if self.outputs != 1 else ""
+        return f"{self.inputs} input(s), depth {self.depth}, width {width}{outputs}"
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all hidden layers have one width."""
+        return len(set(self.widths)) <= 1
 
 
 def layer_sizes(shape: Shape) -> list[tuple[int, int]]:
     """(n_in, n_out) of the T hidden layers and the readout, in this order."""
-    sizes = [shape.inputs, *[shape.width] * shape.depth, 1]
-    return list(itertools.pairwise(sizes))
+    return list(itertools.pairwise([shape.inputs, *shape.widths, shape.outputs]))
 
 
 def parameter_count(shape: Shape) -> int:
@@ -41,9 +85,43 @@ def parameter_count(shape: Shape) -> int:
     return sum((n_in + 1) * n_out for n_in, n_out in layer_sizes(shape))
 
 
-N_IN, N_OUT, STRIDE, START, FLAT_START, BACK_STRIDE = range(6)
-"""Columns of a plan, one row per layer: sizes; of the working copy the row stride and first
-element; first element in the flat buffer; row stride of the transposed weights."""
+def split_layers(shape: Shape, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(weights (n_in, n_out), biases (n_out,)), …] of flat parameters (Q,), the readout last;
+    views, no copies."""
+    layers = []
+    first = 0
+    for n_in, n_out in layer_sizes(shape):
+        middle, end = first + n_in * n_out, first + (n_in + 1) * n_out
+        layers.append((params[first:middle].reshape(n_in, n_out), params[middle:end]))
+        first = end
+    return layers
+
+
+N_IN, N_OUT, FLAT_START, STRIDE, START, BACK_STRIDE = range(6)
+"""Columns of a plan, one row per layer: sizes, and first element in the flat buffer (these three
+are a ``flat_layout``); of the working copy the row stride and first element; row stride of the
+transposed weights."""
+
+
+def flat_layout(shape: Shape) -> np.ndarray:
+    """layout (T+1, 3) int64 for kernels: N_IN, N_OUT and FLAT_START of each layer."""
+    layout = np.zeros((shape.depth + 1, 3), np.int64)
+    start = 0
+    for layer, (n_in, n_out) in enumerate(layer_sizes(shape)):
+        layout[layer] = n_in, n_out, start
+        start += (n_in + 1) * n_out
+    return layout
+
+
+@kernel
+def layer_weights(layout, params, layer):
+    """Weights (n_in, n_out) and biases (n_out,) of a layer, 0 … T: views of flat parameters (Q,).
+
+    ``layout``: a plan or a ``flat_layout``. The kernels' twin of ``split_layers``."""
+    n_in, n_out, start = layout[layer, N_IN], layout[layer, N_OUT], layout[layer, FLAT_START]
+    middle = start + n_in * n_out
+    return params[start:middle].reshape((n_in, n_out)), params[middle : middle + n_out]
+
 
 (
     PARAMS,
@@ -83,14 +161,17 @@ def round_up(number: int, unit: int) -> int:
 def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
     """Plan (T+1, 6) and places (15,), both int64, of a network for batches of ``batch`` rows and
     vectors of ``lanes``."""
+    if shape.outputs != 1:
+        raise ValueError(f"a network of {shape.outputs} outputs cannot be computed; accepted is 1")
     plan = np.zeros((shape.depth + 1, 6), np.int64)
-    start = flat = 0
+    plan[:, : FLAT_START + 1] = flat_layout(shape)
+    start = 0
     for layer, (n_in, n_out) in enumerate(layer_sizes(shape)):
         stride, back_stride = round_up(n_out, lanes), round_up(n_in, lanes)
-        plan[layer] = n_in, n_out, stride, start, flat, back_stride
+        plan[layer, STRIDE:] = stride, start, back_stride
         start += back_stride + lanes if layer == shape.depth else (n_in + 1) * stride
-        flat += (n_in + 1) * n_out
-    rows, widest = batch + SLACK_ROWS, round_up(max(shape.width, shape.inputs), lanes)
+    rows, most_units = batch + SLACK_ROWS, max(shape.width, shape.inputs)
+    widest = round_up(most_units, lanes)
     slack = SLACK_ROWS * widest
     sizes = {
         PARAMS: start + slack,
@@ -103,7 +184,7 @@ def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndar
         SCORES: rows * lanes,
         SLOPE: rows * lanes,
         DHIDDEN: 2 * rows * widest,
-        GRADIENT: (max(shape.inputs, shape.width) + 1 + SLACK_ROWS) * widest,
+        GRADIENT: (most_units + 1 + SLACK_ROWS) * widest,
         ONE: 1,
         ZEROS: 4 * lanes,
     }

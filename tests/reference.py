@@ -95,9 +95,9 @@ def sample(geometry, law, seed, purpose, index):
 
 # --- networks, losses, optimisers -----------------------------------------------------------------
 
-# A network is (d, T, k) and one flat buffer: per layer the weights (n_in, n_out) row-major, then
-# the biases; the readout last. The parameters' type, float64 or float32, decides the arithmetic.
-# ``rule`` has the fields of Rule.
+# A network is (d, (k_1, …, k_T), outputs) and one flat buffer: per layer the weights (n_in, n_out)
+# row-major, then the biases; the readout last. The parameters' type, float64 or float32, decides
+# the arithmetic. ``rule`` has the fields of Rule.
 
 LOSSES = ("hinge", "logistic", "squared")
 OPTIMIZERS = ("sgd", "momentum", "adam")
@@ -106,8 +106,8 @@ SCHEDULES = ("constant", "step", "cosine")
 
 def layers(shape, params):
     """[(W (n_in, n_out), b (n_out,)), …] of a network, as views into its flat parameters (Q,)."""
-    d, depth, width = shape
-    sizes = [d, *[width] * depth, 1]
+    d, widths, outputs = shape
+    sizes = [d, *widths, outputs]
     parts, start = [], 0
     for n_in, n_out in itertools.pairwise(sizes):
         end = start + n_in * n_out

@@ -1,6 +1,7 @@
 """ReLU networks: their shape, their initialisation, their function.
 
-A network has T hidden ReLU layers of equal width k and one linear output f; it predicts sign f(x).
+A network has T hidden ReLU layers of widths k_1, …, k_T and a linear readout f; a classifier
+predicts sign f(x).
 """
 
 import math
@@ -9,7 +10,7 @@ import numpy as np
 
 from fracsim.errors import UsageError, nearest
 from fracsim.kernels.initial import fill_normal, fill_uniform
-from fracsim.kernels.network import Shape, layer_sizes, parameter_count
+from fracsim.kernels.network import Shape, layer_sizes, parameter_count, split_layers
 
 __all__ = [
     "INITIALISATIONS",
@@ -66,19 +67,19 @@ def initial_parameters(
             )
         bias = _DEFAULT_BIAS[scheme]
     values = np.empty(parameter_count(shape))
-    first = 0
-    for n_in, n_out in layer_sizes(shape):
-        weights = values[first : first + n_in * n_out]
-        key = np.uint64(seed)
+    key, first = np.uint64(seed), 0
+    for (n_in, n_out), (weights, biases) in zip(
+        layer_sizes(shape), split_layers(shape, values), strict=True
+    ):
+        flat = weights.reshape(-1)
         if scheme == "paper":
-            fill_normal(key, first, 1 / math.sqrt(n_in), 2.0, weights)
+            fill_normal(key, first, 1 / math.sqrt(n_in), 2.0, flat)
         elif scheme == "he":
-            fill_normal(key, first, math.sqrt(2 / n_in), math.inf, weights)
+            fill_normal(key, first, math.sqrt(2 / n_in), math.inf, flat)
         else:
             reach = math.sqrt(6 / (n_in + n_out)) if scheme == "glorot" else 1 / (2 * n_in)
-            fill_uniform(key, first, -reach, reach, weights)
-        first += n_in * n_out
-        biases = values[first : first + n_out]
+            fill_uniform(key, first, -reach, reach, flat)
+        first += flat.size
         if bias_std is None:
             biases[:] = bias
         # a bias, too, is drawn at its own place in the flat parameters: no number serves twice
@@ -87,15 +88,3 @@ def initial_parameters(
             biases += bias
         first += n_out
     return values.astype(dtype)
-
-
-def split_layers(shape: Shape, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """[(weights (n_in, n_out), biases (n_out,)), …] of flat parameters (Q,), the readout last;
-    views, no copies."""
-    layers = []
-    first = 0
-    for n_in, n_out in layer_sizes(shape):
-        middle, end = first + n_in * n_out, first + (n_in + 1) * n_out
-        layers.append((params[first:middle].reshape(n_in, n_out), params[middle:end]))
-        first = end
-    return layers

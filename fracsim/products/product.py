@@ -278,12 +278,13 @@ def _weights_groups(
     snapshots = steps if experiment.weights == "records" else steps[-1:]
     members: dict[Any, list[int]] = {}
     for i, run in enumerate(runs):
-        members.setdefault((shape_of(run), run.precision), []).append(i)
-    if len({shape for shape, _ in members}) < len(members):
+        name = weights_name(shape_of(run).inputs, run.network_depth, run.width)
+        members.setdefault((name, run.precision), []).append(i)
+    if len({name for name, _ in members}) < len(members):
         raise UsageError("precision cannot vary among networks of one shape whose weights are kept")
     return {
-        weights_name(*shape): WeightsGroup(
+        name: WeightsGroup(
             runs=rows, snapshots=snapshots, parameters=parameters_of(runs[rows[0]]), dtype=precision
         )
-        for (shape, precision), rows in members.items()
+        for (name, precision), rows in members.items()
     }

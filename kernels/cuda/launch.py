@@ -14,6 +14,7 @@ from fracsim.kernels.cuda.layout import Plan, make_plan
 from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.cuda.stream import supply_for, train_on_stream
 from fracsim.kernels.cuda.target import (
+    WARP,
     launch,
     multiprocessors,
     shared_per_block,
@@ -21,7 +22,15 @@ from fracsim.kernels.cuda.target import (
     to_card,
     to_host,
 )
-from fracsim.kernels.cuda.train import Job, Points, Sums, add_losses, train_on_dataset
+from fracsim.kernels.cuda.train import (
+    Before,
+    Job,
+    Points,
+    Sums,
+    add_losses,
+    prepare,
+    train_on_dataset,
+)
 from fracsim.kernels.cuda.workspace import Workspace
 from fracsim.kernels.network import Shape, layer_sizes
 from fracsim.kernels.optimisers import NEGLIGIBLE
@@ -117,12 +126,10 @@ def train(
     """
     real, runs = np.dtype(state.params.dtype).type, set_of_run.shape[0]
     constants = constants_of(rule, rule.batch, real)
-    rates = to_host(learning_rate, workspace.stream).astype(
-        real
-    )  # the kernels compute in no other type
     memory = memory_for(plan, state.params, workspace.empty("no gradient", 1, real), workspace)
     kernel, data = _fed_by(source, plan, runs, workspace)
     losses = workspace.empty("losses", (max(1, min(MOST_STEPS, stop - start)), runs), real)
+    rate, before = workspace.empty("rate", runs, real), workspace.empty("before", runs, np.int64)
     for first in range(start, max(stop, start + 1), MOST_STEPS):
         last = min(first + MOST_STEPS, stop)
         factors = np.empty((2, max(1, last - first)))
@@ -133,13 +140,14 @@ def train(
             (flat(state.m), flat(state.v)),
             state.correct,
             state.diverged,
-            workspace.copy("rates", rates),
+            rate,
             seed,
             set_of_run,
             losses,
             workspace.copy("factors", factors.astype(real)),
         )
-        before = workspace.copy("before", to_host(state.diverged, workspace.stream))
+        begun = Before(learning_rate, state.diverged, rate, before)
+        launch(prepare, -(-runs // WARP), WARP, 0, workspace.stream, begun)
         threads, size = plan.threads, plan.shared_size * np.dtype(real).itemsize
         launch(
             kernel,
@@ -154,7 +162,9 @@ def train(
             last,
         )
         sums = Sums(losses, state.loss_sum, state.counted, state.diverged, before)
-        launch(add_losses, -(-runs // 32), 32, 0, workspace.stream, sums, rule.batch, first, last)
+        launch(
+            add_losses, -(-runs // WARP), WARP, 0, workspace.stream, sums, rule.batch, first, last
+        )
 
 
 def _fed_by(

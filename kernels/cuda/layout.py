@@ -12,6 +12,7 @@ and on how many runs there are."""
 from typing import NamedTuple
 
 from fracsim.kernels.cuda.product import BLOCKS, PANELS
+from fracsim.kernels.errors import BackendError
 from fracsim.kernels.network import Shape, parameter_count
 
 PARTIALS = 32
@@ -108,6 +109,11 @@ def make_plan(
     ``blocks``: of a group, instead of the number that suits the shape. ``groups`` that share a
     run's points, for an evaluation: then parameters stay where they are, and gradients go to an
     array of their own."""
+    if not shape.is_even:
+        raise BackendError(
+            f"backend 'cuda' trains hidden layers of one width; given: {shape}; "
+            f"backend 'cpu' takes any widths"
+        )
     d, depth, k = shape.inputs, shape.depth, shape.width
     count = parameter_count(shape)
     if blocks is None:

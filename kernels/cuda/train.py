@@ -180,6 +180,29 @@ def train_on_dataset(job, constants, points, start, stop):
     finish(block, job, start)
 
 
+class Before(NamedTuple):
+    """What a launch needs of its runs' state before it begins."""
+
+    learning_rate: Any
+    """(R,) float64"""
+    diverged: Any
+    """(R,) int64"""
+    rate: Any
+    """(R,) the learning rates in the float type of the parameters; written"""
+    before: Any
+    """(R,) a copy of ``diverged``; written"""
+
+
+@kernel
+def prepare(state):
+    """Round the learning rates for the kernels that train, which compute in no other type, and keep
+    which runs had diverged: both without the host."""
+    run = cuda.grid(1)
+    if run < state.rate.size:
+        state.rate[run] = state.learning_rate[run]
+        state.before[run] = state.diverged[run]
+
+
 class Sums(NamedTuple):
     """The losses of a launch, and where they are added."""
 

@@ -60,7 +60,7 @@ def texts(request):
 
 
 def test_every_kernel_compiles(texts):
-    names = {*NETWORKS, "add_losses", "tally_levels", "sum_squares"}
+    names = {*NETWORKS, "prepare", "add_losses", "tally_levels", "sum_squares"}
     assert set(texts) == {f"{name}, {real}" for name in names for real in ("float32", "float64")}
 
 

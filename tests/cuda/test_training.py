@@ -8,12 +8,13 @@ from problems import random_parameters
 from small_blocks import shrink, with_blocks
 from trainings import CLOSE, RATES, batches_of, check, dataset_of, rule_of, same_bits, train
 
-from fracsim.kernels.cuda import launch, layout
+from fracsim.kernels.cuda import launch, layout, target
 from fracsim.kernels.cuda.backend import CudaBackend
 from fracsim.kernels.cuda.target import SIMULATED
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS
+from fracsim.kernels.train import State
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*(overflow|invalid value):RuntimeWarning"
@@ -178,6 +179,24 @@ def test_bits_depend_neither_on_block_groups_nor_on_where_memory_is(
     for state in states[1:]:
         same_bits(states[0], state)
     agree(states[0], train(backend, shape, rule, *arguments, chunks=(0, steps)))
+
+
+def test_nothing_comes_back_to_the_host_while_the_card_trains(card, generator, monkeypatch):
+    """Neither learning rates nor state: what the trainer has placed once stays there."""
+    shape, rule = Shape(2, 1, 3), rule_of(batch=4)
+    arguments = small(generator, shape)
+    rates, seeds, params, source, sets = arguments
+    wanted = train(card, shape, rule, *arguments, chunks=(0, 2))
+    state, source = card.place(State.start(params)), card.place(source)
+    placed = [card.place(array) for array in (rates, seeds, sets)]
+    with monkeypatch.context() as patch:
+        for module in (target, launch):
+            patch.setattr(module, "to_host", lambda *_: pytest.fail("an array came to the host"))
+        for start in (0, 1):
+            card.train(
+                shape, rule, placed[0], placed[1], state, source, placed[2], start, start + 1
+            )
+    same_bits(card.fetch(state), wanted)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

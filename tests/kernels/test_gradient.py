@@ -12,6 +12,9 @@ from fracsim.kernels.network import Shape, layer_sizes, parameter_count
 CASES = [Shape(d, 0, 5) for d in (1, 2, 3)] + [
     Shape(d, depth, width) for depth in (1, 3) for width in (1, 3, 7, 17, 33) for d in (1, 2, 3)
 ]
+UNEQUAL = [Shape(2, (9, 4, 17)), Shape(3, (1, 20)), Shape(1, (33, 1, 5)), Shape(20, (7, 3))]
+CASES += UNEQUAL
+"""Narrower and wider than the inputs and than each other, single units among them."""
 
 
 def gradient_of(backend, shape, loss, params, x, y):
@@ -32,18 +35,18 @@ def gradient_of(backend, shape, loss, params, x, y):
 
 def test_parameter_count_matches_the_layers_and_the_formula():
     for shape in CASES:
-        d, depth, k = shape
+        d, depth, k = shape.inputs, shape.depth, shape.width
         assert parameter_count(shape) == sum(
             (n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)
         )
-        if depth > 0:  # FACTS 3
+        if depth > 0 and shape.is_even:  # FACTS 3
             assert parameter_count(shape) == d * k + k + (depth - 1) * (k * k + k) + k + 1
     assert parameter_count(Shape(2, 0, 5)) == 3
     assert layer_sizes(Shape(2, 2, 7)) == [(2, 7), (7, 7), (7, 1)]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("shape", CASES, ids=lambda shape: "d{}-T{}-k{}".format(*shape))
+@pytest.mark.parametrize("shape", CASES, ids=str)
 def test_every_parameter_matches_central_differences(backend, generator, shape, loss):
     params = random_parameters(generator, shape)[0]
     x, y = away_from_kinks(generator, shape, params, 9)
@@ -71,7 +74,12 @@ def test_gradient_matches_backpropagation_for_any_number_of_points(
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
-    "shape", [Shape(3, 0, 1), Shape(1, 1, 1), Shape(3, 2, 17), Shape(2, 4, 70)], ids=str
+    "shape",
+    [
+        *(Shape(3, 0, 1), Shape(1, 1, 1), Shape(3, 2, 17), Shape(2, 4, 70)),
+        *(*UNEQUAL, Shape(2, (130, 1, 70, 16))),
+    ],
+    ids=str,
 )
 def test_every_width_gives_the_reference(backend, generator, shape, dtype):
     params = random_parameters(generator, shape)[0]
