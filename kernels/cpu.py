@@ -5,13 +5,14 @@ Every verb releases the GIL while it works, so that a pool of threads can train 
 """
 
 import functools
-from typing import TypeVar
 
 import llvmlite.binding
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fracsim.kernels import level as level_kernels
 from fracsim.kernels import sample as sample_kernels
+from fracsim.kernels.backend import Backend, Placed
 from fracsim.kernels.evaluate import BLOCK, layer_norms, loss_gradient, scores_of, summarise
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape, make_plan
@@ -29,27 +30,14 @@ from fracsim.kernels.vectors import VECTOR_BYTES, host_features
 
 _plan = functools.lru_cache(maxsize=64)(make_plan)
 
-Placed = TypeVar("Placed")
-"""An array, or a NamedTuple of arrays."""
 
-
-class CpuBackend:
-    """Numba on the CPU.
-
-    Letters: R runs, Q parameters, N points, d inputs, n depth of the fractal. ``x`` is (sets, N,
-    d), ``y`` and ``level`` are (sets, N); run i uses set ``set_of_run[i]``. The float type of
-    ``params`` decides the arithmetic."""
+class CpuBackend(Backend):
+    """Numba on the CPU; nothing needs to be placed."""
 
     name = "cpu"
-
     side_by_side = False
-    """Whether one call of ``train`` gains by many runs."""
-
     why = ""
-    """Why ``auto`` took it, where it did."""
-
     kinds_of_data = ("dataset", "stream", "population")
-    """What ``train`` can train on."""
 
     def __init__(self) -> None:
         self.instruction_sets = ",".join(sorted(host_features()))
@@ -58,42 +46,31 @@ class CpuBackend:
         )
 
     def free_memory(self) -> float | None:
-        """Bytes that are free on the device; None where runs take the machine's own memory."""
         return None
 
-    def bytes_per_run(self, shape: Shape, rule: Rule, dtype: np.dtype) -> int:
-        """Bytes of the device that one run takes in training, without its data."""
+    def bytes_per_run(self, shape: Shape, rule: Rule, dtype: DTypeLike) -> int:
         return 0
 
     def place(self, arrays: Placed) -> Placed:
-        """An array, or a NamedTuple of arrays, where the verbs reach it fastest. ``train`` modifies
-        a placed State in place. What is placed may be given to every verb that takes such
-        arrays."""
         return arrays
 
     def fetch(self, arrays: Placed) -> Placed:
-        """What was placed, on the host."""
         return arrays
 
     def clear(self, array: np.ndarray) -> None:
-        """Set a placed array to zeros."""
         array[...] = 0
 
     def level(self, geometry: Geometry, n: int, x: np.ndarray) -> np.ndarray:
-        """Levels (N,) int16 of the points x (N, d) float64."""
         return level_kernels.level(geometry, n, x)
 
     def sample(
         self, geometry: Geometry, law: Law, seed: int, purpose: int, first: int, count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x (count, d) float64, y (count,) int8, level (count,) int16 of samples first … first +
-        count - 1."""
         return sample_kernels.sample(geometry, law, seed, purpose, first, count)
 
     def forward(
         self, shape: Shape, params: np.ndarray, x: np.ndarray, set_of_run: np.ndarray
     ) -> np.ndarray:
-        """Scores f (R, N) of params (R, Q)."""
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         scores = np.empty((len(params), x.shape[1]), params.dtype)
         for run, chosen in enumerate(set_of_run):
@@ -109,8 +86,6 @@ class CpuBackend:
         y: np.ndarray,
         set_of_run: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss
-        (R,)."""
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         dparams, losses = np.empty_like(params), np.empty(len(params))
         for run, chosen in enumerate(set_of_run):
@@ -120,8 +95,6 @@ class CpuBackend:
         return dparams, losses
 
     def layer_norms(self, shape: Shape, dparams: np.ndarray) -> np.ndarray:
-        """L2 norms (R, T+1) of each layer's part (weights and biases, the readout last) of dparams
-        (R, Q)."""
         return np.array([layer_norms(shape, flat) for flat in dparams])
 
     def evaluate(
@@ -135,8 +108,6 @@ class CpuBackend:
         n: int,
         set_of_run: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean loss (R,), accuracy (R,) and accuracy by level (R, n + 1), NaN where a level has no
-        points."""
         scores = self.forward(shape, params, x, set_of_run)
         losses, accuracy = np.empty(len(params)), np.empty(len(params))
         by_level = np.full((len(params), n + 1), np.nan)
@@ -163,8 +134,6 @@ class CpuBackend:
         start: int,
         stop: int,
     ) -> None:
-        """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged
-        runs stand still."""
         plan, places = _plan(shape, rule.batch, VECTOR_BYTES // state.params.itemsize)
         for run, chosen in enumerate(set_of_run):
             if state.diverged[run] >= 0:

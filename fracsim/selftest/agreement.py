@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fracsim.kernels.backend import get_backend
+from fracsim.kernels.backend import Backend, get_backend
 from fracsim.kernels.cuda import working
 from fracsim.kernels.geometry import Geometry
 from fracsim.kernels.losses import LOSSES
@@ -66,7 +66,7 @@ def card_agreements() -> Iterator[Agreement]:
         yield from agreements(get_backend("cuda"), get_backend("cpu"), sizes)
 
 
-def agreements(backend: Any, reference: Any, sizes: Sizes = SMALL) -> Iterator[Agreement]:
+def agreements(backend: Backend, reference: Backend, sizes: Sizes = SMALL) -> Iterator[Agreement]:
     """Compare ``backend`` with ``reference`` verb by verb: levels, labels and points must be equal,
     the rest is float32 arithmetic in another order."""
     run = Run(fractal="cantor", fractal_depth=5, width=sizes.width, network_depth=sizes.depth)
@@ -86,7 +86,7 @@ def agreements(backend: Any, reference: Any, sizes: Sizes = SMALL) -> Iterator[A
 
 
 def _networks(
-    backend: Any, reference: Any, run: Run, geometry: Geometry, sizes: Sizes, row: Any
+    backend: Backend, reference: Backend, run: Run, geometry: Geometry, sizes: Sizes, row: Any
 ) -> Iterator[Agreement]:
     """forward, gradient, evaluate and train on the same points."""
     law, n, hinge = run.distribution().law(), run.fractal_depth, LOSSES.index("hinge")
@@ -102,18 +102,18 @@ def _networks(
     )
     both = [each.gradient(shape, hinge, params, x, y, which) for each in (backend, reference)]
     yield row("gradient", _apart(each[0] for each in both), 1e-5)
-    both = [
+    measured = [
         each.evaluate(shape, hinge, params, x, y, levels[None], n, which)
         for each in (backend, reference)
     ]
-    yield row("evaluate, loss", _apart(each[0] for each in both), 1e-5)
+    yield row("evaluate, loss", _apart(each[0] for each in measured), 1e-5)
     yield row(
         "evaluate, accuracy",
-        _apart(each[1] for each in both),
+        _apart(each[1] for each in measured),
         max(2, sizes.points / 5000) / sizes.points,
     )
-    x, y, _ = reference.sample(geometry, law, 1, TRAIN, 0, 10 * sizes.batch)
-    dataset = Dataset(x.astype(np.float32)[None], y.astype(np.float32)[None])
+    points, labels, _ = reference.sample(geometry, law, 1, TRAIN, 0, 10 * sizes.batch)
+    dataset = Dataset(points.astype(np.float32)[None], labels.astype(np.float32)[None])
     for name, source in (("train", dataset), ("train on a stream", Stream(geometry, law))):
         yield row(
             name,
@@ -123,7 +123,7 @@ def _networks(
 
 
 def _trained(
-    backend: Any, shape: Shape, params: np.ndarray, source: Dataset | Stream, sizes: Sizes
+    backend: Backend, shape: Shape, params: np.ndarray, source: Dataset | Stream, sizes: Sizes
 ) -> np.ndarray:
     """Parameters (R, Q) after some steps of Adam, all runs on the same data in orders of their
     own."""

@@ -14,6 +14,7 @@ from fracsim.text import size
 from fracsim.training.run import Run, parameters_of, shape_of
 
 if TYPE_CHECKING:
+    from fracsim.kernels.backend import Backend
     from fracsim.training.groups import Groups
 
 MOST_SETS = 8
@@ -200,7 +201,7 @@ def check_room(expected: Estimate, folder: Path, held: float = 0.0) -> None:
         )
 
 
-def measure(part: Work, expected: Estimate, backend: Any) -> Estimate:
+def measure(part: Work, expected: Estimate, backend: Backend) -> Estimate:
     """The estimate with the measured time of a step of each shape, and the time of the whole
     (records excluded).
 
@@ -224,7 +225,7 @@ def measure(part: Work, expected: Estimate, backend: Any) -> Estimate:
     )
 
 
-def _step_seconds(run: Run, count: int, backend: Any) -> float:
+def _step_seconds(run: Run, count: int, backend: Backend) -> float:
     """Seconds per step of ``count`` such runs side by side: the least of three short trainings
     (others may be using the machine), after one to compile."""
     points = max(run.batch_size, min(run.train_points, _PROBE_POINTS))
@@ -243,7 +244,7 @@ def _step_seconds(run: Run, count: int, backend: Any) -> float:
     return min(measured(steps) for _ in range(3))
 
 
-def _train_quietly(run: Run, count: int, backend: Any) -> float:
+def _train_quietly(run: Run, count: int, backend: Backend) -> float:
     from fracsim.training.points import place_data
     from fracsim.training.trainer import train_slices
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fracsim import __version__
 from fracsim.errors import RunError, Stopped, UsageError, nearest
@@ -21,6 +21,9 @@ from fracsim.sweeps.dask import Cluster
 from fracsim.sweeps.processes import ProcessPool
 from fracsim.sweeps.worker import SLICE_SECONDS, Done, Task, introduce, work
 from fracsim.training.groups import MOST_GROUPS
+
+if TYPE_CHECKING:
+    from fracsim.kernels.backend import Backend
 
 ACCEPTED = "threads, processes, or dask:ADDRESS (as in dask:tcp://host:8786)"
 
@@ -68,7 +71,7 @@ class Executor:
         return self._wait_for(future, Done)
 
     def machine(
-        self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]
+        self, backend: Backend, stop: Callable[[], bool], say: Callable[[str], None]
     ) -> dict[str, str]:
         """What the first worker says of itself (``machine_of``), so that nothing is written where
         none can work.
@@ -159,7 +162,7 @@ class Threads(Executor):
         return self._send(work, task, should_stop, on_progress)
 
     def machine(
-        self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]
+        self, backend: Backend, stop: Callable[[], bool], say: Callable[[str], None]
     ) -> dict[str, str]:
         """This one."""
         return introduce(backend.name)
@@ -206,7 +209,7 @@ class Dask(Executor):
         return max(1, min(self._slots, self._cluster.count()[1]))
 
     def machine(
-        self, backend: Any, stop: Callable[[], bool], say: Callable[[str], None]
+        self, backend: Backend, stop: Callable[[], bool], say: Callable[[str], None]
     ) -> dict[str, str]:
         """What the first worker says of itself; there may have been none until now."""
         found = super().machine(backend, stop, say)

@@ -34,6 +34,7 @@ from fracsim.training.groups import Groups
 
 if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory
+    from fracsim.kernels.backend import Backend
 
 __all__ = ["Progress", "Summary", "choose_backend", "choose_threads", "run_sweep", "train"]
 
@@ -41,7 +42,7 @@ CHECKPOINT_EVERY = 600.0
 """Seconds between two checkpoints."""
 
 
-def choose_backend(name: str) -> Any:
+def choose_backend(name: str) -> Backend:
     """The backend of that name. Raises UsageError for an unknown name, RunError for one that cannot
     work here."""
     from fracsim.kernels.backend import BACKENDS, get_backend

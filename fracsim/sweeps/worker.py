@@ -20,6 +20,7 @@ from fracsim.errors import RunError
 from fracsim.training.run import Run
 
 if TYPE_CHECKING:
+    from fracsim.kernels.backend import Backend
     from fracsim.training.points import RunData
     from fracsim.training.trainer import RunState, Slice
 
@@ -93,7 +94,7 @@ def check_version(version: str) -> None:
         )
 
 
-def machine_of(backend: Any) -> dict[str, str]:
+def machine_of(backend: Backend) -> dict[str, str]:
     """What the bits of a result depend on besides the run, and ``device``, by which people know
     it."""
     import numba
@@ -115,7 +116,7 @@ def introduce(backend: str, version: str = __version__) -> dict[str, str]:
 
 
 @functools.cache
-def _backend(name: str) -> Any:
+def _backend(name: str) -> Backend:
     from fracsim.kernels.backend import get_backend
 
     return get_backend(name)
@@ -129,7 +130,7 @@ class _Shelf:
         self._lock = threading.Lock()
         self._sets: OrderedDict[Any, _Lazy] = OrderedDict()
 
-    def take(self, runs: tuple[Run, ...], backend: Any) -> RunData:
+    def take(self, runs: tuple[Run, ...], backend: Backend) -> RunData:
         """The data of a group, placed."""
         from fracsim.sweeps.estimate import MOST_SETS
         from fracsim.training.groups import MOST_GROUPS
@@ -156,7 +157,7 @@ class _Lazy:
         self._lock = threading.Lock()
         self._data: RunData | None = None
 
-    def get(self, runs: tuple[Run, ...], backend: Any) -> RunData:
+    def get(self, runs: tuple[Run, ...], backend: Backend) -> RunData:
         from fracsim.training.points import place_data
 
         with self._lock:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
 from fracsim.errors import RunError, UsageError
+from fracsim.kernels.backend import Backend
 from fracsim.settings import label
 from fracsim.text import size
 from fracsim.training.points import data_bytes
@@ -53,7 +53,7 @@ def group_key(run: Run) -> Hashable:
     )
 
 
-def check_data(runs: Iterable[Run], backend: Any) -> None:
+def check_data(runs: Iterable[Run], backend: Backend) -> None:
     """Raise UsageError for a kind of data that the backend does not train on."""
     for run in runs:
         if run.data not in backend.kinds_of_data:
@@ -71,7 +71,7 @@ class Groups:
     Raises UsageError as ``check_data``, RunError where a run alone is larger than the device's free
     memory."""
 
-    def __init__(self, runs: Sequence[Run], backend: Any) -> None:
+    def __init__(self, runs: Sequence[Run], backend: Backend) -> None:
         check_data(runs, backend)
         self.backend = backend
         free: float | None = backend.free_memory()
@@ -144,7 +144,7 @@ class Groups:
             )
 
 
-def _size(run: Run, backend: Any) -> float:
+def _size(run: Run, backend: Backend) -> float:
     shape = shape_of(run)
     return backend.bytes_per_run(shape, rule_of(run), np.dtype(run.precision)) + data_bytes(
         run, shape.inputs

@@ -3,10 +3,10 @@ by side."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from fracsim.kernels.backend import Backend
 from fracsim.kernels.philox import TEST, TRAIN
 from fracsim.kernels.train import Dataset, Population, Stream
 from fracsim.training.run import Run, problem_of
@@ -41,7 +41,7 @@ def sets_of(runs: Sequence[Run]) -> tuple[list[Run], np.ndarray]:
     return [of_key[key] for key in numbers], np.array([numbers[key] for key in keys], np.int64)
 
 
-def make_data(run: Run, backend: Any) -> RunData:
+def make_data(run: Run, backend: Backend) -> RunData:
     """Draw a run's data: the sets of purpose TRAIN and TEST of its seed."""
     problem = problem_of(run)
 
@@ -55,7 +55,7 @@ def make_data(run: Run, backend: Any) -> RunData:
     return RunData(Dataset(x, y), *draw(TEST, run.test_points))
 
 
-def place_data(runs: Sequence[Run], backend: Any) -> RunData:
+def place_data(runs: Sequence[Run], backend: Backend) -> RunData:
     """The data of runs that can be trained side by side, their sets in the order of ``sets_of``,
     where the backend's verbs reach them fastest."""
     firsts, _ = sets_of(runs)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fracsim.kernels.backend import Backend
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
@@ -124,7 +125,7 @@ class Trainer:
     def __init__(
         self,
         runs: Sequence[Run],
-        backend: Any,
+        backend: Backend,
         data: RunData,
         saved: Sequence[RunState | None] | None = None,
     ):
@@ -233,7 +234,7 @@ def _first_state(run: Run, shape: Shape) -> RunState:
 
 
 def train_slice(
-    run: Run, backend: Any, data: RunData, saved: RunState | None = None, **how: Any
+    run: Run, backend: Backend, data: RunData, saved: RunState | None = None, **how: Any
 ) -> Slice:
     """``train_slices`` of one run."""
     return train_slices((run,), backend, data, (saved,), **how)[0]
@@ -241,7 +242,7 @@ def train_slice(
 
 def train_slices(
     runs: Sequence[Run],
-    backend: Any,
+    backend: Backend,
     data: RunData,
     saved: Sequence[RunState | None] | None = None,
     *,

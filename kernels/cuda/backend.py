@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fracsim.kernels.backend import Backend
 from fracsim.kernels.cuda import launch as launchers
 from fracsim.kernels.cuda import target
 from fracsim.kernels.cuda.workspace import Workspace
@@ -26,8 +27,8 @@ class OnCard(np.ndarray):
     """In the simulator, an array that counts as lying on the card."""
 
 
-class CudaBackend:
-    """Numba on an NVIDIA card. Letters and verbs as in ``CpuBackend``, which documents them."""
+class CudaBackend(Backend):
+    """Numba on an NVIDIA card. Verbs as in ``Backend``, which documents them."""
 
     name = "cuda"
 
