@@ -82,7 +82,7 @@ class ArrayJob:
             )
         if not self.output.isprintable() or self.output.endswith("/"):
             raise UsageError(
-                f"--output is {self.output!r}; accepted is the beginning of the products' file "
+                f"--output is {self.output!r}; accepted is the beginning of file "
                 f"names"
             )
         for name, value in self.directives:
