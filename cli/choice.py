@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OPTIONS = (
     click.argument("experiment", required=False),
     click.option(
-        "--from", "source", metavar="FILE", help="Rerun the experiment stored in a product file."
+        "--from", "source", metavar="FILE", help="Rerun the experiment stored in a trajectory file."
     ),
     click.option(
         "--quick", is_flag=True, help="The experiment's [quick] variant: minutes instead of hours."
@@ -67,8 +67,8 @@ class Choice:
     weights: str | None
 
     def resolve(self) -> Experiment:
-        """The experiment that is meant, checked. Raises UsageError, and FileError for a product
-        that stores none."""
+        """The experiment that is meant, checked. Raises UsageError, and FileError for a file that
+        stores none."""
         from fracsim.experiments.experiment import experiment_names, load_experiment
 
         chosen = self._chosen()
@@ -125,7 +125,7 @@ class Choice:
 
 
 def _stored(path: str) -> Experiment:
-    """The experiment that a product file stores."""
+    """The experiment that a trajectory file stores."""
     from fracsim.data.errors import FileError
     from fracsim.data.reader import open_trajectory
     from fracsim.experiments.experiment import Experiment

@@ -1,4 +1,4 @@
-"""``fracsim merge``: one product file from those of all shards."""
+"""``fracsim merge``: one trajectory file from those of all shards."""
 
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from fracsim.cli.options import echo_json, example, json_option, quiet_option
     ),
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("-o", "--output", metavar="FILE", required=True, help="The product file to write.")
+@click.option("-o", "--output", metavar="FILE", required=True, help="The trajectory file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the output where it exists.")
 @json_option
 @quiet_option
 def command(
     files: tuple[str, ...], output: str, overwrite: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Make one product of all runs of an experiment from the complete products of its shards.
+    """Make one trajectory file of all runs of an experiment from the complete ones of its shards.
 
     The result is the file that the sweep without --shard makes, in every variable. FILES stay as
     they are. Figures need no merge: they take many shards."""

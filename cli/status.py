@@ -150,7 +150,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
 
 
 def checkpoint_facts(trajectory: "Trajectory") -> dict[str, Any] | None:
-    """When the newest checkpoint beside a product was made and at which step its runs are; None
+    """When the newest checkpoint beside a file was made and at which step its runs are; None
     where there is none."""
     from fracsim.data.checkpoint import checkpoint_path, read_facts
     from fracsim.data.errors import FileError
@@ -174,7 +174,7 @@ def checkpoint_facts(trajectory: "Trajectory") -> dict[str, Any] | None:
     except FileError as error:
         return {**facts, "error": str(error)}
     except (LookupError, ValueError, TypeError, AttributeError):
-        return {**facts, "error": f"the checkpoint '{path}' is not of this product"}
+        return {**facts, "error": f"the checkpoint '{path}' is not of this trajectory file"}
 
 
 def experiment_facts(coverage: "Coverage") -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
 
 
 def _beside(facts: dict[str, Any]) -> list[str]:
-    """What the lock and the checkpoint of an unfinished product say, and how to go on."""
+    """What the lock and the checkpoint of an unfinished trajectory file say, and how to go on."""
     lines, owner = [], facts["owner"]
     if facts["state"] == "running":
         lines.append(f"  running: {owner['about']}")

@@ -1,4 +1,4 @@
-"""``fracsim sweep``: every run of an experiment into one product file."""
+"""``fracsim sweep``: every run of an experiment into one trajectory file."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 @json_option
 @quiet_option
 def command(choice: Choice, output: str | None, **how: Any) -> int | None:
-    """Train every network of EXPERIMENT, a shipped name or a TOML file, into one product file.
+    """Train every network of EXPERIMENT, a shipped name or a TOML file, into one trajectory file.
 
     A signal (Ctrl-C too) stops it with exit code 75 and a checkpoint: the same command goes on, bit
-    for bit. It does nothing where the product is complete, and never replaces another experiment's.
+    for bit. It does nothing where the file is complete, and never replaces another experiment's.
     The command line wins over FRACSIM_* variables (FRACSIM_STEPS, FRACSIM_DEPTH, ...), these over
     the TOML file."""
     return run_experiment(choice.resolve(), output, **how)
@@ -79,7 +79,7 @@ def run_experiment(
         show_estimate(experiment, output, threads, backend, as_json, shard, executor, overwrite)
         return None
     if output is None:
-        raise UsageError("the product file is missing: give -o FILE (--output)")
+        raise UsageError("the trajectory file is missing: give -o FILE (--output)")
     from fracsim.sweeps.sweep import run_sweep
 
     with SweepBar(experiment.name, quiet) as progress:
@@ -149,7 +149,7 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     ``runs``.
 
     ``steps`` and ``seconds`` are this call's; ``seconds`` those of the training kernels,
-    compilation and records excluded, summed over the threads; None where the product was complete
+    compilation and records excluded, summed over the threads; None where the file was complete
     before. ``reason``: what stopped it."""
     steps, seconds = sum(summary.steps), sum(summary.run_seconds)
     fresh = not summary.already_complete

@@ -1,4 +1,4 @@
-"""``fracsim train``: one network, one product file; a sweep of one."""
+"""``fracsim train``: one network, one trajectory file; a sweep of one."""
 
 from __future__ import annotations
 

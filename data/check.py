@@ -1,4 +1,4 @@
-"""A product file read to its last value, and whatever in it contradicts the format
+"""A trajectory file read to its last value, and whatever in it contradicts the format
 (docs/file-format.md).
 
 What contradicts the experiment it says it holds is found by `fracsim.products.check`.

@@ -1,5 +1,5 @@
-"""Checkpoints: what bit-exact continuation needs, beside the product, as one file that is whole or
-not there.
+"""Checkpoints: what bit-exact continuation needs, beside the trajectory file, as one file that is
+whole or not there.
 
 A checkpoint of `run.h5` is `run.h5.checkpoint`; the one before it is kept as
 `run.h5.checkpoint.previous`. Content:
@@ -42,7 +42,7 @@ class Checkpoint(NamedTuple):
 
 
 def checkpoint_path(product: str | os.PathLike[str]) -> Path:
-    """Where the checkpoint of a product lies; a product that is a link has it beside the file it
+    """Where the checkpoint of a trajectory file lies; one that is a link has it beside the file it
     points to."""
     target = Path(os.path.realpath(product))
     return target.with_name(target.name + ".checkpoint")
@@ -139,8 +139,8 @@ def promote_previous(product: str | os.PathLike[str]) -> None:
 
 
 def remains(product: str | os.PathLike[str]) -> list[Path]:
-    """The checkpoints of a product that are there, and what a kill left of files that were being
-    written."""
+    """The checkpoints of a trajectory file that are there, and what a kill left of files that were
+    being written."""
     newest, target = checkpoint_path(product), Path(os.path.realpath(product))
     return [
         path
@@ -150,7 +150,7 @@ def remains(product: str | os.PathLike[str]) -> list[Path]:
 
 
 def remove_checkpoints(product: str | os.PathLike[str]) -> None:
-    """Delete the checkpoints of a product, where there are any."""
+    """Delete the checkpoints of a trajectory file, where there are any."""
     for path in remains(product):
         with suppress(OSError):
             path.unlink(missing_ok=True)

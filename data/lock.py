@@ -1,4 +1,4 @@
-"""One writer for each output: a lock beside the product that names its owner and dies with it.
+"""One writer for each output: a lock beside the file that names its owner and dies with it.
 
 `run.h5.lock` is held with flock, which the kernel releases when its process ends, however it ends.
 Its content says who holds it. Where flock does not reach other machines (some network file
@@ -28,13 +28,13 @@ owner's."""
 
 
 def lock_path(product: str | os.PathLike[str]) -> Path:
-    """Where the lock of a product lies."""
+    """Where the lock of a trajectory file lies."""
     target = Path(os.path.realpath(product))
     return target.with_name(target.name + ".lock")
 
 
 class Owner(NamedTuple):
-    """Who holds the lock of a product, or has died with it."""
+    """Who holds the lock of a trajectory file, or has died with it."""
 
     host: str
     pid: int
@@ -46,7 +46,7 @@ class Owner(NamedTuple):
 
 
 def owner_of(product: str | os.PathLike[str]) -> Owner | None:
-    """What the lock of a product says; None where there is none. The lock is not touched.
+    """What the lock of a trajectory file says; None where there is none. The lock is not touched.
 
     An owner on this host is alive where its process is there, one on another host where it has
     lately touched the lock."""

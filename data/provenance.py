@@ -1,4 +1,4 @@
-"""Where a product comes from: versions, host, job, time. Text only, no environment dump and so no
+"""Where a file comes from: versions, host, job, time. Text only, no environment dump and so no
 secrets."""
 
 import datetime
@@ -12,7 +12,7 @@ _JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
 def provenance(command: str = "") -> dict[str, str]:
-    """Attributes for a product file: software and its versions, host, job_id, created (UTC),
+    """Attributes for a file: software and its versions, host, job_id, created (UTC),
     command.
 
     `command` is stored as given. Imports h5py only to learn the version of HDF5.

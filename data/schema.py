@@ -1,4 +1,4 @@
-"""What a product file contains: names, dimensions, types, units and meaning of everything in it.
+"""What a trajectory file contains: names, dimensions, types, units and meaning of everything in it.
 
 Letters of the design: R runs, S recorded steps, n + 1 levels, T + 1 layers, Q parameters, N points,
 d coordinates. Little-endian types are spelled out so that equal results give equal bytes on every

@@ -1,5 +1,5 @@
-"""Experiments: a named grid of runs, read from TOML, resolved so that a product file can be rerun
-from itself.
+"""Experiments: a named grid of runs, read from TOML, resolved so that a trajectory file can be
+rerun from itself.
 
     experiment.toml / options -> Experiment -> [Run]
 
@@ -46,17 +46,18 @@ __all__ = [
 ]
 
 WEIGHTS = ("none", "final", "records")
-"""Which weights a product keeps: none, those after the last step, or those of every record."""
+"""Which weights a file keeps: none, those after the last step, or those of every record."""
 
 _GRID_KEYS = ("grid", "zip")
 _FILE_KEYS = ("description", "weights", *_GRID_KEYS, "quick")
 _LONGEST_JSON = 60_000  # bytes; an HDF5 attribute holds 64 kB
-_SHARED_KEYS = ("steps", "record_every")  # the product file has one axis of steps
+_SHARED_KEYS = ("steps", "record_every")  # the trajectory file has one axis of steps
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """R runs that make one product file. Build it with ``load_experiment`` or ``make_experiment``.
+    """R runs that make one trajectory file. Build it with ``load_experiment`` or
+    ``make_experiment``.
 
     ``fixed``, ``crossed`` and ``zipped`` hold every key once (see ``fracsim.experiments.grid``);
     ``fractals`` holds the maps of each fractal by name (``Fractal.to_dict``), so that nothing
@@ -84,7 +85,7 @@ class Experiment:
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
-        """The R runs, in the order of the product file, checked one by one. Raises UsageError."""
+        """The R runs, in the order of the file, checked one by one. Raises UsageError."""
         definitions = {
             name: json.dumps(definition, sort_keys=True)
             for name, definition in self.fractals.items()
@@ -199,7 +200,7 @@ class Experiment:
                 dict(value["fractals"]),
                 dict(value.get("sources", {})),
             )
-            # a product stays readable where the network it started from is gone
+            # a trajectory file stays readable where the network it started from is gone
             experiment._validate_settings()
             return experiment
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -208,8 +209,8 @@ class Experiment:
             raise UsageError(f"the stored experiment cannot be read: {error!r}") from error
 
     def hash(self) -> str:
-        """Hex sha256 of what decides the product's numbers: the runs with their fractals, and which
-        weights are kept.
+        """Hex sha256 of what decides a trajectory's numbers: the runs with their fractals, and
+        which weights are kept.
 
         Names, threads, output path and verbosity are left out; two ways of writing the same runs
         have one hash."""
@@ -273,7 +274,8 @@ def make_experiment(
     experiment.validate()
     if len(experiment.to_json().encode()) > _LONGEST_JSON:
         raise UsageError(
-            "the experiment's lists or maps are too long to be stored in a product (60 kB of JSON)"
+            "the experiment's lists or maps are too long to be stored in a trajectory file "
+            "(60 kB of JSON)"
         )
     return experiment
 

@@ -1,4 +1,4 @@
-"""Shards: the part of an experiment that one job of many trains, and one product file holds.
+"""Shards: the part of an experiment that one job of many trains, and one trajectory file holds.
 
 A split is a function of the experiment and the number of shards alone: costs come from a formula,
 never from a measurement, so that every job of an array finds the same split without talking to the
@@ -18,8 +18,8 @@ from fracsim.training.run import Run, cost, parameters_of
 
 @dataclass(frozen=True)
 class Part:
-    """The runs of an experiment that go into one product: all of them, or those of shard ``index``
-    of ``count``."""
+    """The runs of an experiment that go into one trajectory file: all of them, or those of shard
+    ``index`` of ``count``."""
 
     experiment: Experiment
     index: int = 0
@@ -32,7 +32,7 @@ class Part:
 
     @property
     def weights(self) -> str:
-        """Which weights the product keeps."""
+        """Which weights the trajectory file keeps."""
         return self.experiment.weights
 
     @property

@@ -273,7 +273,7 @@ def heading(runs: Runs, inside: Sequence[str], entries: Sequence[Entry]) -> str:
 
 
 def name_values(keys: Sequence[str], values: Sequence[Any]) -> str:
-    """``depth 5, width 100, rate 0.001``: some settings of a run, for a legend or a title."""
+    """``depth 5, width 100, learning rate 0.1``: settings of a run, for a legend or a title."""
     shown = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in values]
     return ", ".join(
         f"{WORDS.get(key, key.replace('_', ' '))} {value}"
@@ -281,4 +281,4 @@ def name_values(keys: Sequence[str], values: Sequence[Any]) -> str:
     )
 
 
-WORDS = {"network_depth": "depth", "learning_rate": "rate"}
+WORDS = {"network_depth": "depth"}

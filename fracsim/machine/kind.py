@@ -1,8 +1,8 @@
-"""The kinds of machine that a product was computed on: its numbers are those of one kind, or it
+"""The kinds of machine that a file was computed on: its numbers are those of one kind, or it
 says that they are not.
 
 A run's bits depend on the versions of fracsim and numba, the backend, the width of vectors and the
-CPU's instruction sets. Workers may differ, and so may the machine that a product is continued on.
+CPU's instruction sets. Workers may differ, and so may the machine that a file is continued on.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ _NAMED = ("software", "numba_version", "backend")
 
 
 class Machines:
-    """What computes a product; ``first`` is the first worker's
+    """What computes a trajectory file; ``first`` is the first worker's
     ``fracsim.sweeps.worker.machine_of``."""
 
     def __init__(self, first: Mapping[str, str]) -> None:
         self._kinds = [dict(first)]
         self.continued = 0
-        """How often the product was continued."""
+        """How often the trajectory file was continued."""
         self.bit_identical = "yes"
         """Or "no: " and why."""
 
     def go_on(self, before: Mapping[str, Any], begun: bool) -> list[str]:
-        """Take in what an earlier call kept (``facts``, or the attributes of its product);
+        """Take in what an earlier call kept (``facts``, or the attributes of its trajectory file);
         sentences for the user.
 
         ``begun``: whether any of its numbers stay.
@@ -50,7 +50,7 @@ class Machines:
         return f"not bit-identical to a run on workers of one kind: {found}"
 
     def facts(self) -> dict[str, str | int]:
-        """For the checkpoint and for the attributes of the product; where there were many kinds, a
+        """For the checkpoint and for the attributes of the file; where there were many kinds, a
         | between them."""
         several = {
             key: " | ".join(dict.fromkeys(kind[key] for kind in self._kinds))

@@ -82,8 +82,7 @@ class ArrayJob:
             )
         if not self.output.isprintable() or self.output.endswith("/"):
             raise UsageError(
-                f"--output is {self.output!r}; accepted is the beginning of the products' file "
-                f"names"
+                f"--output is {self.output!r}; accepted is the beginning of file names"
             )
         for name, value in self.directives:
             if value is not None and not re.fullmatch(_WORD, value, re.ASCII):

@@ -3,7 +3,7 @@
 
 What decides a run's numbers are the parameters, not the file's name or what it may hold later. So
 an experiment pins them when it is made: "net.h5" becomes "net.h5#" and the SHA-256 of the network,
-which is what the product stores, what a rerun compares, and all of it that counts in the
+which is what the trajectory file stores, what a rerun compares, and all of it that counts in the
 experiment's hash."""
 
 import hashlib

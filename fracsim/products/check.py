@@ -1,5 +1,5 @@
-"""Whether a product file is what it says: readable to the last value, and in agreement with its own
-experiment."""
+"""Whether a trajectory file is what it says: readable to the last value, and in agreement with its
+own experiment."""
 
 from __future__ import annotations
 

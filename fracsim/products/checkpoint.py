@@ -31,7 +31,7 @@ class Saved:
 def save(
     product: Path, part: Part, states: Mapping[int, RunState], machine: Mapping[str, Any]
 ) -> None:
-    """Write the checkpoint of a product; the one before is kept. Raises FileError."""
+    """Write the checkpoint of a trajectory file; the one before is kept. Raises FileError."""
     from fracsim.data.checkpoint import write_checkpoint
 
     facts = {
@@ -50,7 +50,7 @@ def save(
 
 
 def load(product: Path, part: Part, stored: Trajectory) -> Saved:
-    """The newest checkpoint that can be read and belongs to this part and to the product as
+    """The newest checkpoint that can be read and belongs to this part and to the trajectory file as
     ``stored``; else empty.
 
     States are those of runs that have not ended. The one before the newest, where it is taken,

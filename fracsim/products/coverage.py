@@ -28,8 +28,8 @@ no file."""
 
 @dataclass(frozen=True)
 class Holding:
-    """One product file. ``state``: complete, running, interrupted, or dead (its writer is gone and
-    did not say so)."""
+    """One trajectory file. ``state``: complete, running, interrupted, or dead (its writer is gone
+    and did not say so)."""
 
     path: str
     shard: str
@@ -66,7 +66,7 @@ def file_state(status: str, owner: Owner | None) -> str:
 
 
 def holding(trajectory: Trajectory) -> Holding:
-    """What a product file holds."""
+    """What a trajectory file holds."""
     from fracsim.data.lock import owner_of
 
     state = file_state(trajectory.status, owner_of(trajectory.path))
@@ -133,7 +133,7 @@ class Gathering:
         self._experiments: dict[str, Experiment] = {}
 
     def experiment(self, trajectory: Trajectory) -> Experiment | None:
-        """The experiment that made a product; None where it stores none that can be read and has
+        """The experiment that made a file; None where it stores none that can be read and has
         these runs."""
         text = str(trajectory.attributes.get("experiment", ""))
         if text not in self._known:

@@ -1,4 +1,4 @@
-"""One product from the products of shards: the file that the whole sweep would have made."""
+"""One trajectory file from those of shards: the file that the whole sweep would have made."""
 
 from __future__ import annotations
 
@@ -49,10 +49,11 @@ class Merged(NamedTuple):
 def merge(
     files: Sequence[str | Path], output: str | Path, *, overwrite: bool = False, command: str = ""
 ) -> Merged:
-    """Write one product with every run of an experiment from the complete products of its shards.
+    """Write one trajectory file with every run of an experiment from the complete ones of its
+    shards.
 
     A run that several files hold must be the same in all of them. In every variable the result
-    equals the product of the sweep without shards. ``command`` is stored in the file. Raises
+    equals that of the sweep without shards. ``command`` is stored in the file. Raises
     UsageError (an input as output), RunError (runs that are missing, unfinished or of another
     experiment; an output in the way), FileError."""
     from fracsim.data.checkpoint import remove_checkpoints

@@ -1,5 +1,5 @@
-"""The product file of a sweep: when it may be written, what goes into it, and where two experiments
-differ.
+"""The trajectory file of a sweep: when it may be written, what goes into it, and where two
+experiments differ.
 
 The output rule: an output that holds the same part of the same experiment, complete, is left as it
 is; unfinished, it is continued; another experiment, or a file that is not ours, is an error.
@@ -28,12 +28,12 @@ _WRITERS_OWN = ("format", "format_version", "status")
 
 
 def folder_of(path: Path) -> Path:
-    """Where a product lies: beside what a link points to, as it is followed."""
+    """Where a trajectory file lies: beside what a link points to, as it is followed."""
     return Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
 
 
 def held_by(path: Path) -> int:
-    """Bytes that an unfinished product and its checkpoints take already."""
+    """Bytes that an unfinished trajectory file and its checkpoints take already."""
     from fracsim.data.checkpoint import remains
 
     return sum(file.stat().st_size for file in (path, *remains(path)))
@@ -44,9 +44,8 @@ def check_folder(path: Path) -> None:
     taken = next((ending for ending in _TAKEN if path.name.endswith(ending)), None)
     if taken is not None:
         raise RunError(
-            f"the output {path} is named as fracsim's own files beside a product; accepted is a "
-            f"name that "
-            f"does not end in {taken}"
+            f"the output {path} is named as fracsim's own files beside a trajectory; accepted "
+            f"is a name that does not end in {taken}"
         )
     folder = folder_of(path)
     if not folder.is_dir():
@@ -74,7 +73,7 @@ def check_free(path: Path, overwrite: bool = False) -> None:
 
 
 def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory | None:
-    """The product of this part that ``path`` holds, complete or to be continued; None where a new
+    """The file of this part that ``path`` holds, complete or to be continued; None where a new
     one may be written.
 
     Raises RunError or FileError where the output rule forbids it, or the folder is missing or not
@@ -144,7 +143,7 @@ def _phrase(values: Sequence[Any]) -> str:
 
 
 def contents(part: Part) -> dict[str, Any]:
-    """What is known of a part's product before its first record, as ``fracsim.data.plan.make_plan``
+    """What is known of a part's file before its first record, as ``fracsim.data.plan.make_plan``
     takes it.
 
     Axes and types of columns are those of the whole experiment, so that its shards fit together.
@@ -172,7 +171,7 @@ def _values_of(runs: Sequence[Run], key: str) -> list[Any]:
 
 
 def attributes_of(part: Part) -> dict[str, str]:
-    """The attributes that say what a product holds."""
+    """The attributes that say what a trajectory file holds."""
     experiment = part.experiment
     return {
         "experiment": experiment.to_json(),
@@ -185,7 +184,7 @@ class Product:
     """The trajectory of a part being written: the one place that knows both the science and the
     file.
 
-    A new one takes the place of whatever ``path`` held; with ``stored`` that product is continued,
+    A new one takes the place of whatever ``path`` held; with ``stored`` that file is continued,
     its ended runs are kept and the others go on from ``states`` (row -> state) or, where they have
     none, from their first step. A context manager; leaving it closes the file as it is. Raises
     FileError where the file cannot be written."""
@@ -231,7 +230,7 @@ class Product:
         self._writer.close()
 
     def describe(self, attributes: Mapping[str, str | int | float]) -> None:
-        """Attributes that the finished product gets beside those it started with."""
+        """Attributes that the finished trajectory file gets beside those it started with."""
         self._writer.describe(attributes)
 
     def start(self, run: int) -> None:
@@ -262,7 +261,7 @@ class Product:
         self._writer.sync()
 
     def finish(self, status: str) -> None:
-        """Close the product as "complete", or as "interrupted" with what it has."""
+        """Close the trajectory file as "complete", or as "interrupted" with what it has."""
         self._writer.finish(status)
 
 

@@ -167,7 +167,7 @@ def _data_memory(run: Run, inputs: int) -> float:
 
 
 def _disk(part: Work) -> float:
-    """Bytes of the product while it is rewritten in its final form, that is, twice its size."""
+    """Bytes of the file while it is rewritten in its final form, that is, twice its size."""
     runs = part.runs
     snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[part.weights]
     records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + part.levels + part.layers)
@@ -189,8 +189,8 @@ def check_room(expected: Estimate, folder: Path, held: float = 0.0) -> None:
     if expected.disk - held > free:
         more = "more " if held else ""
         raise RunError(
-            f"the product needs {size(expected.disk - held)} {more}of disk and {folder} has "
-            f"{size(free)} free"
+            f"the trajectory file needs {size(expected.disk - held)} {more}of disk and {folder} "
+            f"has {size(free)} free"
         )
     memory = free_memory()
     if memory is not None and expected.memory > memory:

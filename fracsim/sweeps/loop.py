@@ -1,5 +1,5 @@
 """One sweep in progress: groups go out to an executor, a slice at a time; what comes back goes into
-the product and its checkpoint."""
+the trajectory file and its checkpoint."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Sweep:
         alive: Callable[[], None],
     ) -> Summary:
         """Train all runs that have not ended, those in progress first, then the longest, and finish
-        the product."""
+        the trajectory file."""
         started = time.monotonic()
         order = [row for row, ended in enumerate(self.product.ended) if ended is None]
         order.sort(key=lambda row: (row not in self.states, -self.part.costs[row], row))

@@ -1,4 +1,4 @@
-"""Sweeps: every run of an experiment, or of one shard of it, into one product file, whatever
+"""Sweeps: every run of an experiment, or of one shard of it, into one trajectory file, whatever
 computes them.
 
     groups, longest first -> slices on an executor -> records -> one writer (the calling thread) ->
@@ -74,10 +74,10 @@ def run_sweep(
     announce: Callable[[str], None] | None = None,
     command: str = "",
 ) -> Summary:
-    """Train every run of ``experiment`` and write the product ``output`` (see
+    """Train every run of ``experiment`` and write the trajectory file ``output`` (see
     ``fracsim.products.product`` for the output rule).
 
-    An unfinished product of the same experiment is continued, bit for bit as if it had never
+    An unfinished file of the same experiment is continued, bit for bit as if it had never
     stopped. ``executor``: "threads", "processes", "dask:ADDRESS", or any
     ``concurrent.futures.Executor``; ``threads`` of them work at once. ``shard``: "i/N", the i-th of
     N parts (from 0). ``checkpoint_every``: seconds. ``max_seconds``: stop in time to be done then.
@@ -159,8 +159,8 @@ def train(
     announce: Callable[[str], None] | None = None,
     **settings: Any,
 ) -> Summary:
-    """Train one network, a sweep of one, and write the product ``output``; ``settings`` are fields
-    of ``Run``.
+    """Train one network, a sweep of one, and write the trajectory file ``output``; ``settings`` are
+    fields of ``Run``.
 
     All else is as in ``run_sweep``, and so is what it raises.
     """
@@ -213,14 +213,14 @@ def _until_stop(max_seconds: float, workers: Executor, called: float) -> float:
     """Seconds until the flag is set, so that the last slices, checkpoint and commit fit before the
     limit.
 
-    The limit counts from the call, at ``called`` (monotonic): reading a long product and starting
+    The limit counts from the call, at ``called`` (monotonic): reading a long file and starting
     workers take a while."""
     waiting = workers.patience if workers.patience < math.inf else 0.0
     return max_seconds - (time.monotonic() - called) - min(10.0 + waiting, 0.2 * max_seconds)
 
 
 def _tidy(path: Path, seen: tuple[int, ...]) -> None:
-    """Delete what a kill left just before a product was done with; not while another process writes
+    """Delete what a kill left just before a file was done with; not while another process writes
     it anew."""
     from fracsim.data.checkpoint import remains, remove_checkpoints
     from fracsim.data.errors import FileError
@@ -233,7 +233,7 @@ def _tidy(path: Path, seen: tuple[int, ...]) -> None:
 
 
 def _fresh(path: Path) -> Saved:
-    """Nothing to go on from; what an earlier product left beside it is of no use without it."""
+    """Nothing to go on from; what an earlier file left beside it is of no use without it."""
     from fracsim.data.checkpoint import checkpoint_path, remove_checkpoints
 
     saved = Saved()
@@ -246,7 +246,7 @@ def _fresh(path: Path) -> Saved:
 
 
 def _continuing(saved: Saved, stored: Trajectory, machines: Machines) -> list[str]:
-    """Sentences on how a product is continued."""
+    """Sentences on how a trajectory file is continued."""
     ended = sum(status in ("complete", "diverged") for status in stored.run_status)
     notes = [
         f"continuing {stored.path}: {ended} of {len(stored.run_status)} runs have ended, "

@@ -1,6 +1,6 @@
 """The settings of one training: every key of an experiment, its default, and what it accepts.
 
-A field of ``Run`` is a TOML key, a column of the product file and, with ``-`` for ``_``, an option
+A field of ``Run`` is a TOML key, a column of the file and, with ``-`` for ``_``, an option
 of ``fracsim train`` (only ``network_depth`` is ``--depth`` there). What is learnt has keys of its
 own, which the problems declare (``fracsim.problems``). The defaults are the protocol of Malach &
 Shalev-Shwartz 2019. Nothing heavy is imported here: the commands build their options, and
@@ -32,7 +32,7 @@ class Run(ProblemKeys):
     """One training: a problem, a network, an optimiser, a budget and a seed.
 
     Fields that are no settings (``fractal_definition``, ``problem_facts``) hold what outside files
-    say, once an experiment is resolved, so that a product can be rerun after they have gone."""
+    say, once an experiment is resolved, so that a file can be rerun after they have gone."""
 
     network_depth: int = _key(5, "hidden layers T", int, low=0, high=1000)
     width: int = _key(100, "width k of each hidden layer", int, low=1, high=100_000)

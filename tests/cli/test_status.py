@@ -11,9 +11,9 @@ import pytest
 from command_line import fracsim
 from figure_files import experiment_of, write_file
 
-from fracsim.cli import export
 from fracsim.data.reader import open_trajectory
 from fracsim.data.samples import write_samples
+from fracsim.products import columns
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_export_of_chosen_variables(finished):
 
 
 def test_export_of_points(points, monkeypatch):
-    monkeypatch.setattr(export, "BLOCK", 2)
+    monkeypatch.setattr(columns, "BLOCK", 2)
     assert fracsim("export", points).out == (
         "point,x_0,x_1,y,level\n0,0.1,0.3333333333333333,1,5\n1,-1e-20,0.5,-1,0\n2,1.0,-0.25,1,5\n"
     )
@@ -191,7 +191,7 @@ def test_export_never_leaves_half_a_file(finished, tmp_path, monkeypatch):
     def stop(column):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(export, "_texts", stop)
+    monkeypatch.setattr(columns, "_texts", stop)
     assert fracsim("export", finished, "-o", path, "--overwrite").code == 130
     assert path.read_text() == "precious"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["finished.h5", "run.csv"]
