@@ -154,9 +154,7 @@ class CpuBackend(Backend):
                     stop,
                 )
             elif isinstance(source, Population):
-                train_on_population(
-                    shape.depth, shape.width, rule, rate, state, run, source.line, start, stop
-                )
+                train_on_population(plan, rule, rate, state, run, source.line, start, stop)
             else:
                 x, y = source.x[chosen], source.y[chosen]
                 train_on_dataset(plan, places, rule, rate, key, state, run, x, y, start, stop)

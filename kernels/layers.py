@@ -4,7 +4,7 @@ Letters: B rows of a batch, n_in and n_out of a layer, T hidden layers. Everythi
 lies in one flat work array; ``network.py`` says where. (One array, because numba passes an array as
 seven values: with ten of them a call cost more than a small layer.)"""
 
-from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.jit import formula, inlined, kernel
 from fracsim.kernels.network import (
     BACK_STRIDE,
     GRADIENT,
@@ -49,6 +49,9 @@ PART_ROWS = 100
 """Rows of a layer's weights whose gradient is made, and used up, at a time: in a large layer it
 would leave the cache."""
 
+NO_MASK = (0, 0)
+"""For a product that needs none."""
+
 WORTH_MOVING = 0.75
 """Share of rows with a slope up to which the others are dropped before backward."""
 
@@ -61,148 +64,68 @@ def part_count(plan, layer):
     return (plan[layer, N_IN] + PART_ROWS - 1) // PART_ROWS
 
 
+@inlined
+def tile_column(w, n_rows, a, rows, count, resume, first, mask, c, mode, tall, wide):
+    """One column of tiles, each of ``tall`` rows and ``wide`` vectors, from the first row of C to
+    its last. Operands as ``product`` takes them; ``first`` is a place alone."""
+    for m in range(0, n_rows, tall):
+        tile(
+            w,
+            a[0] + m * a[1],
+            a[1],
+            a[2],
+            w,
+            rows[0],
+            0,
+            rows[1],
+            count,
+            resume,
+            w,
+            first,
+            w,
+            mask[0] + m * mask[1],
+            mask[1],
+            w,
+            c[0] + m * c[1],
+            c[1],
+            mode,
+            PRODUCT,
+            tall,
+            wide,
+        )
+
+
 @kernel
-def product(
-    w,
-    n_rows,
-    n_vectors,
-    total_count,
-    a0,
-    a_row,
-    a_step,
-    rows0,
-    rows_step,
-    first0,
-    first_step,
-    mask0,
-    mask_row,
-    c0,
-    c_row,
-    mode,
-):
+def product(w, n_rows, n_vectors, total_count, a, rows, first, mask, c, mode):
     """C[m, :] = first + Σ_s A(m, s) row_s over any number of rows and vectors, cut into tiles; see
     ``tiles.py``.
 
-    All operands lie in ``w``; a0, rows0, first0, mask0, c0 say where. ``first_step`` is 1, or 0
-    where the sums start from one vector of zeros."""
+    All operands lie in ``w`` and are given by a place and their steps: ``a`` (place, from row to
+    row, from term to term), ``rows`` (place, from term to term), ``first`` (place, 1; or 0 where
+    the sums start from one vector of zeros), ``mask`` and ``c`` (place, from row to row)."""
     lanes = VECTOR_BYTES // w.itemsize
     blocks = max(1, (total_count + LONGEST_SUM - 1) // LONGEST_SUM)
     v = 0
     while v < n_vectors:
         tiles_left = (n_vectors - v + WIDEST_TILE - 1) // WIDEST_TILE
-        width = (
-            n_vectors - v + tiles_left - 1
-        ) // tiles_left  # near-equal widths: 7 vectors are 4 + 3
-        f, k, c = first0 + v * lanes * first_step, mask0 + v * lanes, c0 + v * lanes
+        # near-equal widths: 7 vectors are 4 + 3
+        width = (n_vectors - v + tiles_left - 1) // tiles_left
+        f, k = first[0] + v * lanes * first[1], (mask[0] + v * lanes, mask[1])
+        target = (c[0] + v * lanes, c[1])
         for block in range(blocks):
             begin = block * total_count // blocks
             count = (block + 1) * total_count // blocks - begin
             after = mode if block == blocks - 1 else PLAIN
-            a, r = a0 + begin * a_step, rows0 + v * lanes + begin * rows_step
+            x = (a[0] + begin * a[2], a[1], a[2])
+            r = (rows[0] + v * lanes + begin * rows[1], rows[1])
             if width == 1:
-                for m in range(0, n_rows, ROWS_OF_1):
-                    tile(
-                        w,
-                        a + m * a_row,
-                        a_row,
-                        a_step,
-                        w,
-                        r,
-                        0,
-                        rows_step,
-                        count,
-                        block,
-                        w,
-                        f,
-                        w,
-                        k + m * mask_row,
-                        mask_row,
-                        w,
-                        c + m * c_row,
-                        c_row,
-                        after,
-                        PRODUCT,
-                        ROWS_OF_1,
-                        1,
-                    )
+                tile_column(w, n_rows, x, r, count, block, f, k, target, after, ROWS_OF_1, 1)
             elif width == 2:
-                for m in range(0, n_rows, ROWS_OF_2):
-                    tile(
-                        w,
-                        a + m * a_row,
-                        a_row,
-                        a_step,
-                        w,
-                        r,
-                        0,
-                        rows_step,
-                        count,
-                        block,
-                        w,
-                        f,
-                        w,
-                        k + m * mask_row,
-                        mask_row,
-                        w,
-                        c + m * c_row,
-                        c_row,
-                        after,
-                        PRODUCT,
-                        ROWS_OF_2,
-                        2,
-                    )
+                tile_column(w, n_rows, x, r, count, block, f, k, target, after, ROWS_OF_2, 2)
             elif width == 3:
-                for m in range(0, n_rows, ROWS_OF_3):
-                    tile(
-                        w,
-                        a + m * a_row,
-                        a_row,
-                        a_step,
-                        w,
-                        r,
-                        0,
-                        rows_step,
-                        count,
-                        block,
-                        w,
-                        f,
-                        w,
-                        k + m * mask_row,
-                        mask_row,
-                        w,
-                        c + m * c_row,
-                        c_row,
-                        after,
-                        PRODUCT,
-                        ROWS_OF_3,
-                        3,
-                    )
+                tile_column(w, n_rows, x, r, count, block, f, k, target, after, ROWS_OF_3, 3)
             else:
-                for m in range(0, n_rows, ROWS_OF_4):
-                    tile(
-                        w,
-                        a + m * a_row,
-                        a_row,
-                        a_step,
-                        w,
-                        r,
-                        0,
-                        rows_step,
-                        count,
-                        block,
-                        w,
-                        f,
-                        w,
-                        k + m * mask_row,
-                        mask_row,
-                        w,
-                        c + m * c_row,
-                        c_row,
-                        after,
-                        PRODUCT,
-                        ROWS_OF_4,
-                        4,
-                    )
+                tile_column(w, n_rows, x, r, count, block, f, k, target, after, ROWS_OF_4, 4)
         v += width
 
 
@@ -248,53 +171,18 @@ def forward(plan, places, w, batch):
     depth = plan.shape[0] - 1
     source, source_row, target = places[INPUTS], plan[0, N_IN], places[HIDDEN]
     for layer in range(depth):
-        n_in, stride, weights = (
-            plan[layer, N_IN],
-            plan[layer, STRIDE],
-            places[PARAMS] + plan[layer, START],
-        )
-        product(
-            w,
-            batch,
-            stride // lanes,
-            n_in,
-            source,
-            source_row,
-            1,
-            weights,
-            stride,
-            weights + n_in * stride,
-            1,
-            0,
-            0,
-            target,
-            stride,
-            RELU,
-        )
+        n_in, stride = plan[layer, N_IN], plan[layer, STRIDE]
+        weights = places[PARAMS] + plan[layer, START]
+        rows, first = (weights, stride), (weights + n_in * stride, 1)
+        a, c = (source, source_row, 1), (target, stride)
+        product(w, batch, stride // lanes, n_in, a, rows, first, NO_MASK, c, RELU)
         source, source_row, target = target, stride, target + places[HIDDEN_SIZE]
-    weights, column = places[PARAMS] + plan[depth, START], places[TURNED]
-    for i in range(
-        plan[depth, N_IN]
-    ):  # what other columns hold does not matter: nobody looks at their scores
+    n_in, weights = plan[depth, N_IN], places[PARAMS] + plan[depth, START]
+    column = places[TURNED]
+    for i in range(n_in):  # what other columns hold does not matter: nobody looks at their scores
         w[column + i * lanes] = w[weights + i]
-    product(
-        w,
-        batch,
-        1,
-        plan[depth, N_IN],
-        source,
-        source_row,
-        1,
-        column,
-        lanes,
-        weights + plan[depth, BACK_STRIDE],
-        1,
-        0,
-        0,
-        places[SCORES],
-        lanes,
-        PLAIN,
-    )
+    a, first = (source, source_row, 1), (weights + plan[depth, BACK_STRIDE], 1)
+    product(w, batch, 1, n_in, a, (column, lanes), first, NO_MASK, (places[SCORES], lanes), PLAIN)
 
 
 @kernel
@@ -345,24 +233,9 @@ def data_gradient(plan, places, w, layer, batch, dout, dinput):
                     w, weights + i * stride + o, stride, w, turned + o * below + i, below
                 )
     hidden = places[HIDDEN] + (layer - 1) * places[HIDDEN_SIZE]
-    product(
-        w,
-        batch,
-        below // lanes,
-        plan[layer, N_OUT],
-        dout,
-        stride,
-        1,
-        turned,
-        below,
-        places[ZEROS],
-        0,
-        hidden,
-        below,
-        dinput,
-        below,
-        MASK,
-    )
+    a, first = (dout, stride, 1), (places[ZEROS], 0)
+    mask, c = (hidden, below), (dinput, below)
+    product(w, batch, below // lanes, plan[layer, N_OUT], a, (turned, below), first, mask, c, MASK)
 
 
 @kernel
@@ -382,34 +255,11 @@ def layer_gradient(plan, places, w, layer, part, batch, dout):
         return start, below + lanes
     parts = part_count(plan, layer)
     first, last = part * n_in // parts, (part + 1) * n_in // parts
-    product(
-        w,
-        last - first,
-        stride // lanes,
-        batch,
-        source + first,
-        1,
-        source_row,
-        dout,
-        stride,
-        places[ZEROS],
-        0,
-        0,
-        0,
-        gradient,
-        stride,
-        PLAIN,
-    )
+    rows, vectors = last - first, stride // lanes
+    a, zeros = (source + first, 1, source_row), (places[ZEROS], 0)
+    product(w, rows, vectors, batch, a, (dout, stride), zeros, NO_MASK, (gradient, stride), PLAIN)
     if part == parts - 1:
-        sum_rows(
-            w,
-            stride // lanes,
-            batch,
-            places[ONE],
-            0,
-            dout,
-            stride,
-            gradient + (last - first) * stride,
-        )
+        biases = gradient + rows * stride
+        sum_rows(w, vectors, batch, places[ONE], 0, dout, stride, biases)
         last += 1
     return start + first * stride, (last - first) * stride

@@ -23,22 +23,28 @@ import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.line import Line, below
-from fracsim.kernels.network import Shape, parameter_count
+from fracsim.kernels.network import (
+    FLAT_START,
+    N_IN,
+    N_OUT,
+    Shape,
+    flat_layout,
+    parameter_count,
+)
 
 
 @formula
-def start_of(layer, depth, width):
-    """(place in the flat parameters, n_in, n_out) of layer 1 … depth + 1 of a network with one
-    input, readout last."""
-    n_in, n_out = 1 if layer == 1 else width, 1 if layer == depth + 1 else width
-    return 0 if layer == 1 else 2 * width + (layer - 2) * (width + 1) * width, n_in, n_out
+def part_of(layer, layout):
+    """(place in the flat parameters, n_in, n_out) of layer 1 … T + 1, readout last; the input is
+    layer 0 here."""
+    return layout[layer - 1, FLAT_START], layout[layer - 1, N_IN], layout[layer - 1, N_OUT]
 
 
 @kernel
-def carry_forward(layer, depth, width, params, h, z):
+def carry_forward(layer, layout, params, h, z):
     """Slopes and offsets z[layer] = W h[layer - 1] + b of the layer's pre-activations on the
     current piece."""
-    place, n_in, n_out = start_of(layer, depth, width)
+    place, n_in, n_out = part_of(layer, layout)
     slope, offset = z[layer, 0], z[layer, 1]
     for j in range(n_out):
         slope[j], offset[j] = 0.0, params[place + n_in * n_out + j]
@@ -52,10 +58,10 @@ def carry_forward(layer, depth, width, params, h, z):
 
 
 @kernel
-def carry_back(layer, depth, width, params, h, d, dparams):
+def carry_back(layer, layout, params, h, d, dparams):
     """Add the gradient of a layer on the current piece of the layer before; hand d0 and d1 on to
     that layer."""
-    place, n_in, n_out = start_of(layer, depth, width)
+    place, n_in, n_out = part_of(layer, layout)
     d0, d1 = d[layer, 0], d[layer, 1]
     for i in range(n_in):
         a, b = h[layer - 1, 0, i], h[layer - 1, 1, i]
@@ -74,12 +80,12 @@ def carry_back(layer, depth, width, params, h, d, dparams):
 
 
 @kernel
-def cut(z, lo, hi, cuts):
-    """Cut [lo, hi] where the pre-activations z (2, k) change sign: fills ``cuts``, ascending;
-    returns the pieces."""
+def cut(units, z, lo, hi, cuts):
+    """Cut [lo, hi] where the pre-activations z (2, ≥ units) of a layer change sign: fills ``cuts``,
+    ascending; returns the pieces."""
     cuts[0] = lo
     count = 1
-    for j in range(z.shape[1]):
+    for j in range(units):
         slope, offset = z[0, j], z[1, j]
         if (slope * lo + offset) * (slope * hi + offset) < 0.0:
             x = min(max(-offset / slope, lo), hi)
@@ -94,10 +100,10 @@ def cut(z, lo, hi, cuts):
 
 
 @kernel
-def rectify(z, x, h):
-    """h (2, k) = slopes and offsets of the units that are active at x, 0 for the others; z (2,
-    k)."""
-    for j in range(z.shape[1]):
+def rectify(units, z, x, h):
+    """h (2, ≥ units) = slopes and offsets of the units that are active at x, 0 for the others; z
+    likewise."""
+    for j in range(units):
         active = z[0, j] * x + z[1, j] > 0.0
         h[0, j] = z[0, j] if active else 0.0
         h[1, j] = z[1, j] if active else 0.0
@@ -151,9 +157,11 @@ def loss_on_piece(line, hinged, slope, offset, lo, hi, at_ends):
 
 
 @kernel
-def loss_and_gradient(depth, width, params, line, hinged, dparams):
+def loss_and_gradient(layout, params, line, hinged, dparams):
     """(loss, accuracy) of the network with flat params (Q,) over the whole distribution; overwrites
-    dparams (Q,)."""
+    dparams (Q,). ``layout``: its ``flat_layout``, with one input."""
+    depth = layout.shape[0] - 1
+    width = layout[:, N_IN].max()  # the widest hidden layer, and the one input
     h, z = np.zeros((depth + 1, 2, width)), np.zeros((depth + 2, 2, width))
     d = np.zeros((depth + 2, 2, width))
     cuts, pieces, place = (
@@ -167,9 +175,10 @@ def loss_and_gradient(depth, width, params, line, hinged, dparams):
     layer, lo, hi = 1, line.low, 1.0
     at_lo = below(line, lo)
     while True:
-        carry_forward(layer, depth, width, params, h, z)
+        carry_forward(layer, layout, params, h, z)
         if layer <= depth:
-            pieces[layer], place[layer] = cut(z[layer], lo, hi, cuts[layer]), 0
+            units = layout[layer - 1, N_OUT]
+            pieces[layer], place[layer] = cut(units, z[layer], lo, hi, cuts[layer]), 0
             d[layer] = 0.0
         else:
             at_hi = below(line, hi)
@@ -177,16 +186,16 @@ def loss_and_gradient(depth, width, params, line, hinged, dparams):
                 line, hinged, z[layer, 0, 0], z[layer, 1, 0], lo, hi, (at_lo, at_hi)
             )
             loss, right, at_lo = loss + more, right + correct, at_hi
-            carry_back(layer, depth, width, params, h, d, dparams)
+            carry_back(layer, layout, params, h, d, dparams)
             layer -= 1
             while layer > 0 and place[layer] == pieces[layer]:
-                carry_back(layer, depth, width, params, h, d, dparams)
+                carry_back(layer, layout, params, h, d, dparams)
                 layer -= 1
             if layer == 0:
                 return loss, right
         lo, hi = cuts[layer, place[layer]], cuts[layer, place[layer] + 1]
         place[layer] += 1
-        rectify(z[layer], 0.5 * (lo + hi), h[layer])
+        rectify(layout[layer - 1, N_OUT], z[layer], 0.5 * (lo + hi), h[layer])
         layer += 1
 
 
@@ -195,13 +204,15 @@ def population_gradient(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """dparams (R, Q) = gradient of the mean loss, that loss (R,) and the accuracy (R,) of params
     (R, Q) float64."""
-    if shape.inputs != 1 or params.shape[1:] != (parameter_count(shape),):
+    if (shape.inputs, shape.outputs) != (1, 1) or params.shape[1:] != (parameter_count(shape),):
         raise ValueError(
-            f"parameters {params.shape} are not those of networks of {shape} with one input"
+            f"parameters {params.shape} are not those of networks of {shape}; one input and one "
+            f"output are accepted"
         )
+    layout = flat_layout(shape)
     dparams, losses, accuracy = np.empty_like(params), np.empty(len(params)), np.empty(len(params))
     for run in range(len(params)):
         losses[run], accuracy[run] = loss_and_gradient(
-            shape.depth, shape.width, params[run], line, hinged, dparams[run]
+            layout, params[run], line, hinged, dparams[run]
         )
     return dparams, losses, accuracy

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network import Shape, flat_layout, split_layers
 from fracsim.kernels.philox import PLACES, random_words, uniform
 from fracsim.kernels.regions_affine import affine_functions, merge_pieces, polygons
 from fracsim.kernels.regions_line import cut_segment, number_pieces
@@ -26,7 +26,7 @@ from fracsim.kernels.regions_plane import (
     enter_layer,
     put_rectangle,
 )
-from fracsim.kernels.regions_rows import layer_start, layer_weights, pack_network, weight_norms
+from fracsim.kernels.regions_rows import pack_rows, rows_plan, weight_norms
 
 Array = NDArray[Any]
 
@@ -74,13 +74,12 @@ def cut_window(
     """
     mesh = _Mesh(shape.width, window)
     parents, active = [], []
-    for layer in range(shape.depth):
-        weights, biases = layer_weights(params, 2, shape.width, layer)
+    for layer, (weights, biases) in enumerate(split_layers(shape, params)[:-1]):
         mesh.cut(weights, biases, layer == 0, most)
         faces = mesh.size[FACES]
         parents.append(mesh.faces[:faces, PARENT].copy())
-        active.append(np.empty((faces, shape.width), np.bool_))
-        active_units(mesh.halves, mesh.faces, mesh.z, mesh.size, active[-1])
+        active.append(np.zeros((faces, shape.width), np.bool_))
+        active_units(mesh.halves, mesh.faces, mesh.z, mesh.size, biases.size, active[-1])
     functions, scales = _functions(shape, params, parents, active)
     pieces = np.empty(len(functions), np.int64)
     merge_pieces(mesh.halves, mesh.size, functions, scales, pieces)
@@ -163,7 +162,7 @@ def _functions(
     functions, scales = np.empty((faces, 3)), np.empty(faces)
     affine_functions(
         params,
-        shape.width,
+        flat_layout(shape),
         ancestors + above[:, None],
         np.concatenate(active),
         order,
@@ -183,9 +182,10 @@ def cut_line(shape: Shape, params: Array, start: Array, end: Array, most: int) -
         return Intervals(
             np.array([0.0, 1.0]), np.full((2, 2), -1, np.int32), whole, np.zeros(1, np.int64)
         )
-    d, k, layers = shape.inputs, shape.width, shape.depth
-    norms, work = weight_norms(params, d, k, layers), pack_network(params, d, k, layers)
-    ends, crossed, functions, scales = cut_segment(params, k, norms, work, start, end, most)
+    plan, rows = rows_plan(shape)
+    norms, work = weight_norms(plan, params), pack_rows(plan, rows, params)
+    found = cut_segment(params, plan, rows, norms, work, start, end, most)
+    ends, crossed, functions, scales = found
     if not len(functions):
         raise TooManyRegions
     pieces = np.empty(len(functions), np.int64)
@@ -196,8 +196,8 @@ def cut_line(shape: Shape, params: Array, start: Array, end: Array, most: int) -
 def on_plane(shape: Shape, params: Array, origin: Array, directions: Array) -> tuple[Shape, Array]:
     """The network on the plane origin + s u + t v, as one of two inputs s, t; ``directions`` (2, d)
     are u and v."""
-    weights, biases = layer_weights(params, shape.inputs, shape.width if shape.depth else 1, 0)
-    rest = params[layer_start(shape.inputs, shape.width if shape.depth else 1, 1) :]
+    weights, biases = split_layers(shape, params)[0]
+    rest = params[weights.size + biases.size :]
     return shape._replace(inputs=2), np.concatenate(
         [(directions @ weights).ravel(), biases + origin @ weights, rest]
     )

@@ -14,8 +14,8 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.network import N_OUT, layer_weights
 from fracsim.kernels.regions_plane import EDGES, FACE, FACES, HALF, NEXT, ORIGIN
-from fracsim.kernels.regions_rows import layer_start, layer_weights
 
 SAME = 1e-9
 """Two functions are one if their gradients differ by at most SAME times the terms that made them
@@ -27,11 +27,11 @@ def next_maps(weights, biases, maps, active, out):
     """out (m + 1, n_out) = gradients and, last, offsets of the next layer's preactivations on one
     region.
 
-    ``maps`` (m + 1, n_in): the same of this layer's; ``active`` (n_in,): its units that are
-    positive there."""
+    ``maps`` (m + 1, ≥ n_in): the same of this layer's; ``active`` (≥ n_in,): its units that are
+    positive there; ``out`` may be as much wider."""
     last = maps.shape[0] - 1
-    rows, count = np.empty(active.size, np.int64), 0
-    for i in range(active.size):
+    rows, count = np.empty(weights.shape[0], np.int64), 0
+    for i in range(weights.shape[0]):
         if active[i]:
             rows[count] = i
             count += 1
@@ -43,9 +43,9 @@ def next_maps(weights, biases, maps, active, out):
 
 @kernel
 def add_rows(weights, rows, values, out):
-    """out (n_out,) += Σ values[i] · weights[i] over ``rows``, term after term; four at a time spare
-    the memory."""
-    n, whole = out.size, rows.size - rows.size % 4
+    """out (≥ n_out,) += Σ values[i] · weights[i] over ``rows``, term after term; four at a time
+    spare the memory."""
+    n, whole = weights.shape[1], rows.size - rows.size % 4
     for r in range(0, whole, 4):
         i, j, k, l = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
         first, second, third, fourth = weights[i], weights[j], weights[k], weights[l]
@@ -59,33 +59,34 @@ def add_rows(weights, rows, values, out):
 
 
 @kernel
-def affine_functions(params, width, ancestors, active, order, functions, scales):
+def affine_functions(params, layout, ancestors, active, order, functions, scales):
     """functions (F, 3) = gradient and offset of f on each region; scales (F,) = size of the terms
     of its gradient.
 
     Args:
-        params: (Q,) of a network of T = len(ancestors) ≥ 1 hidden layers on the plane. width: k.
-        ancestors: (T, F) row of ``active`` that holds, for each region and layer, the units active
-        there. active: (rows, k) booleans, as ``active_units`` makes them, all layers one below the
-        other. order: (F,) the regions, relatives together.
+        params: (Q,) of a network of T = len(ancestors) ≥ 1 hidden layers on the plane. layout: its
+        ``flat_layout``. ancestors: (T, F) row of ``active`` that holds, for each region and layer,
+        the units active there. active: (rows, widest k) booleans, as ``active_units`` makes them,
+        all layers one below the other. order: (F,) the regions, relatives together.
     """
     layers = len(ancestors)
-    maps = np.empty((layers, 3, width))
-    first, biases = layer_weights(params, 2, width, 0)
-    maps[0, 0, :], maps[0, 1, :], maps[0, 2, :] = first[0], first[1], biases
+    maps = np.empty((layers, 3, active.shape[1]))
+    first, biases = layer_weights(layout, params, 0)
+    units = biases.size
+    maps[0, 0, :units], maps[0, 1, :units], maps[0, 2, :units] = first[0], first[1], biases
     known = np.full(layers, -1, np.int64)
-    end = layer_start(2, width, layers)
-    readout, last_bias = params[end : end + width], params[end + width]
+    weights, last_bias = layer_weights(layout, params, layers)
+    readout = weights.reshape(weights.size)
     for f in order:
         for layer in range(1, layers):
             row = ancestors[layer - 1, f]
             if known[layer] != row:
                 known[layer:] = -1
                 known[layer] = row
-                weights, biases = layer_weights(params, 2, width, layer)
+                weights, biases = layer_weights(layout, params, layer)
                 next_maps(weights, biases, maps[layer - 1], active[row], maps[layer])
         row = ancestors[layers - 1, f]
-        scales[f] = read_out(readout, last_bias, maps[layers - 1], active[row], functions[f])
+        scales[f] = read_out(readout, last_bias[0], maps[layers - 1], active[row], functions[f])
 
 
 @formula
@@ -201,27 +202,28 @@ def polygons(halves, faces, places, size, first_corner, corners, areas):
 
 
 @kernel
-def boundary_distances(params, width, layers, x, distances):
+def boundary_distances(params, layout, x, distances):
     """distances (N,) from the points x (N, d) to the nearest boundary of a region, in any
-    dimension.
+    dimension. ``layout``: the ``flat_layout`` of a network of T ≥ 1 hidden layers.
 
     All preactivations are affine on the region of a point, and the region is where they keep their
     signs there: so the nearest of its walls is min |z| / ‖∇z‖ over all units (Hanin and Rolnick
     2019). Infinite where no unit has a gradient."""
-    d = x.shape[1]
+    d, layers = x.shape[1], layout.shape[0] - 1
+    width = layout[:layers, N_OUT].max()
     maps, following = np.empty((d + 1, width)), np.empty((d + 1, width))
     active = np.empty(width, np.bool_)
     for p in range(x.shape[0]):
         distances[p] = math.inf
         for layer in range(layers):
-            weights, biases = layer_weights(params, d, width, layer)
+            weights, biases = layer_weights(layout, params, layer)
             if layer == 0:
-                maps[:d, :] = weights
-                maps[d, :] = biases
+                maps[:d, : biases.size] = weights
+                maps[d, : biases.size] = biases
             else:
                 next_maps(weights, biases, maps, active, following)
                 maps, following = following, maps
-            for o in range(width):
+            for o in range(biases.size):
                 value, square = maps[d, o], 0.0
                 for c in range(d):
                     value += maps[c, o] * x[p, c]

@@ -6,40 +6,39 @@ preactivation is z = s t + c; where it changes sign, the interval is cut, and th
 functions in the layers that follow. Each function is a sum over the active units in their order, so
 equal sets of active units give equal bits.
 
-Letters: n intervals, N segments, T layers, k units, d coordinates of the space that the segment
-lies in."""
+Letters: n intervals, N segments, T layers, k units of a layer, d coordinates of the space that the
+segment lies in."""
 
 import math
 
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.network import N_OUT, STRIDE, layer_weights
 from fracsim.kernels.regions_affine import read_out, same_gradient
 from fracsim.kernels.regions_plane import NEARNESS, ROUNDING
 from fracsim.kernels.regions_rows import (
+    AFTER,
+    BEFORE,
     BLOCK,
-    layer_start,
-    layer_weights,
-    pack_network,
-    rows_after,
-    rows_before,
-    stride_of,
+    pack_rows,
     through_layer,
     weight_norms,
 )
 
 
 @kernel
-def cut_segment(params, width, norms, w, a, b, most):
-    """The intervals of one segment, for flat parameters (Q,), ``weight_norms`` (T, k), T ≥ 1, and
-    ``pack_network``.
+def cut_segment(params, plan, rows, norms, w, a, b, most):
+    """The intervals of one segment, for flat parameters (Q,), ``rows_plan``, ``weight_norms`` (T,
+    widest k), T ≥ 1, and ``pack_rows``.
 
     Returns ends (n + 1,) of the intervals; crossed (n + 1, 2), the layer and unit that change sign
     there (-1, -1 at both ends of the segment); functions (n, 2), slope and offset of f in t; scales
     (n,), the size of the terms of each slope. All are empty if there are more than ``most``
     intervals."""
     inputs, layers = a.size, norms.shape[0]
-    weights, biases = layer_weights(params, inputs, width, 0)
+    weights, biases = layer_weights(plan, params, 0)
+    width = biases.size
     maps = np.empty((1, 2, width))
     maps[0, 0, :], maps[0, 1, :] = 0.0, biases
     for i in range(inputs):
@@ -51,8 +50,8 @@ def cut_segment(params, width, norms, w, a, b, most):
     owners, active = np.zeros(1, np.int64), np.zeros((1, width), np.bool_)
     for layer in range(layers):
         if layer > 0:
-            maps, lengths = enter_intervals(w, layers, layer, maps, owners, active)
-        _, biases = layer_weights(params, inputs, width, layer)
+            maps, lengths = enter_intervals(plan, rows, w, layer, maps, owners, active)
+        _, biases = layer_weights(plan, params, layer)
         ends, crossed, owners = cut_intervals(
             layer, biases, norms[layer], maps, lengths, ends, crossed
         )
@@ -61,20 +60,20 @@ def cut_segment(params, width, norms, w, a, b, most):
         active = active_on_intervals(maps, owners, ends)
     n = owners.size if owners.size <= most else 0
     functions, scales = np.empty((n, 2)), np.empty(n)
-    end = layer_start(inputs, width, layers)
-    readout, bias = params[end : end + width], params[end + width]
+    weights, bias = layer_weights(plan, params, layers)
+    readout = weights.reshape(weights.size)
     for p in range(n):
-        scales[p] = read_out(readout, bias, maps[owners[p]], active[p], functions[p])
+        scales[p] = read_out(readout, bias[0], maps[owners[p]], active[p], functions[p])
     return ends[: n + 1], crossed[: n + 1], functions, scales
 
 
 @kernel
-def enter_intervals(w, layers, layer, maps, owners, active):
-    """Maps (n, 2, k) of the next layer on each interval, and the norms (n,) of what went into
-    them."""
-    n, width = owners.size, maps.shape[2]
-    following, lengths = np.empty((n, 2, width)), np.empty(n)
-    before, after, stride = rows_before(width, layers), rows_after(width, layers), stride_of(width)
+def enter_intervals(plan, rows, w, layer, maps, owners, active):
+    """Maps (n, 2, k) of a layer ≥ 1 on each interval, and the norms (n,) of what went into them,
+    from the maps and the active units of the layer before."""
+    n, width, units = owners.size, maps.shape[2], plan[layer, N_OUT]
+    following, lengths = np.empty((n, 2, units)), np.empty(n)
+    before, after, stride = rows[BEFORE], rows[AFTER], plan[layer, STRIDE]
     for first in range(0, n, BLOCK // 2):
         count = min(BLOCK // 2, n - first)
         for p in range(count):
@@ -89,11 +88,11 @@ def enter_intervals(w, layers, layer, maps, owners, active):
             lengths[first + p] = norm(w[slopes : slopes + width]) + norm(
                 w[offsets : offsets + width]
             )
-        through_layer(w, width, layers, layer, 2 * count)
+        through_layer(plan, rows, w, layer, 2 * count)
         for p in range(count):
             for c in range(2):
                 row = after + (2 * p + c) * stride
-                following[first + p, c, :] = w[row : row + width]
+                following[first + p, c, :] = w[row : row + units]
     return following, lengths
 
 
@@ -211,20 +210,16 @@ def number_pieces(functions, scales, pieces):
 
 
 @kernel
-def count_on_segments(params, width, layers, starts, stops, most, counts):
+def count_on_segments(params, plan, rows, starts, stops, most, counts):
     """counts (N, 2) = activation regions and linear pieces on each of the segments from ``starts``
-    to ``stops`` (N, d).
+    to ``stops`` (N, d). ``plan`` and ``rows``: ``rows_plan`` of a network of T ≥ 1 hidden layers.
 
     A segment with more than ``most`` regions is counted as 0, 0.
     """
-    inputs = starts.shape[1]
-    norms, w = (
-        weight_norms(params, inputs, width, layers),
-        pack_network(params, inputs, width, layers),
-    )
+    norms, w = weight_norms(plan, params), pack_rows(plan, rows, params)
     for segment in range(starts.shape[0]):
         _, _, functions, scales = cut_segment(
-            params, width, norms, w, starts[segment], stops[segment], most
+            params, plan, rows, norms, w, starts[segment], stops[segment], most
         )
         counts[segment, 0] = functions.shape[0]
         counts[segment, 1] = (

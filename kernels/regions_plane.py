@@ -56,7 +56,7 @@ def put_rectangle(low1, high1, low2, high2, halves, faces, places, size):
 
 @kernel
 def enter_layer(weights, biases, first, places, z, lengths, column_norms, faces, size):
-    """z (V, k) and ``lengths`` (V,), the norms of what came in, for the next layer; every face is
+    """z (V, ≥ k) and ``lengths`` (V,), the norms of what came in, for the next layer; every face is
     its own parent.
 
     ``first``: the layer's inputs are the corners' places, not the ReLU of z, which is overwritten.
@@ -269,13 +269,12 @@ def join(face, first, second, halves, faces, size):
 
 
 @kernel
-def active_units(halves, faces, z, size, active):
-    """active (F, k) = whether each unit is positive on each face, once all units of the layer have
-    cut."""
-    units = active.shape[1]
+def active_units(halves, faces, z, size, units, active):
+    """active (F, ≥ units) = whether each unit of a layer is positive on each face, once all of them
+    have cut."""
     for f in range(size[FACES]):
         row = active[f]
-        row[:] = False
+        row[:units] = False
         h = start = faces[f, HALF]
         while True:
             values = z[halves[h, ORIGIN]]

@@ -5,14 +5,26 @@ A row has a number for each of k units (slopes, or offsets, on an interval) and 
 bias; it becomes Σ_i row_i W_i + factor · b. The terms are added in the order of i, wherever the row
 stands; a unit that is not active contributes an exact 0.
 
-One work array holds the weights of all layers but the first (padded to whole vectors, the biases as
-last row), four vectors of zeros, and a block of rows before and after."""
+One work array holds the working copy of the network (see ``network.py``), a line of zeros, and a
+block of rows before and after."""
 
 import numpy as np
 
-from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.layers import product
-from fracsim.kernels.network import CACHE_LINE, SLACK_ROWS
+from fracsim.kernels.jit import kernel
+from fracsim.kernels.layers import NO_MASK, product
+from fracsim.kernels.network import (
+    CACHE_LINE,
+    N_IN,
+    N_OUT,
+    SLACK_ROWS,
+    START,
+    STRIDE,
+    Shape,
+    layer_weights,
+    make_plan,
+    pack,
+    round_up,
+)
 from fracsim.kernels.tiles import PLAIN
 from fracsim.kernels.vectors import VECTOR_BYTES
 
@@ -21,94 +33,49 @@ LANES = VECTOR_BYTES // 8
 BLOCK = 120
 """Rows in one go."""
 
-
-@formula
-def layer_start(inputs, width, layer):
-    """Place in the flat parameters (Q,) where a layer begins; the readout is layer T."""
-    return 0 if layer == 0 else (inputs + 1) * width + (layer - 1) * (width + 1) * width
+BEFORE, AFTER, END = range(3)
+"""Places in the work array: rows before a layer, of n_in + 1 numbers each (zeros lie in front);
+rows after it, as long as the layer's padded rows; all of it."""
 
 
-@kernel
-def layer_weights(params, inputs, width, layer):
-    """Weights (n_in, k) and biases (k,) of a hidden layer: views of the flat parameters."""
-    n_in = inputs if layer == 0 else width
-    start = layer_start(inputs, width, layer)
-    middle = start + n_in * width
-    return params[start:middle].reshape((n_in, width)), params[middle : middle + width]
-
-
-@formula
-def stride_of(width):
-    """Length of a padded row."""
-    return (width + LANES - 1) // LANES * LANES
-
-
-@formula
-def rows_before(width, layers):
-    """Where in the work array the rows before a layer stand, each of width + 1 numbers; zeros lie
-    in front."""
-    return (layers - 1) * (width + 1) * stride_of(width) + CACHE_LINE
-
-
-@formula
-def rows_after(width, layers):
-    """Where in the work array the rows after a layer stand, each of ``stride_of(width)``
-    numbers."""
-    size = (BLOCK + SLACK_ROWS) * (width + 1)
-    return rows_before(width, layers) + (size + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
+def rows_plan(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Plan (T+1, 6) of a network in float64, and rows (3,) int64: places in its work array."""
+    plan, _ = make_plan(shape, BLOCK, LANES)
+    used = plan[-1, START] + round_up(plan[-1, N_IN], LANES) + LANES  # the readout lies last
+    before = round_up(int(used), CACHE_LINE) + CACHE_LINE
+    length = (BLOCK + SLACK_ROWS) * (round_up(shape.width, LANES) + 1)
+    after = before + round_up(length, CACHE_LINE)
+    return plan, np.array([before, after, after + length], np.int64)
 
 
 @kernel
-def pack_network(params, inputs, width, layers):
-    """The work array of a network (Q,) of T = ``layers`` hidden layers."""
-    stride = stride_of(width)
-    total = rows_after(width, layers) + (BLOCK + SLACK_ROWS) * stride
-    block = np.zeros(total + LANES)
-    skip = (
-        -(block.ctypes.data // 8)
-    ) % LANES  # vectors that straddle two cache lines cost two loads
-    w = block[skip : skip + total]
-    for layer in range(1, layers):
-        weights, biases = layer_weights(params, inputs, width, layer)
-        start = (layer - 1) * (width + 1) * stride
-        for i in range(width + 1):
-            w[start + i * stride : start + i * stride + width] = weights[i] if i < width else biases
+def pack_rows(plan, rows, params):
+    """The work array of a network (Q,), on a cache line: a vector that straddles two costs two
+    loads."""
+    block = np.zeros(rows[END] + LANES)
+    skip = (-(block.ctypes.data // 8)) % LANES
+    w = block[skip : skip + rows[END]]
+    pack(plan, params, w, 0)
     return w
 
 
 @kernel
-def through_layer(w, width, layers, layer, count):
-    """Send the first ``count`` ≤ BLOCK rows that stand before layer ``layer`` ≥ 1 through it."""
-    stride = stride_of(width)
-    start = (layer - 1) * (width + 1) * stride
-    before = rows_before(width, layers)
-    product(
-        w,
-        count,
-        stride // LANES,
-        width + 1,
-        before,
-        width + 1,
-        1,
-        start,
-        stride,
-        before - CACHE_LINE,
-        0,
-        0,
-        0,
-        rows_after(width, layers),
-        stride,
-        PLAIN,
-    )
+def through_layer(plan, rows, w, layer, count):
+    """Send the first ``count`` ≤ BLOCK rows that stand before layer ``layer`` through it."""
+    stride, terms, before = plan[layer, STRIDE], plan[layer, N_IN] + 1, rows[BEFORE]
+    weights, zeros = plan[layer, START], before - CACHE_LINE
+    a, b, first = (before, terms, 1), (weights, stride), (zeros, 0)
+    product(w, count, stride // LANES, terms, a, b, first, NO_MASK, (rows[AFTER], stride), PLAIN)
 
 
 @kernel
-def weight_norms(params, inputs, width, layers):
-    """norms (T, k) of the weights that lead into each unit."""
-    norms = np.zeros((layers, width))
+def weight_norms(plan, params):
+    """norms (T, widest k) of the weights that lead into each unit; 0 beyond a layer's units."""
+    layers = plan.shape[0] - 1
+    norms = np.zeros((layers, plan[:layers, N_OUT].max()))
     for layer in range(layers):
-        weights, _ = layer_weights(params, inputs, width, layer)
+        weights, _ = layer_weights(plan, params, layer)
         for i in range(weights.shape[0]):
-            for o in range(width):
+            for o in range(weights.shape[1]):
                 norms[layer, o] += weights[i, o] * weights[i, o]
     return np.sqrt(norms)

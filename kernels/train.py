@@ -318,9 +318,9 @@ def train_on_stream(
 
 
 @kernel
-def train_on_population(depth, width, rule, learning_rate, state, run, line, start, stop):
+def train_on_population(layout, rule, learning_rate, state, run, line, start, stop):
     """Steps start+1 … stop of one run on the exact hinge loss; float64 gradients, rounded to the
-    parameters' type."""
+    parameters' type. ``layout``: a ``flat_layout``, or the plan."""
     count = state.params.shape[1]
     w = np.zeros(4 * count, state.params.dtype)
     w[:count], w[count : 2 * count], w[2 * count : 3 * count] = (
@@ -331,7 +331,7 @@ def train_on_population(depth, width, rule, learning_rate, state, run, line, sta
     params, dparams = np.zeros(count), np.zeros(count)
     for step in range(start + 1, stop + 1):
         params[:] = w[:count]
-        loss, accuracy = loss_and_gradient(depth, width, params, line, True, dparams)
+        loss, accuracy = loss_and_gradient(layout, params, line, True, dparams)
         correct = np.int64(np.rint(accuracy * WHOLE)) if math.isfinite(loss) else 0
         if not keep_count(state, run, step, WHOLE, loss * WHOLE, correct):
             break

@@ -26,7 +26,10 @@ CASES = {
     "three maps, margins": (THREE, "complement", 0.3, 0.3),
     "one map": (ALONE, "complement", 0.0, 0.0),
 }
-SHAPES = [Shape(1, 0, 5), Shape(1, 1, 7), Shape(1, 2, 20), Shape(1, 4, 9)]
+SHAPES = [
+    *(Shape(1, 0, 5), Shape(1, 1, 7), Shape(1, 2, 20), Shape(1, 4, 9)),
+    *(Shape(1, (6, 14)), Shape(1, (12, 1, 5))),
+]
 
 
 @pytest.fixture

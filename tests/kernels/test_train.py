@@ -37,7 +37,12 @@ def test_hundred_steps_match_the_reference(backend, generator, loss, optimizer, 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
-    "shape", [Shape(1, 0, 1), Shape(3, 1, 1), Shape(2, 2, 33), Shape(2, 4, 90)], ids=str
+    "shape",
+    [
+        *(Shape(1, 0, 1), Shape(3, 1, 1), Shape(2, 2, 33), Shape(2, 4, 90)),
+        *(Shape(2, (9, 4, 17)), Shape(3, (1, 20)), Shape(1, (33, 1, 5)), Shape(20, (7, 120))),
+    ],
+    ids=str,
 )
 def test_every_width_matches_the_reference(backend, generator, shape, dtype):
     source = dataset_of(generator, shape.inputs, 200, dtype=dtype)
@@ -70,7 +75,7 @@ def test_stream_draws_fresh_samples(backend, generator, name, dtype):
     fractal = load_fractal(name)
     law, geometry = Distribution(fractal, 4, parse_curve("2")).law(), fractal.geometry()
     shape, rule, seed = (
-        Shape(2, 2, 17),
+        Shape(2, (17, 8)),
         rule_of("hinge", "adam", "cosine", batch=12, period=100),
         77,
     )
@@ -232,7 +237,9 @@ def test_a_slowly_diverging_run_keeps_chunk_independence(backend, generator):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("shape", [Shape(1, 0, 1), Shape(2, 1, 1), Shape(3, 3, 33)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [Shape(1, 0, 1), Shape(2, 1, 1), Shape(3, 3, 33), Shape(3, (5, 40, 2))], ids=str
+)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_evaluation_by_level(backend, generator, loss, shape, dtype):
     runs, count, n = 3, 517, 6

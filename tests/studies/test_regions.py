@@ -28,7 +28,11 @@ def counts(result):
 
 
 @pytest.mark.parametrize(
-    ("depth", "width", "seed"), [(1, 5, 0), (2, 6, 1), (3, 5, 2), (4, 3, 4), (5, 2, 5), (3, 4, 6)]
+    ("depth", "width", "seed"),
+    [
+        *((1, 5, 0), (2, 6, 1), (3, 5, 2), (4, 3, 4), (5, 2, 5), (3, 4, 6)),
+        *((2, (7, 3), 7), (3, (3, 9, 2), 8), (3, (4, 1, 5), 9), (4, (1, 6, 2, 4), 10)),
+    ],
 )
 def test_a_window_as_in_exact_arithmetic(depth, width, seed):
     shape, params = random_network(2, depth, width, seed)
@@ -57,7 +61,11 @@ def test_lines_that_coincide_stay_one(distance, turn):
 
 @pytest.mark.parametrize(
     ("inputs", "depth", "width", "seed"),
-    [(1, 1, 6, 0), (1, 3, 6, 1), (2, 4, 5, 2), (5, 2, 8, 3), (1, 5, 2, 4)],
+    [
+        *((1, 1, 6, 0), (1, 3, 6, 1), (2, 4, 5, 2), (5, 2, 8, 3), (1, 5, 2, 4)),
+        *((1, 2, (9, 3), 5), (2, 3, (3, 12, 5), 6), (5, 3, (2, 1, 7), 7)),
+        (1, 4, (10, 4, 11, 1), 8),
+    ],
 )
 def test_a_segment_as_in_exact_arithmetic(inputs, depth, width, seed):
     shape, params = random_network(inputs, depth, width, seed)
@@ -143,9 +151,9 @@ def test_telgarskys_tent(k, width):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 4), st.integers(1, 12), st.integers(0, 2**32))
-def test_never_more_than_serras_bound_or_fewer_than_are_seen(depth, width, seed):
-    shape, params = random_network(2, depth, width, seed)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(0, 2**32))
+def test_never_more_than_serras_bound_or_fewer_than_are_seen(widths, seed):
+    shape, params = random_network(2, len(widths), tuple(widths), seed)
     parts = partition(shape, params, SQUARE)
     assert parts.linear_pieces <= parts.activation_regions <= region_bounds(shape)["serra"]
     assert parts.area.min() > 0
@@ -156,8 +164,9 @@ def test_never_more_than_serras_bound_or_fewer_than_are_seen(depth, width, seed)
     assert line.activation_regions <= region_bounds(shape, 1)["serra"]
 
 
-def test_the_functions_of_the_regions_are_the_networks():
-    shape, params = random_network(2, 4, 20, 3)
+@pytest.mark.parametrize("width", [20, (12, 30, 8, 15)])
+def test_the_functions_of_the_regions_are_the_networks(width):
+    shape, params = random_network(2, 4, width, 3)
     parts = partition(shape, params, SQUARE)
     centres = np.array([parts.polygon(f).mean(0) for f in range(parts.activation_regions)])
     f = (parts.gradient * centres).sum(1) + parts.offset
@@ -168,8 +177,9 @@ def test_the_functions_of_the_regions_are_the_networks():
     np.testing.assert_array_equal(parts.sign[certain], np.sign(truth[certain]))
 
 
-def test_a_plane_in_a_larger_space():
-    shape, params = random_network(5, 3, 8, 2)
+@pytest.mark.parametrize("width", [8, (8, 3, 11)])
+def test_a_plane_in_a_larger_space(width):
+    shape, params = random_network(5, 3, width, 2)
     origin, directions = np.arange(5) / 10, np.random.default_rng(0).normal(size=(2, 5))
     parts = partition(shape, params, SQUARE, plane=(origin, directions))
     centres = np.array([parts.polygon(f).mean(0) for f in range(parts.activation_regions)])
@@ -198,8 +208,9 @@ def test_breakpoints_of_one_layer_are_cauchy():
     assert abs(found.mean() - 100 * share) < 4 * error
 
 
-def test_segments_do_not_depend_on_threads():
-    shape, params = random_network(3, 3, 20, 0)
+@pytest.mark.parametrize("width", [20, (30, 9, 21)])
+def test_segments_do_not_depend_on_threads(width):
+    shape, params = random_network(3, 3, width, 0)
     starts, ends = random_points(150, (-1, 1) * 3, 1), random_points(150, (-1, 1) * 3, 1, first=150)
     many = count_on_segments(shape, params, starts, ends, threads=3)
     np.testing.assert_array_equal(many, count_on_segments(shape, params, starts, ends))
@@ -210,8 +221,9 @@ def test_segments_do_not_depend_on_threads():
     assert many[:, 0].min() < many[:, 0].max()
 
 
-def test_distances_reach_the_nearest_boundary():
-    shape, params = random_network(2, 3, 12, 5)
+@pytest.mark.parametrize("width", [12, (5, 14, 8)])
+def test_distances_reach_the_nearest_boundary(width):
+    shape, params = random_network(2, 3, width, 5)
     points = random_points(40, (-0.5, 0.5, -0.5, 0.5), 0)
     distances = boundary_distances(shape, params, points)
     angles = np.linspace(0, 2 * np.pi, 400, endpoint=False)
@@ -256,3 +268,14 @@ def test_bounds_are_those_of_the_literature(
     assert bounds["zaslavsky"] == one_layer
     assert bounds["paper"] == pytest.approx((math.e * width / inputs) ** (depth * inputs))
     assert region_bounds(Shape(3, 500, 1000))["paper"] == math.inf
+
+
+def test_bounds_of_layers_that_differ_and_of_numpys_whole_numbers():
+    bounds = region_bounds(Shape(2, (8, 5)))
+    assert bounds["montufar"] == 4**2 * (1 + 5 + 10)
+    assert bounds["zaslavsky"] == zaslavsky(13, 2)
+    assert bounds["paper"] == pytest.approx((math.e * 8 / 2) ** 2 * (math.e * 5 / 2) ** 2)
+    # Serra: Σ C(8, j) C(5, j') with j ≤ 2, j' ≤ min(2, 8 - j)
+    assert bounds["serra"] == (1 + 8 + 28) * (1 + 5 + 10)
+    sizes = np.array([2, 40, 100])
+    assert region_bounds(Shape(*sizes)) == region_bounds(Shape(2, 40, 100))

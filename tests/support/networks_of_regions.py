@@ -6,8 +6,10 @@ from fracsim.networks.initial import Shape, initial_parameters, split_layers
 
 
 def random_network(inputs, depth, width, seed):
-    """He weights and N(0, 0.5²) biases, rounded to float32: in general position."""
-    shape = Shape(inputs, depth, width)
+    """He weights and N(0, 0.5²) biases, rounded to float32: in general position. ``width`` may be a
+    tuple of T widths."""
+    shape = Shape(inputs, width if isinstance(width, tuple) else (width,) * depth)
+    assert shape.depth == depth
     return shape, initial_parameters(shape, "he", seed, bias_std=0.5)
 
 

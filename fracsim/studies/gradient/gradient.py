@@ -202,7 +202,7 @@ class SampledMeasure:
         standard error."""
         scale, sets = 1.0, np.arange(BATCHES)
         runs = np.repeat(params[None], BATCHES, axis=0)
-        readout = slice(-shape.width - 1 if shape.depth else 0, None)
+        readout = slice(-shape.widths[-1] - 1 if shape.depth else 0, None)
         if (
             not hinged
         ):  # a readout so small that |f| < 1 everywhere: a power of two, which does not round

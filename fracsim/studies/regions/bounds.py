@@ -5,6 +5,7 @@ are whole numbers.
 of the line or plane in it on which regions are counted."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from fracsim.kernels.network import Shape
@@ -18,7 +19,7 @@ def region_bounds(shape: Shape, dimension: int | None = None) -> dict[str, int |
     ``montufar_plus_one``: lower bounds on what the best network of this shape has. ``serra``,
     ``paper``: no network of this shape has more."""
     m = shape.inputs if dimension is None else dimension
-    widths = [shape.width] * shape.depth
+    widths = shape.widths
     return {
         "zaslavsky": zaslavsky(sum(widths), m),
         "montufar": montufar(widths, m),
@@ -68,10 +69,11 @@ def serra(widths: Sequence[int], m: int) -> int:
 
 
 def paper_bound(shape: Shape, m: int) -> float:
-    """(e k / m)^{t m} for t layers of width k, the cruder bound behind Theorem 2; infinite beyond
-    float64.
+    """(e k / m)^{t m} for t layers of width k, the cruder bound behind Theorem 2, with a factor (e
+    k_l / m)^m for each layer where widths differ; infinite beyond float64.
 
     Source: E. Malach, S. Shalev-Shwartz, *Is deeper better only when shallow is good?*, NeurIPS
     2019."""
-    exponent = shape.depth * m * math.log(math.e * shape.width / m)
+    layers = Counter(shape.widths).items()
+    exponent = sum(count * m * math.log(math.e * width / m) for width, count in layers)
     return math.exp(exponent) if exponent < 709 else math.inf

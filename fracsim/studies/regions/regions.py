@@ -20,9 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fracsim.errors import RunError, UsageError
 from fracsim.kernels import regions as launch
-from fracsim.kernels.network import Shape, parameter_count
+from fracsim.kernels.network import Shape, flat_layout, parameter_count
 from fracsim.kernels.regions_affine import boundary_distances as distances_kernel
 from fracsim.kernels.regions_line import count_on_segments as count_kernel
+from fracsim.kernels.regions_rows import rows_plan
 from fracsim.machine.memory import free_memory
 
 Floats = NDArray[np.float64]
@@ -234,10 +235,11 @@ def count_on_segments(
     if not shape.depth:
         return counts
     most = most_regions((shape.width * 20 + 100) * threads)
+    plan, rows = rows_plan(shape)
 
     def block(first: int) -> None:
         part = slice(first, first + SEGMENTS_AT_ONCE)
-        count_kernel(flat, shape.width, shape.depth, starts[part], ends[part], most, counts[part])
+        count_kernel(flat, plan, rows, starts[part], ends[part], most, counts[part])
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(block, range(0, len(starts), SEGMENTS_AT_ONCE)))
@@ -263,7 +265,7 @@ def boundary_distances(shape: Shape, params: ArrayLike, points: ArrayLike) -> Fl
         )
     distances = np.full(len(x), math.inf)
     if shape.depth:
-        distances_kernel(flat, shape.width, shape.depth, x, distances)
+        distances_kernel(flat, flat_layout(shape), x, distances)
     return distances
 
 

@@ -67,7 +67,7 @@ def measure(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) 
     Raises UsageError (a place that does not fit the network), RunError (more regions than memory).
     """
     checked_box(place.window, shape.inputs)
-    neurons = shape.depth * shape.width
+    neurons = sum(shape.widths)
     count = {"plane": _on_plane, "segment": _on_segment, "lines": _on_lines}[place.kind]
     counted = count(shape, params, place, threads)
     points = random_points(place.points, place.window, place.seed)
@@ -94,7 +94,7 @@ def _on_plane(shape: Shape, params: NDArray[Any], place: Place, threads: int) ->
             f"--segment or --lines"
         )
     parts = partition(shape, params, place.window)
-    half_square = (shape.depth * shape.width) ** 2 / 2
+    half_square = sum(shape.widths) ** 2 / 2
     facts = {
         "activation_regions": parts.activation_regions,
         "linear_pieces": parts.linear_pieces,
@@ -178,7 +178,7 @@ def _on_lines(shape: Shape, params: NDArray[Any], place: Place, threads: int) ->
 
 def _per_length(breakpoints: int, length: float, shape: Shape) -> dict[str, float]:
     rate = breakpoints / length
-    return {"breakpoints_per_length": rate, "per_neuron": rate / max(shape.depth * shape.width, 1)}
+    return {"breakpoints_per_length": rate, "per_neuron": rate / max(sum(shape.widths), 1)}
 
 
 def attributes(shape: Shape, place: Place, facts: Facts) -> dict[str, str | int | float]:
