@@ -189,6 +189,7 @@ class CudaBackend(Backend):
         itemsize = np.dtype(state.params.dtype).itemsize
         plan = launchers.plan_for(shape, rule.batch, itemsize, len(set_of_run))
         launchers.train(
+            shape,
             plan,
             rule,
             self._placed(learning_rate),

@@ -8,7 +8,9 @@ than there are launches with an incomplete group."""
 
 from typing import Any, NamedTuple
 
-from fracsim.kernels.cuda.layout import Plan
+from numba import int64
+
+from fracsim.kernels.cuda.layout import LAYER, LAYER_NUMBERS, Layer, Plan
 from fracsim.kernels.cuda.product import PANELS
 from fracsim.kernels.cuda.struct import read_members, struct_of, write_members
 from fracsim.kernels.cuda.target import cuda, device
@@ -50,6 +52,8 @@ class Grid(NamedTuple):
     start."""
 
     plan: Plan
+    layers: Any
+    """(4 (T + 1),) int64, on the card: the table of layers"""
     arrivals: Any
     """(groups,) int32, on the card: how often blocks of a group came to its barrier"""
     tickets: Any
@@ -116,14 +120,19 @@ def plan_of(block):
 
 @device
 def start_block(block, grid):
-    """Fill a block's struct, in shared memory: every kernel that trains or asks networks begins so,
-    with all threads."""
+    """Fill a block's struct and its table of layers, in shared memory: every kernel that trains or
+    asks networks begins so, with all threads."""
     if cuda.threadIdx.x == 0:
         plan, ticket = grid.plan, cuda.atomic.add(grid.tickets, 0, 1)
         group = ticket // plan.blocks
         rank, run = ticket - group * plan.blocks, group // plan.groups
         write_members(block, plan)
         write_members(block, BlockState(ticket, group, rank, run, 0, 0, plan.batch, 0, 0, 1))
+    numbers, first = cuda.shared.array(0, int64), grid.plan.layers * LAYER_NUMBERS
+    i = cuda.threadIdx.x
+    while i < grid.layers.size:
+        numbers[first + i] = grid.layers[i]
+        i += cuda.blockDim.x
     cuda.syncthreads()
 
 
@@ -171,11 +180,9 @@ def group_barrier(block, grid):
 
 
 @device
-def layer_start(plan, layer):
-    """Place of a layer's matrix in the flat parameters; the readout is layer T."""
-    if layer == 0:
-        return 0
-    return (plan.inputs + 1) * plan.width + (layer - 1) * (plan.width + 1) * plan.width
+def layer_of(plan, layer):
+    """A row of the block's table of layers; the readout is layer T."""
+    return read_members(cuda.shared.array(0, LAYER)[plan.layers + layer], Layer)
 
 
 @device
@@ -184,11 +191,12 @@ def activations(plan, arrays, layer):
     0."""
     if layer == 0:
         return arrays.own, 0, plan.inputs + 1
-    return arrays.workspace, (layer - 1) * plan.batch * (plan.width + 1), plan.width + 1
+    it = layer_of(plan, layer)
+    return arrays.workspace, it.activations, it.inputs + 1
 
 
 @device
 def dhidden_start(plan, layer):
-    """Place of d loss / d pre-activations (B, k) of a hidden layer, which lies where that of two
-    layers on lay."""
+    """Place of d loss / d pre-activations (B, n_out) of a hidden layer, which lies where that of
+    two layers on lay."""
     return plan.dhidden + (layer & 1) * plan.batch * plan.width

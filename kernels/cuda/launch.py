@@ -10,7 +10,7 @@ import numpy as np
 
 from fracsim.kernels.cuda import evaluate as asking
 from fracsim.kernels.cuda.block_group import Constants, Grid, Memory
-from fracsim.kernels.cuda.layout import Plan, make_plan
+from fracsim.kernels.cuda.layout import Plan, layer_table, make_plan
 from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.cuda.stream import supply_for, train_on_stream
 from fracsim.kernels.cuda.target import (
@@ -32,7 +32,7 @@ from fracsim.kernels.cuda.train import (
     train_on_dataset,
 )
 from fracsim.kernels.cuda.workspace import Workspace
-from fracsim.kernels.network import Shape, layer_sizes
+from fracsim.kernels.network import FLAT_START, Shape, flat_layout
 from fracsim.kernels.optimisers import NEGLIGIBLE
 from fracsim.kernels.train import Dataset, Rule, State, Stream, fill_factors
 
@@ -56,10 +56,11 @@ def plan_for(shape: Shape, batch: int, itemsize: int, runs: int, **options: Any)
     return make_plan(shape, batch, itemsize, most, **options)
 
 
-def grid_for(plan: Plan, runs: int, workspace: Workspace) -> Grid:
+def grid_for(shape: Shape, plan: Plan, runs: int, workspace: Workspace) -> Grid:
     """The grid of one launch: its counters are used up by it."""
     return Grid(
         plan,
+        workspace.copy("layers", layer_table(shape, plan.batch).ravel()),
         workspace.copy("arrivals", np.zeros(runs * plan.groups, np.int32)),
         workspace.copy("tickets", np.zeros(1, np.int32)),
     )
@@ -108,6 +109,7 @@ def flat(array: Any) -> Any:
 
 
 def train(
+    shape: Shape,
     plan: Plan,
     rule: Rule,
     learning_rate: Any,
@@ -135,7 +137,7 @@ def train(
         factors = np.empty((2, max(1, last - first)))
         fill_factors(rule, first, factors)
         job = Job(
-            grid_for(plan, runs, workspace),
+            grid_for(shape, plan, runs, workspace),
             memory,
             (flat(state.m), flat(state.v)),
             state.correct,
@@ -148,7 +150,7 @@ def train(
         )
         begun = Before(learning_rate, state.diverged, rate, before)
         launch(prepare, -(-runs // WARP), WARP, 0, workspace.stream, begun)
-        threads, size = plan.threads, plan.shared_size * np.dtype(real).itemsize
+        threads, size = plan.threads, plan.shared_bytes
         launch(
             kernel,
             runs * plan.blocks,
@@ -184,7 +186,7 @@ def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, workspace: Wo
     plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, blocks=1, groups=groups)
     answer = workspace.empty("scores", (runs, count), real)
     question = asking.Question(
-        grid_for(plan, runs, workspace),
+        grid_for(shape, plan, runs, workspace),
         memory_for(plan, params, workspace.empty("no gradient", 1, real), workspace),
         chosen,
         flat(x),
@@ -214,7 +216,7 @@ def gradient(
     dparams = to_card(np.zeros(params.shape, real), workspace.stream)
     losses = workspace.empty("losses", (batches, runs), real)
     question = asking.Question(
-        grid_for(plan, runs, workspace),
+        grid_for(shape, plan, runs, workspace),
         memory_for(plan, params, dparams, workspace),
         chosen,
         flat(x),
@@ -239,8 +241,16 @@ def ask(
 ) -> None:
     """Launch ``evaluate.ask``."""
     blocks = question.grid.arrivals.size * plan.blocks
-    size = plan.shared_size * constants.count.itemsize
-    launch(asking.ask, blocks, plan.threads, size, workspace.stream, question, constants, back)
+    launch(
+        asking.ask,
+        blocks,
+        plan.threads,
+        plan.shared_bytes,
+        workspace.stream,
+        question,
+        constants,
+        back,
+    )
 
 
 def summary(
@@ -270,17 +280,16 @@ def summary(
 
 def layer_norms(shape: Shape, dparams: Any, workspace: Workspace) -> np.ndarray:
     """L2 norms (R, T+1) of each layer's part of dparams (R, Q), on the card."""
-    sizes = [(n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)]
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    norms = workspace.empty("norms", (dparams.shape[0], len(sizes)), np.float64)
+    starts, layers = np.append(flat_layout(shape)[:, FLAT_START], dparams.shape[1]), shape.depth + 1
+    norms = workspace.empty("norms", (dparams.shape[0], layers), np.float64)
     parts = asking.Parts(dparams, workspace.copy("starts", starts), norms)
     launch(
         asking.sum_squares,
-        dparams.shape[0] * len(sizes),
+        dparams.shape[0] * layers,
         asking.THREADS,
         0,
         workspace.stream,
         parts,
-        len(sizes),
+        layers,
     )
     return np.sqrt(to_host(norms, workspace.stream))

@@ -1,8 +1,8 @@
 """How one network is trained by a block group: which tiles, how many blocks, and what lies where in
 memory.
 
-    shared memory of a block    panels of the products, then ``own``: what every block of the group
-                                has for itself
+    shared memory of a block    panels of the products; ``own``, what every block of the group has
+                                for itself; the table of layers
     workspace of a group        activations, gradients; on the card, or, where all fits, also in
                                 shared memory
 
@@ -11,9 +11,11 @@ and on how many runs there are."""
 
 from typing import NamedTuple
 
+import numpy as np
+
 from fracsim.kernels.cuda.product import BLOCKS, PANELS
-from fracsim.kernels.errors import BackendError
-from fracsim.kernels.network import Shape, parameter_count
+from fracsim.kernels.cuda.struct import struct_of
+from fracsim.kernels.network import Shape, flat_layout, parameter_count
 
 PARTIALS = 32
 """Partial sums of a reduction over a batch."""
@@ -31,6 +33,30 @@ _ONE_BLOCK, _TWO_BLOCKS = (
 )  # widths up to which one and two blocks per run are best; beyond, four
 
 
+class Layer(NamedTuple):
+    """Sizes of a layer, and where what belongs to it lies; the readout is layer T."""
+
+    inputs: int
+    """n_in"""
+    outputs: int
+    """n_out"""
+    weights: int
+    """Place in the flat parameters, and in their gradient, of weights and biases (n_in + 1,
+    n_out)"""
+    activations: int
+    """Place in the workspace of what goes into the layer (B, n_in + 1). What goes into the first,
+    the points, lies at 0 in ``own``."""
+
+
+LAYER = struct_of(Layer)
+"""For ``cuda.shared.array``: a row of the table of layers."""
+
+LAYER_NUMBERS = len(Layer._fields)
+"""Members of a row, int64"""
+
+LAYER_BYTES = 8 * LAYER_NUMBERS
+
+
 class Plan(NamedTuple):
     """A network's sizes and places; places are in elements of the float type."""
 
@@ -39,7 +65,7 @@ class Plan(NamedTuple):
     depth: int
     """T"""
     width: int
-    """k"""
+    """k of the widest hidden layer"""
     batch: int
     """B, the most rows at a time"""
     parameters: int
@@ -76,13 +102,16 @@ class Plan(NamedTuple):
     own_size: int
 
     dhidden: int
-    """Place in the workspace of two of d loss / d pre-activations (B, k); the activations (T, B, k
-    + 1) come first."""
+    """Place in the workspace of two of d loss / d pre-activations (B, k of the widest layer); the
+    activations of the hidden layers come first."""
     gradient: int
     """In the workspace: (Q,)"""
     params_copy: int
     """In the workspace, where resident: the parameters (Q,)"""
     workspace_size: int
+
+    layers: int
+    """Place in shared memory, in elements of LAYER, of the table of layers (T + 1,)"""
 
     @property
     def threads(self) -> int:
@@ -90,9 +119,9 @@ class Plan(NamedTuple):
         return BLOCKS[self.tiling].threads
 
     @property
-    def shared_size(self) -> int:
-        """Elements of shared memory of a block."""
-        return PANELS + self.own_size * self.own_shared + self.workspace_size * self.resident
+    def shared_bytes(self) -> int:
+        """Bytes of shared memory of a block."""
+        return (self.layers + self.depth + 1) * LAYER_BYTES
 
 
 def make_plan(
@@ -109,11 +138,8 @@ def make_plan(
     ``blocks``: of a group, instead of the number that suits the shape. ``groups`` that share a
     run's points, for an evaluation: then parameters stay where they are, and gradients go to an
     array of their own."""
-    if not shape.is_even:
-        raise BackendError(
-            f"backend 'cuda' trains hidden layers of one width; given: {shape}; "
-            f"backend 'cpu' takes any widths"
-        )
+    if shape.outputs != 1:
+        raise ValueError(f"a network of {shape.outputs} outputs cannot be computed; accepted is 1")
     d, depth, k = shape.inputs, shape.depth, shape.width
     count = parameter_count(shape)
     if blocks is None:
@@ -130,17 +156,18 @@ def make_plan(
         partials=3 * PARTIALS,
         own_size=0,
     )
-    activations = depth * batch * (k + 1)
+    activations = batch * sum(width + 1 for width in shape.widths)
     workspace = _places(
         activations, dhidden=2 * batch * k, gradient=count, params_copy=count, workspace_size=0
     )
-    most = shared_bytes // itemsize - PANELS
+    most = (shared_bytes - (depth + 2) * LAYER_BYTES) // itemsize - PANELS
     own_shared = own["own_size"] <= most
     resident = (
         groups is None and blocks == 1 and own["own_size"] + workspace["workspace_size"] <= most
     )
     if not resident:
         workspace["workspace_size"] = workspace["params_copy"]
+    before = PANELS + own["own_size"] * own_shared + workspace["workspace_size"] * resident
     return Plan(
         inputs=d,
         depth=depth,
@@ -155,7 +182,15 @@ def make_plan(
         separate_gradient=groups is not None,
         **own,
         **workspace,
+        layers=-(-before * itemsize // LAYER_BYTES),
     )
+
+
+def layer_table(shape: Shape, batch: int) -> np.ndarray:
+    """(T + 1, 4) int64: a ``Layer`` in each row, for batches of so many rows."""
+    sizes = flat_layout(shape)
+    activations = np.cumsum([0, 0, *(batch * (width + 1) for width in shape.widths)])
+    return np.column_stack([sizes, activations[: len(sizes)]])
 
 
 def _places(first: int, **sizes: int) -> dict[str, int]:

@@ -1,10 +1,10 @@
 """One pass of a batch through a network, forward and backward, by a block group; and the step of
 the optimiser.
 
-Letters: B rows of a batch, T hidden layers of width k. Activations lie as (B, k + 1) with a last
-column of ones, and the parameters of a layer, weights then biases, as one matrix (n_in + 1, n_out):
-a bias is the weight of the ones, and needs no formula of its own. Inputs count as the activations
-of layer 0.
+Letters: B rows of a batch, T hidden layers, n_in and n_out of a layer. What goes into a layer lies
+as (B, n_in + 1) with a last column of ones, and the parameters of a layer, weights then biases, as
+one matrix (n_in + 1, n_out): a bias is the weight of the ones, and needs no formula of its own.
+Inputs count as the activations of layer 0.
 
 Rows whose loss has no slope add nothing to any gradient: backward works on a list of the others.
 """
@@ -18,7 +18,7 @@ from fracsim.kernels.cuda.block_group import (
     arrays_of,
     dhidden_start,
     group_barrier,
-    layer_start,
+    layer_of,
     plan_of,
 )
 from fracsim.kernels.cuda.layout import PARTIALS, PARTS
@@ -44,7 +44,7 @@ def fill_ones(block, memory):
         if arrays.rank == 0:
             for layer in range(1, plan.depth + 1):
                 array, start, stride = activations(plan, arrays, layer)
-                array[np.uint64(start + b * stride + plan.width)] = 1
+                array[np.uint64(start + b * stride + stride - 1)] = 1
         b += cuda.blockDim.x
 
 
@@ -53,7 +53,7 @@ def score(block, plan, arrays):
     """Scores of the rows in ``own``, by every block for itself."""
     rows = block.rows
     array, start, stride = activations(plan, arrays, plan.depth)
-    weights = layer_start(plan, plan.depth)
+    weights = layer_of(plan, plan.depth).weights
     thread, parts = cuda.threadIdx.x, plan.parts
     b = thread >> 3
     while b < rows:
@@ -136,17 +136,18 @@ def backpropagate_scores(plan, arrays, active):
         return
     array, start, stride = activations(plan, arrays, plan.depth)
     target = dhidden_start(plan, plan.depth - 1)
-    weights = layer_start(plan, plan.depth)
+    readout = layer_of(plan, plan.depth)
+    k, weights = readout.inputs, readout.weights
     warps, lane = cuda.blockDim.x // WARP, cuda.threadIdx.x % WARP
     c = arrays.rank * warps + cuda.threadIdx.x // WARP
     while c < active:
         row = int(arrays.own[np.uint64(plan.active_rows + c)])
         slope = arrays.own[np.uint64(plan.active_slopes + c)]
-        for i in range(lane, plan.width, WARP):
+        for i in range(lane, k, WARP):
             back = arrays.params[np.uint64(weights + i)] * slope
             if not array[np.uint64(start + row * stride + i)] > 0:
                 back = slope - slope
-            arrays.workspace[np.uint64(target + c * plan.width + i)] = back
+            arrays.workspace[np.uint64(target + c * k + i)] = back
         c += plan.blocks * warps
 
 
@@ -154,7 +155,7 @@ def backpropagate_scores(plan, arrays, active):
 def readout_gradient(plan, arrays, active, mode):
     """Gradient of the readout's weights and bias."""
     array, start, stride = activations(plan, arrays, plan.depth)
-    target = layer_start(plan, plan.depth)
+    target = layer_of(plan, plan.depth).weights
     first = arrays.rank * cuda.blockDim.x + cuda.threadIdx.x
     i = first
     while i < stride:
@@ -174,11 +175,13 @@ def readout_gradient(plan, arrays, active, mode):
 def product(block, memory, number, mode):
     """Product ``number`` of a pass through the network; see ``pass_through``."""
     plan, arrays = plan_of(block), arrays_of(block, memory)
-    k, active, rows_of = plan.width, np.int32(block.active), pointer(arrays.own, plan.active_rows)
+    active, rows_of = np.int32(block.active), pointer(arrays.own, plan.active_rows)
     layer = number if number < plan.depth else plan.depth - 1 - ((number - plan.depth - 1) >> 1)
+    it = layer_of(plan, layer)
+    k, place = it.outputs, it.weights
     array, start, stride = activations(plan, arrays, layer)
     under, above = pointer(array, start), pointer(arrays.workspace, dhidden_start(plan, layer))
-    weights, terms, listed = pointer(arrays.params, layer_start(plan, layer)), active, False
+    weights, terms, listed = pointer(arrays.params, place), active, False
     if number < plan.depth:  # forward
         _, target, _ = activations(plan, arrays, layer + 1)
         a, b, terms = (
@@ -188,13 +191,12 @@ def product(block, memory, number, mode):
         )
         c = result(RELU, pointer(arrays.workspace, target), k + 1, under, 0)
     elif (number - plan.depth) & 1:  # back to the layer below
-        a, b, terms = factor(above, active, k, 1), factor(weights, k, k, 1), np.int32(k)
-        c = result(
-            MASK, pointer(arrays.workspace, dhidden_start(plan, layer - 1)), k, under, stride
-        )
+        n_in, below = it.inputs, pointer(arrays.workspace, dhidden_start(plan, layer - 1))
+        a, b, terms = factor(above, active, k, 1), factor(weights, n_in, k, 1), np.int32(k)
+        c = result(MASK, below, n_in, under, stride)
     else:  # gradient
         a, b, listed = factor(under, stride, 1, stride), factor(above, k, 1, k), True
-        c = result(mode, pointer(arrays.gradient, layer_start(plan, layer)), k, under, 0)
+        c = result(mode, pointer(arrays.gradient, place), k, under, 0)
     call_noinline(
         multiply,
         (plan.tiling, plan.blocks, arrays.rank, arrays.own, a, b, terms, rows_of, listed, c),

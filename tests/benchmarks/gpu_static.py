@@ -178,7 +178,7 @@ def plans():
             result[architecture][width] = {
                 "blocks": plan.blocks,
                 "threads": plan.threads,
-                "shared": 4 * plan.shared_size,
+                "shared": plan.shared_bytes,
                 "resident": bool(plan.resident),
             }
     return result

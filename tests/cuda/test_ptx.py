@@ -44,7 +44,9 @@ def kernels():
         rule, state = Rule(0, 2, 0, 100), State.start(params)
         plan = launch.plan_for(shape, 100, real(0).itemsize, 3)
         seeds = np.arange(3, dtype=np.uint64)
-        launch.train(plan, rule, np.ones(3), seeds, state, Dataset(x, y), sets, 0, 5, workspace)
+        launch.train(
+            shape, plan, rule, np.ones(3), seeds, state, Dataset(x, y), sets, 0, 5, workspace
+        )
         answer = launch.scores(shape, params, x, y, sets, workspace)
         launch.summary(0, answer, y, np.zeros((1, 500), np.int16), 5, sets, workspace)
         dparams, _ = launch.gradient(shape, 0, params, x, y, sets, workspace)

@@ -91,10 +91,10 @@ def _copy_batch(job, source, step, out):
         out.y[ticket, b] = arrays.own[np.uint64(plan.labels + b)]
 
 
-def job_for(plan, dtype, runs, workspace):
+def job_for(shape, plan, dtype, runs, workspace):
     """What a kernel that only draws needs of a job."""
     grid, nothing = (
-        launchers.grid_for(plan, runs, workspace),
+        launchers.grid_for(shape, plan, runs, workspace),
         workspace.copy("nothing", np.zeros(1, dtype)),
     )
     memory = Memory(nothing, nothing, nothing, nothing, np.dtype(dtype).type(0))
@@ -119,13 +119,14 @@ def test_batches(monkeypatch, name, dtype, few_drawers):
         monkeypatch.setattr(
             stream, "_SEARCH_BYTES", 2 * runs * blocks * 8 * distribution.fractal_depth * (d + 2)
         )
-    plan = make_plan(Shape(d, 1, 2), batch, np.dtype(dtype).itemsize, 2**16, blocks=blocks)
+    network = Shape(d, 1, 2)
+    plan = make_plan(network, batch, np.dtype(dtype).itemsize, 2**16, blocks=blocks)
     source = stream.supply_for(source_of(name), plan, runs * blocks, workspace)
     assert source[0].drawers == (2 if few_drawers else batch)
     shape = (runs * blocks, batch)
     out = Batches(workspace.empty("x", (*shape, d), dtype), workspace.empty("y", shape, dtype))
-    size = plan.shared_size * np.dtype(dtype).itemsize
-    job = job_for(plan, dtype, runs, workspace)
+    size = plan.shared_bytes
+    job = job_for(network, plan, dtype, runs, workspace)
     launch(_copy_batch, runs * blocks, plan.threads, size, workspace.stream, job, source, step, out)
     x, y = to_host(out.x, workspace.stream), to_host(out.y, workspace.stream)
     for ticket in range(runs * blocks):
@@ -237,7 +238,7 @@ def _kernel(dtype):
     row, rows, counts = np.zeros(1, dtype), np.zeros((1, 1), dtype), np.zeros(1, np.int64)
     small = np.zeros(1, np.int32)
     memory = Memory(row, row, row, row, dtype(0))
-    grid, seeds = Grid(plan.numbers, small, small), np.zeros(1, np.uint64)
+    grid, seeds = Grid(plan, counts, small, small), np.zeros(1, np.uint64)
     job = Job(grid, memory, (row, row), counts, counts, row, seeds, counts, rows, rows)
     flat = (stream.flattened(arrays, lambda name, row: row) for arrays in source_of("plane"))
     supply = stream.Supply(*flat, np.zeros(1), counts, 4, 100), (0.0,) * shape.inputs
