@@ -11,6 +11,7 @@ import click
 
 from fracsim.cli.app import describe
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.cli.results import BESTS
 from fracsim.text import duration
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fracsim.products.coverage import Coverage, Gathering
 
 _MOST_SHOWN = 5
-_OWN = ("run", "status", "records_done", "best_test_accuracy")
+_OWN = ("run", "status", "records_done", *BESTS)
 
 
 @click.command(
@@ -120,7 +121,6 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     }
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
-    accuracy = trajectory.variable("test_accuracy")
     owner = owner_of(trajectory.path)
     return {
         "status": trajectory.status,
@@ -139,8 +139,13 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
                 "run": int(trajectory.numbers[row]),
                 "status": state,
                 "records_done": int(done),
-                "best_test_accuracy": max(
-                    (float(value) for value in accuracy[row, :done] if value == value), default=None
+                f"best_{trajectory.score(row)}": max(
+                    (
+                        float(value)
+                        for value in trajectory.variable(trajectory.score(row))[row, :done]
+                        if value == value
+                    ),
+                    default=None,
                 ),
                 **{key: column[row] for key, column in columns.items()},
             }
@@ -224,11 +229,11 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
     ]
     for run in facts["runs"] if with_runs else ():
         varied = ", ".join(f"{key} {value}" for key, value in run.items() if key not in _OWN)
-        best = run["best_test_accuracy"]
+        said = [f"{best} {run[key]:.4f}" for key, best in BESTS.items() if run.get(key) is not None]
         lines.append(
             f"  run {run['run']:<4} {words[run['status']]:<11} "
             f"{run['records_done']:>5}/{facts['records']} records  "
-            f"{'' if best is None else f'best test accuracy {best:.4f}'}  {varied}".rstrip()
+            f"{''.join(said)}  {varied}".rstrip()
         )
     return lines
 

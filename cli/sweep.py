@@ -17,6 +17,7 @@ from fracsim.cli.options import (
     training_options,
 )
 from fracsim.cli.progress import SweepBar, remark, say
+from fracsim.cli.results import best_of, bests_of
 from fracsim.errors import Stopped, UsageError
 from fracsim.text import counted, duration, size, table
 
@@ -135,11 +136,16 @@ def _one_line_result(result: dict[str, Any], status: str) -> str:
     """A single run in a line; ``status`` is the sweep's, which holds where the run has not
     ended."""
     final, status = result["final"], "diverged" if result["status"] == "diverged" else status
-    if final is None or result["best_test_accuracy"] is None:
+    if final is None or best_of(result) is None:
         return f"{status}, no record"
-    return (
-        f"{status} after {final['step']:,} steps: best test accuracy "
-        f"{result['best_test_accuracy']:.4f}, "
+    about = f"{status} after {final['step']:,} steps: "
+    if "best_test_r2" in result:
+        return about + (
+            f"best test R² {result['best_test_r2']:.4f}, last {final['test_r2']:.4f} "
+            f"(root mean square error {final['test_rmse']:.4g})"
+        )
+    return about + (
+        f"best test accuracy {result['best_test_accuracy']:.4f}, "
         f"last {final['test_accuracy']:.4f} (training {final['train_accuracy']:.4f})"
     )
 
@@ -153,11 +159,6 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     before. ``reason``: what stopped it."""
     steps, seconds = sum(summary.steps), sum(summary.run_seconds)
     fresh = not summary.already_complete
-    accuracies = [
-        result["best_test_accuracy"]
-        for result in results
-        if result["best_test_accuracy"] is not None
-    ]
     value: dict[str, Any] = {
         "output": str(summary.output),
         "status": summary.status,
@@ -166,7 +167,7 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
         else sum(result["final"]["step"] if result["final"] else 0 for result in results),
         "seconds": seconds if fresh else None,
         "steps_per_second": steps / seconds if fresh and seconds > 0 else None,
-        "best_test_accuracy": max(accuracies, default=None),
+        **bests_of(results),
     }
     if summary.reason:
         value["reason"] = summary.reason

@@ -20,6 +20,8 @@ _WEIGHTS = ("final", "records")
         "fracsim train --depth 5 --width 100 --learning-rate 0.001 --steps 100000 -o run.h5",
         "fracsim train --fractal vicsek --curve 4 --depth 3 --steps 50000 --threads 1 -o run.h5 "
         "--json",
+        "fracsim train --problem radial --profile hat --dimension 8 --loss squared --depth 2 "
+        "--width 60 --steps 20000 --record-every 1000 -o radial.h5",
     ),
 )
 @run_options
@@ -46,10 +48,10 @@ def command(
     quiet: bool,
     **options: str | None,
 ) -> int | None:
-    """Train one network on a fractal distribution and record how it learns.
+    """Train one network and record how it learns: on a fractal distribution, or another --problem.
 
-    The defaults are the paper's protocol. Every option is also read from the environment: --depth
-    from FRACSIM_DEPTH."""
+    The defaults are the paper's protocol. Keys of other problems than the run's are refused. Every
+    option is also read from the environment: --depth from FRACSIM_DEPTH."""
     if weights not in _WEIGHTS:
         raise UsageError(f"--weights is '{weights}'; accepted is one of {', '.join(_WEIGHTS)}")
     from fracsim.experiments.experiment import make_experiment

@@ -73,6 +73,17 @@ class Trajectory:
         both = "test_accuracy" in self._variables
         return "class" if both and np.isnan(self._variables["test_rmse"][run, 0]) else "real"
 
+    def score(self, run: int) -> str:
+        """The variable that says how good `run` is, the larger the better: "test_accuracy" or, of
+        real labels, "test_r2"."""
+        return "test_r2" if self.target(run) == "real" else "test_accuracy"
+
+    def records_of(self, run: int) -> tuple[str, ...]:
+        """Names of the variables that are recorded of `run`, by what its labels are."""
+        real = [variable.name for variable in schema.REAL_RECORDS]
+        others = real if self.target(run) == "class" else schema.OF_CLASSES
+        return tuple(name for name in self.records if name not in others)
+
     def variable(self, name: str) -> np.ndarray:
         """Values of one of `records`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is no
         record."""

@@ -14,9 +14,11 @@ from fracsim.data.reader import Trajectory
 from fracsim.errors import UsageError, nearest
 from fracsim.fractals.fractal import Fractal
 from fracsim.networks.stored import open_trained, stored_fractal
+from fracsim.problems.fractal import FractalProblem
+from fracsim.problems.registry import DESCRIBED, PROBLEMS
 from fracsim.products.coverage import Gathering
 
-FIRST = ("fractal", "fractal_depth", "curve", "network_depth", "width", "learning_rate")
+FIRST = (*DESCRIBED, "network_depth", "width", "learning_rate")
 """How settings are ordered in legends; the others follow in the order of the file."""
 
 
@@ -50,15 +52,24 @@ class Entry:
         """Recorded steps (S,)."""
         return self.trajectory.steps
 
+    @property
+    def real(self) -> bool:
+        """Whether its labels are real numbers."""
+        return self.trajectory.target(self.index) == "real"
+
     def best(self) -> float:
-        """The best test accuracy over the records, NaN before the first."""
-        values = self.series("test_accuracy")
-        return float(np.nanmax(values)) if np.isfinite(values).any() else float("nan")
+        """The best test accuracy over the records; of real labels the least relative error, the
+        root mean square error over the standard deviation of the labels: √(1 - R²). NaN before the
+        first record."""
+        values = self.series(self.trajectory.score(self.index))
+        if not np.isfinite(values).any():
+            return float("nan")
+        best = float(np.nanmax(values))
+        return max(1 - best, 0.0) ** 0.5 if self.real else best
 
     def last(self, name: str) -> NDArray[np.float64]:
         """The value of a variable at the last record of this run."""
-        recorded = np.flatnonzero(np.isfinite(self.series("test_accuracy")))
-        return self.series(name)[recorded[-1]]
+        return self.series(name)[records(self) - 1]
 
 
 @dataclass
@@ -112,7 +123,7 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
         entries += [
             Entry(trajectory, i, settings) for i, settings in enumerate(settings_of(trajectory))
         ]
-    recorded = [entry for entry in entries if np.isfinite(entry.best())]
+    recorded = [entry for entry in entries if records(entry)]
     if not recorded:
         raise FileError(
             f"{', '.join(map(str, paths))}: no run has a record yet, so there is nothing to draw"
@@ -161,7 +172,7 @@ def without_repeats(entries: Iterable[Entry]) -> list[Entry]:
 
 def records(entry: Entry) -> int:
     """How many records a run has."""
-    return int(np.isfinite(entry.series("test_accuracy")).sum())
+    return int(entry.trajectory.records_done[entry.index])
 
 
 def varied(entries: Iterable[Entry], without: Iterable[str] = ()) -> list[str]:
@@ -219,14 +230,32 @@ class Best:
 
 def best_choice(entries: Iterable[Entry], keys: Sequence[str]) -> Best:
     """Of the values of ``keys``, those whose runs (one per seed) have the highest mean best test
-    accuracy."""
+    accuracy, or the least mean relative error."""
+    entries = list(entries)
     candidates = []
     for chosen, runs in group(entries, keys).items():
         accuracy = [run.best() for run in runs]
         candidates.append(
             Best(chosen, float(np.mean(accuracy)), min(accuracy), max(accuracy), len(accuracy))
         )
-    return max(candidates, key=lambda best: best.mean)
+    choose = min if entries[0].real else max
+    return choose(candidates, key=lambda best: best.mean)
+
+
+def real_labels(runs: Runs) -> bool:
+    """Whether the labels of all runs are real numbers.
+
+    Raises:
+        UsageError: some are and some are not, which no axis can show.
+    """
+    kinds = {entry.real for entry in runs.entries}
+    if len(kinds) > 1:
+        text = values_text(runs.entries, "problem")
+        raise UsageError(
+            f"some runs tell classes apart and some approximate real numbers, which one figure "
+            f"cannot show; choose some with --where ({text})"
+        )
+    return kinds.pop()
 
 
 def panels(runs: Runs, inside: Sequence[str], most: int = 6) -> dict[tuple[Any, ...], list[Entry]]:
@@ -248,19 +277,15 @@ def panels(runs: Runs, inside: Sequence[str], most: int = 6) -> dict[tuple[Any, 
 
 
 def describe(settings: Mapping[str, Any], without: Sequence[str] = ()) -> str:
-    """The distribution of a run in a title: fractal, its depth and, unless left out, its curve."""
-    fractal = str(settings.get("fractal", "?")).replace("$", r"\$")
-    text = f"{fractal}, $n = {settings.get('fractal_depth', '?')}$"
-    if "curve" in without:
-        return text
-    curve = str(settings.get("curve", "?"))
-    return f"{text}, curve " + (f"#{curve}" if curve.isdigit() else curve)
+    """What a run learns, in a title: a fractal with its depth and, unless left out, its curve."""
+    kind = PROBLEMS.get(str(settings.get("problem", "fractal")), FractalProblem)
+    return kind.describe({key: value for key, value in settings.items() if key not in without})
 
 
 def heading(runs: Runs, inside: Sequence[str], entries: Sequence[Entry]) -> str:
     """What a panel of :func:`panels` shows: its distribution, then the other settings that set it
     apart."""
-    keys = varied(runs.entries, without=(*inside, "fractal", "fractal_depth", "curve"))
+    keys = varied(runs.entries, without=(*inside, *DESCRIBED))
     # Each fractal has its own default gap: that a gap goes with a fractal needs no words.
     if "gap" in keys and all(
         len(distinct(part, "gap")) == 1 for part in group(runs.entries, ["fractal"]).values()

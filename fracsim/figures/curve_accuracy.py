@@ -39,9 +39,11 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
         size: width and height in inches, instead of the figure's own.
 
     Raises:
-        FileError: all runs have the same curve, while depth or width varies.
+        FileError: a run has no curve, or all have the same curve, while depth or width varies.
         UsageError: more combinations of other settings than panels fit.
     """
+    if not all(entry.settings.get("curve") for entry in runs.entries):
+        raise FileError("curve-accuracy: not all runs learn a fractal by a curve: use depth-width")
     keys = varied(runs.entries, without=("learning_rate", "seed"))
     if "curve" not in keys and {"network_depth", "width"} & set(keys):
         raise FileError(

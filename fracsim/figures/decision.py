@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.collect import describe
 from fracsim.figures.fractal import add_cells, check_dimension, corners, drawable_depth, frame_plane
@@ -41,12 +42,19 @@ def draw(
         size: width and height in inches, instead of the figure's own.
 
     Raises:
-        UsageError: d > 2.
+        UsageError: d > 2, or a network that has learnt something else than a fractal.
     """
-    check_dimension(network.fractal)
-    painter = _draw_line if network.fractal.dimension == 1 else _draw_plane
+    fractal = network.fractal
+    if fractal is None:
+        raise UsageError(
+            f"'{network.path}' holds a network that has not learnt a fractal; decision draws f(x) "
+            f"over a fractal's cells"
+        )
+    check_dimension(fractal)
+    painter = _draw_line if fractal.dimension == 1 else _draw_plane
     function = partial(decision_values, network.shape, network.params)
-    return painter(function, network.fractal, network.fractal_depth, title or _title(network), size)
+    text = title or _title(network, fractal)
+    return painter(function, fractal, network.fractal_depth, text, size)
 
 
 def decision_values(
@@ -138,9 +146,9 @@ def _colour_limit(f: NDArray[np.float64]) -> float:
     return float(min(2.0, max(np.abs(f).max(), 1e-6)))
 
 
-def _title(network: StoredNetwork) -> str:
+def _title(network: StoredNetwork, fractal: Fractal) -> str:
     settings = {
-        "fractal": network.fractal.name,
+        "fractal": fractal.name,
         "fractal_depth": network.fractal_depth,
         "curve": network.curve,
     }

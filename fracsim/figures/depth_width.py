@@ -1,7 +1,9 @@
-"""The figure ``depth-width``: best test accuracy against width, one line per depth of the
-network."""
+"""The figure ``depth-width``: best test accuracy against width, one line per depth of the network;
+of real labels the relative error in its place."""
 
+from collections.abc import ItemsView
 from math import ceil
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -19,8 +21,10 @@ from fracsim.figures.collect import (
     group,
     heading,
     panels,
+    real_labels,
     varied,
 )
+from fracsim.problems.registry import DESCRIBED
 
 INSIDE = ("network_depth", "width", "learning_rate", "seed")
 """What one panel shows; every other setting that varies makes panels."""
@@ -29,7 +33,9 @@ INSIDE = ("network_depth", "width", "learning_rate", "seed")
 def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
     """Best test accuracy (the maximum over records) against width, a line per depth.
 
-    Where several learning rates were trained, each point is the rate with the highest mean over
+    Of real labels it is the least relative error, √(1 - R²), on a logarithmic axis. Where each
+    depth has a width of its own, as in networks of equal size, the axis is the depth. Where
+    several learning rates were trained, each point is the rate with the highest mean over
     seeds; the band spans the seeds at that rate. On the paper's distribution the paper's points are
     laid over.
 
@@ -40,9 +46,10 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
 
     Raises:
         FileError: depth and width are the same in all runs, while the curve varies.
-        UsageError: more combinations of other settings than panels fit.
+        UsageError: more combinations of other settings than panels fit, or labels of two kinds.
     """
     keys = varied(runs.entries, without=("learning_rate", "seed"))
+    real = real_labels(runs)
     if "curve" in keys and not {"network_depth", "width"} & set(keys):
         raise FileError(
             "depth-width: depth and width are the same in all runs, the curve varies: use "
@@ -51,13 +58,38 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     parts = panels(runs, INSIDE)
     figure, body, grid = panel_grid(len(parts), size, [_how(runs.entries), *runs.caveats])
     depths = distinct(runs.entries, "network_depth")
+    along_depth = _widths_of_depths(runs.entries)
     papers = False
     for axes, entries in zip(grid, parts.values(), strict=False):
-        papers |= _draw_panel(axes, entries, depths, runs.notes)
+        if along_depth:
+            _draw_along_depth(axes, entries, along_depth, runs.notes)
+        else:
+            papers |= _draw_panel(axes, entries, depths, runs.notes)
+        axes.set_ylabel("relative error (rms / sd)" if real else "best test accuracy")
+        if real:
+            style.log_axis(axes, [entry.best() for entry in runs.entries])
+        axes.label_outer(remove_inner_ticks=False)
     headings = [heading(runs, INSIDE, entries) for entries in parts.values()]
-    title_panels(body, grid, headings, "Best test accuracy against width", title)
-    _legend(body, depths, papers)
+    what = "Relative test error" if real else "Best test accuracy"
+    against = "depth, at equal size" if along_depth else "width"
+    title_panels(body, grid, headings, f"{what} against {against}", title)
+    if not along_depth:
+        _legend(body, depths, papers, real)
     return figure
+
+
+def _widths_of_depths(entries: list[Entry]) -> dict[int, int]:
+    """Depth -> width where each depth has one width, and not all the same; else nothing."""
+    widths = {depth: distinct(runs, "width") for (depth,), runs in _by_depth(entries)}
+    if all(len(found) == 1 for found in widths.values()):
+        of_depth = {depth: found[0] for depth, found in widths.items()}
+        if len(set(of_depth.values())) > 1:
+            return of_depth
+    return {}
+
+
+def _by_depth(entries: list[Entry]) -> ItemsView[tuple[Any, ...], list[Entry]]:
+    return group(entries, ["network_depth"]).items()
 
 
 def panel_grid(
@@ -92,7 +124,7 @@ def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list
     drawn."""
     theirs = paper.depth_width_table() if paper.is_papers(entries[0]) else {}
     widths: set[int] = set()
-    for (depth,), line in group(entries, ["network_depth"]).items():
+    for (depth,), line in _by_depth(entries):
         look = style.look(depths.index(depth))
         points: dict[int, Best] = {
             width: best_choice(runs, ["learning_rate"])
@@ -108,9 +140,24 @@ def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list
     axes.set_xscale("log")
     style.ticks_at(axes, [float(width) for width in sorted(widths)])
     axes.set_xlabel("width $k$")
-    axes.set_ylabel("best test accuracy")
-    axes.label_outer(remove_inner_ticks=False)
     return bool(theirs.keys() & set(depths))
+
+
+def _draw_along_depth(
+    axes: Axes, entries: list[Entry], widths: dict[int, int], notes: list[str]
+) -> None:
+    """One problem, networks of equal size: a point per depth, whose width is written under it."""
+    points: dict[int, Best] = {}
+    for (depth,), runs in _by_depth(entries):
+        points[depth] = best_choice(runs, ["learning_rate"])
+        if len(distinct(runs, "learning_rate")) > 1:
+            where = describe(entries[0].settings).replace("$", "")
+            notes.append(
+                f"{where}, depth {depth}: the best learning rate is {points[depth].chosen[0]:g}"
+            )
+    draw_line(axes, points, style.look(0))
+    axes.set_xticks(list(widths), [f"{depth}\n$k={width}$" for depth, width in widths.items()])
+    axes.set_xlabel("hidden layers $T$, each of width $k$")
 
 
 def draw_line(axes: Axes, points: dict[int, Best], look: dict) -> None:
@@ -154,11 +201,12 @@ def _rates(points: dict[int, Best]) -> str:
     )
 
 
-def _legend(body: SubFigure, depths: list[int], papers: bool) -> None:
+def _legend(body: SubFigure, depths: list[int], papers: bool, real: bool) -> None:
     handles = [
         Line2D([], [], label=f"depth {depth}", **style.look(i)) for i, depth in enumerate(depths)
     ]
-    handles.reverse()  # deep above shallow, as the lines lie
+    if not real:
+        handles.reverse()  # deep above shallow, as the lines lie
     if papers:
         handles.append(
             Line2D(
@@ -173,9 +221,14 @@ def _legend(body: SubFigure, depths: list[int], papers: bool) -> None:
 
 def _how(entries: list[Entry]) -> str:
     rates = distinct(entries, "learning_rate")
-    point = ("fractal", "fractal_depth", "curve", "network_depth", "width", "learning_rate")
+    point = (*DESCRIBED, "network_depth", "width", "learning_rate")
     counts = sorted({len(distinct(runs, "seed")) for runs in group(entries, point).values()})
     text = "Best: the maximum over the recorded steps"
+    if entries[0].real:
+        text = (
+            "Root mean square error over the standard deviation of the labels, √(1 - R²); the "
+            "least over the recorded steps"
+        )
     if len(rates) > 1:
         text += (
             f"; learning rate: for each point the best of "

@@ -8,9 +8,9 @@ import os
 import tempfile
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil
+from math import ceil, floor, inf, log10
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,17 @@ def ticks_at(axes: Axes, values: list[float], axis: str = "x") -> None:
     line.set_major_locator(FixedLocator(values))
     line.set_minor_locator(NullLocator())
     line.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}".replace("-", "−")))
+
+
+def log_axis(axes: Axes, values: Iterable[float]) -> None:
+    """A logarithmic y axis for positive values of a few decades, with plain numbers: 1, 2 and 5
+    times powers of ten, or the powers alone."""
+    positive = [value for value in values if 0 < value < inf]
+    low = floor(log10(min(positive, default=1.0)))
+    high = ceil(log10(max(positive, default=1.0)))
+    steps = (1,) if high - low > 3 else (1, 2, 5)
+    axes.set_yscale("log")
+    ticks_at(axes, [float(f"{by}e{power}") for power in range(low, high + 1) for by in steps], "y")
 
 
 def check_title(title: str | None) -> None:

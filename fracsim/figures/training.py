@@ -1,8 +1,9 @@
-"""The figure ``training``: loss, accuracy, accuracy by level and gradient norms against the
-step."""
+"""The figure ``training``: loss, accuracy, accuracy by level and gradient norms against the step;
+of real labels relative errors in place of accuracies."""
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,17 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fracsim.figures import style
-from fracsim.figures.collect import Entry, Runs, describe, group, name_values, varied
+from fracsim.figures.collect import (
+    Entry,
+    Runs,
+    describe,
+    group,
+    name_values,
+    real_labels,
+    varied,
+)
 from fracsim.figures.curves import level_ticks
+from fracsim.problems.registry import DESCRIBED
 
 MOST_LINES = 6
 
@@ -24,7 +34,8 @@ Series = Callable[[Entry], NDArray[np.float64]]
 
 
 def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
-    """Four panels: loss, accuracy, accuracy by level, gradient norm.
+    """Four panels: loss, accuracy, accuracy by level, gradient norm. Of real labels: loss, relative
+    error, root mean square error by group where there are groups, gradient norm.
 
     Runs that differ in their seed only are one line, the mean, with a band from the least to the
     greatest. A single setting shows every level and every layer over the steps; several settings
@@ -37,45 +48,72 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
 
     Raises:
         FileError: a file lacks a recorded variable.
+        UsageError: labels of two kinds.
     """
+    real = real_labels(runs)
     keys = varied(runs.entries, without=("seed",))
     groups = group(runs.entries, keys)
-    best = sorted(groups, key=lambda values: -max(entry.best() for entry in groups[values]))
+    sign, choose = (1, min) if real else (-1, max)
+    best = sorted(groups, key=lambda values: sign * choose(one.best() for one in groups[values]))
     if len(groups) > MOST_LINES:
         runs.notes.append(
-            f"{MOST_LINES} of {len(groups)} settings are drawn, the best by test accuracy; choose "
-            f"others with --where"
+            f"{MOST_LINES} of {len(groups)} settings are drawn, the best by test "
+            f"{'error' if real else 'accuracy'}; choose others with --where"
         )
         groups = {
             values: entries for values, entries in groups.items() if values in best[:MOST_LINES]
         }
     lines = list(groups.values())
-    figure, body = style.page((7.2, 5.2), size, _notes(lines, runs), _handles(keys, list(groups)))
-    (loss, accuracy), (by_level, gradient) = panels = body.subplots(2, 2)
+    by_group = "test_rmse_by_level" if real else "test_accuracy_by_level"
+    grouped = all(by_group in entry.trajectory.records for entry in runs.entries)
+    own = (7.2, 5.2 if grouped else 3.3)
+    figure, body = style.page(own, size, _notes(lines, runs), _handles(keys, list(groups)))
+    if grouped:
+        (loss, quality), (by_level, gradient) = panels = body.subplots(2, 2)
+        _draw_groups(by_level, lines, by_group)
+    else:
+        loss, quality, gradient = panels = body.subplots(1, 3)
     _draw_over_steps(loss, lines, ("train_loss", "test_loss"))
-    _draw_over_steps(accuracy, lines, ("train_accuracy", "test_accuracy"))
+    if real:
+        for index, entries in enumerate(lines):
+            band(quality, entries, _relative_error, _look(index))
+    else:
+        _draw_over_steps(quality, lines, ("train_accuracy", "test_accuracy"))
     if len(lines) == 1:
-        n = lines[0][0].settings.get("fractal_depth")
-        _draw_each(
-            by_level,
-            lines[0],
-            "test_accuracy_by_level",
-            lambda j: f"level {j}" + (" ($+$)" if j == n else ""),
-        )
         _draw_each(gradient, lines[0], "gradient_norm", lambda layer: f"layer {layer + 1}")
     else:
-        _draw_profiles(by_level, lines)
         for index, entries in enumerate(lines):
             band(gradient, entries, _whole_gradient, _look(index))
     loss.set(ylabel="loss", title="Loss")
-    accuracy.set(ylabel="accuracy", title="Accuracy")
-    by_level.set(ylabel="test accuracy", title="Test accuracy by level")
+    quality.set(ylabel="accuracy", title="Accuracy")
+    if real:
+        loss.set(yscale="log")
+        quality.set(ylabel="rms / sd", title="Relative test error")
+        style.log_axis(quality, np.concatenate([_relative_error(one) for one in chain(*lines)]))
     gradient.set(ylabel="gradient norm ($L_2$)", title="Gradient of the test loss", yscale="log")
     for axes in panels.ravel():
-        if axes is not by_level or len(lines) == 1:
+        if not grouped or axes is not by_level or len(lines) == 1:
             _step_axis(axes)
     body.suptitle(title or _title(runs, keys))
     return figure
+
+
+def _draw_groups(axes: Axes, lines: list[list[Entry]], name: str) -> None:
+    """By level, or by whatever groups there are: over the steps for one setting, else at the last
+    record."""
+    settings = lines[0][0].settings
+    n = settings.get("fractal_depth")
+    word = "group" if n is None else "level"
+    if len(lines) == 1:
+        _draw_each(axes, lines[0], name, lambda j: f"{word} {j}" + (" ($+$)" if j == n else ""))
+    else:
+        _draw_profiles(axes, lines, name, word)
+    what = "root mean square error" if name == "test_rmse_by_level" else "test accuracy"
+    axes.set(ylabel=what, title=f"{what[0].upper()}{what[1:]} by {word}")
+
+
+def _relative_error(entry: Entry) -> NDArray[np.float64]:
+    return np.sqrt(np.maximum(1 - entry.series("test_r2"), 0))
 
 
 def band(axes: Axes, entries: list[Entry], series: Series, look: dict) -> None:
@@ -141,18 +179,19 @@ def _column(name: str, c: int, entry: Entry) -> NDArray[np.float64]:
     return entry.series(name)[:, c]
 
 
-def _draw_profiles(axes: Axes, lines: list[list[Entry]]) -> None:
-    """Test accuracy at the last record against the level, a line per setting; the positives stand
-    apart."""
+def _draw_profiles(axes: Axes, lines: list[list[Entry]], name: str, word: str) -> None:
+    """A variable by level at the last record against the level, a line per setting; the positives
+    stand apart."""
     deepest = 0
     for index, entries in enumerate(lines):
-        table = np.stack([entry.last("test_accuracy_by_level") for entry in entries])
+        table = np.stack([entry.last(name) for entry in entries])
         there = np.flatnonzero(np.isfinite(table).any(axis=0))
         middle, least, greatest = (
             f(table[:, there], axis=0) for f in (np.nanmean, np.nanmin, np.nanmax)
         )
         look = _look(index) | {"markevery": None}
-        negatives = there < int(entries[0].settings["fractal_depth"])
+        n = entries[0].settings.get("fractal_depth")
+        negatives = there < (there.size + there.max() if n is None else int(n))
         for part in (negatives, ~negatives):
             axes.plot(there[part], middle[part], **look)
             if len(entries) > 1:
@@ -161,7 +200,7 @@ def _draw_profiles(axes: Axes, lines: list[list[Entry]]) -> None:
                 axes.vlines(*span, color=look["color"], linewidth=0.6)
         deepest = max(deepest, int(there[-1]))
     style.ticks_at(axes, level_ticks(deepest))
-    axes.set_xlabel("level $j$ (at the last record)")
+    axes.set_xlabel(f"{word} $j$ (at the last record)")
 
 
 def _whole_gradient(entry: Entry) -> NDArray[np.float64]:
@@ -190,13 +229,20 @@ def _handles(keys: list[str], groups: list[tuple[Any, ...]]) -> list[Line2D]:
 def _notes(lines: list[list[Entry]], runs: Runs) -> list[str]:
     seeds = max(len(entries) for entries in lines)
     spread = f" Mean and span of {seeds} seeds." if seeds > 1 else ""
-    levels = "Level $j < n$: negatives in $K_j$ but not $K_{j+1}$; level $n$ ($+$): positives."
-    return [f"Training: the mean since the record before. {levels}{spread}", *runs.caveats]
+    fractal = lines[0][0].settings.get("fractal_depth") is not None
+    levels = (
+        " Level $j < n$: negatives in $K_j$ but not $K_{j+1}$; level $n$ ($+$): positives."
+        if fractal
+        else ""
+    )
+    if lines[0][0].real:
+        levels = " Relative error: root mean square error / sd of the labels, √(1 - R²)."
+    return [f"Training: the mean since the record before.{levels}{spread}", *runs.caveats]
 
 
 def _title(runs: Runs, keys: list[str]) -> str:
     settings = runs.entries[0].settings
-    same = not {"fractal", "fractal_depth", "curve"} & set(keys)
+    same = not {*DESCRIBED} & set(keys)
     text = f"Training on {describe(settings)}" if same else "Training"
     shape = [
         key

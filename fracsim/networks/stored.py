@@ -19,13 +19,14 @@ from fracsim.kernels.network import Shape, parameter_count
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """A network read from a file, and the distribution it was made for."""
+    """A network read from a file, and the fractal distribution it was made for."""
 
     path: str
     shape: Shape
     params: NDArray[Any]
     """(Q,) float32 or float64"""
-    fractal: Fractal
+    fractal: Fractal | None
+    """None where another problem was learnt."""
     fractal_depth: int
     curve: str
     """Approximation curve it was trained on; "" for a constructed network."""
@@ -44,34 +45,36 @@ def load_network(
     last one).
 
     ``run`` is its number in the experiment, which the file of a shard keeps. Without it: of the
-    runs with weights, the one with the best test accuracy at its last snapshot. Raises FileError
-    (no such file, no weights in it), UsageError (no such run)."""
+    runs with weights, the one with the best test accuracy (R² of real labels) at its last snapshot.
+    Raises FileError (no such file, no weights in it), UsageError (no such run)."""
     kind = sniff(path)
     if kind == "study":
         return _constructed(os.fspath(path))
     trajectory = open_trained(path)
     chosen = choose_run(trajectory, run)
-    step, accuracy = stored_accuracy(
+    step, score = stored_score(
         trajectory, chosen, snapshot
     )  # first: it says which snapshots there are
     shape, params = trajectory.weights(chosen, snapshot)
     settings = {key: column[chosen] for key, column in trajectory.runs.items()}
+    name = str(settings.get("fractal", ""))
+    what = "R²" if trajectory.target(chosen) == "real" else "accuracy"
     return StoredNetwork(
         trajectory.path,
         Shape(*shape),
         params,
-        stored_fractal(trajectory, str(settings["fractal"])),
-        int(settings["fractal_depth"]),
-        str(settings["curve"]),
-        f"test accuracy {accuracy:.4f} at step {step:,}",
+        stored_fractal(trajectory, name) if name else None,
+        int(settings["fractal_depth"]) if name else 0,
+        str(settings["curve"]) if name else "",
+        f"test {what} {score:.4f} at step {step:,}",
         int(trajectory.numbers[chosen]),
         trajectory.note,
     )
 
 
 def choose_run(trajectory: Trajectory, run: int | None) -> int:
-    """The row of the run with this number, else of the one with the best test accuracy at its last
-    stored weights."""
+    """The row of the run with this number, else of the one with the best test accuracy, or R², at
+    its last stored weights."""
     recorded = {int(trajectory.numbers[i]): int(i) for i in np.flatnonzero(trajectory.records_done)}
     if not recorded:
         raise FileError(f"{trajectory.path}: no run has a record yet, so there is nothing to draw")
@@ -89,12 +92,12 @@ def choose_run(trajectory: Trajectory, run: int | None) -> int:
             f"'{trajectory.path}' holds no weights{whose}, so there is no network to read: "
             "train with `fracsim train`, or with `fracsim sweep --weights final`"
         )
-    return max(stored, key=lambda i: stored_accuracy(trajectory, i)[1])
+    return max(stored, key=lambda i: stored_score(trajectory, i)[1])
 
 
-def stored_accuracy(trajectory: Trajectory, run: int, snapshot: int = -1) -> tuple[int, float]:
-    """The step of a stored snapshot of the run in row ``run``, and the test accuracy recorded
-    there."""
+def stored_score(trajectory: Trajectory, run: int, snapshot: int = -1) -> tuple[int, float]:
+    """The step of a stored snapshot of the run in row ``run``, and the test accuracy, or R² of
+    real labels, recorded there."""
     steps = trajectory.weight_steps(run)
     if not -len(steps) <= snapshot < len(steps):
         number = trajectory.numbers[run]
@@ -103,7 +106,7 @@ def stored_accuracy(trajectory: Trajectory, run: int, snapshot: int = -1) -> tup
         )
     step = int(steps[snapshot])
     return step, float(
-        trajectory.variable("test_accuracy")[run, np.searchsorted(trajectory.steps, step)]
+        trajectory.variable(trajectory.score(run))[run, np.searchsorted(trajectory.steps, step)]
     )
 
 

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from fracsim.data.errors import FileError, printable, reason
-from fracsim.errors import UsageError, gigabytes
+from fracsim.errors import UsageError
 from fracsim.machine.memory import free_memory
 from fracsim.settings import label
+from fracsim.text import size
 
 MOST_GROUPS = 2**15
 """Groups are stored as int16."""
@@ -135,7 +136,7 @@ def _of_archive(path: str, archive: zipfile.ZipFile) -> Table:
     needed = sum(3 * members[name].file_size for name in there)
     free = free_memory()
     if free is not None and needed > free:
-        raise _bad(path, f"it takes {gigabytes(needed)} of memory and {gigabytes(free)} are free")
+        raise _bad(path, f"it takes {size(needed)} of memory and {size(free)} are free")
     arrays = {
         name: _array(path, archive, members[name], *header) for name, header in headers.items()
     }

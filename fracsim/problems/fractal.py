@@ -86,6 +86,7 @@ class FractalProblem(Problem):
     name: ClassVar[str] = "fractal"
     declared: ClassVar[type] = FractalKeys
     kinds_of_data: ClassVar[tuple[str, ...]] = ("dataset", "stream", "population")
+    described: ClassVar[tuple[str, ...]] = ("fractal", "fractal_depth", "curve")
 
     @classmethod
     def make(cls, settings: Mapping[str, Any]) -> FractalProblem:

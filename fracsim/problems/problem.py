@@ -51,6 +51,8 @@ class Problem(ABC):
     """The key that names a file of the user's; "" where there is none."""
     open_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of all runs that, where they are not given, ``complete`` decides."""
+    described: ClassVar[tuple[str, ...]] = ()
+    """The keys that ``describe`` tells."""
     outputs: ClassVar[int] = 1
 
     @classmethod

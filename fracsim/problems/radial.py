@@ -75,6 +75,7 @@ class RadialProblem(Problem):
 
     name: ClassVar[str] = "radial"
     declared: ClassVar[type] = RadialKeys
+    described: ClassVar[tuple[str, ...]] = ("profile", "dimension")
 
     @classmethod
     def make(cls, settings: Mapping[str, Any]) -> RadialProblem:
@@ -85,8 +86,8 @@ class RadialProblem(Problem):
     @classmethod
     def describe(cls, settings: Mapping[str, Any]) -> str:
         """Profile and dimension, those that are among the settings."""
-        profile = f"radial {settings['profile']}" if "profile" in settings else "radial"
-        return f"{profile}, $d = {settings['dimension']}$" if "dimension" in settings else profile
+        text = f"radial {settings['profile']}" if "profile" in settings else "radial"
+        return f"{text}, $d = {settings['dimension']}$" if "dimension" in settings else text
 
     @property
     def inputs(self) -> int:

@@ -42,6 +42,10 @@ PROBLEM_KEYS: dict[str, str] = {
 """Key -> the problem that declares it."""
 
 
+DESCRIBED = ("problem", *(key for kind in PROBLEMS.values() for key in kind.described))
+"""The keys that a problem's name in a title tells."""
+
+
 def foreign_keys(problem: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys of other problems that are no settings of this one, too."""
     return _others(PROBLEMS[problem].keys(settings))

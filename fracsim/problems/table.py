@@ -65,6 +65,7 @@ class TableProblem(Problem):
     name: ClassVar[str] = "table"
     declared: ClassVar[type] = TableKeys
     source_key: ClassVar[str] = "table"
+    described: ClassVar[tuple[str, ...]] = ("table",)
     open_keys: ClassVar[tuple[str, ...]] = ("train_points", "test_points")
 
     @classmethod

@@ -10,7 +10,6 @@ import numpy as np
 
 from fracsim.data.reader import open_trajectory
 from fracsim.data.samples import read_samples
-from fracsim.data.schema import RECORDS
 from fracsim.errors import UsageError, nearest
 
 BLOCK = 65_536
@@ -52,7 +51,7 @@ class Table:
 def trajectory_table(path: Path, chosen: Sequence[str] | None) -> Table:
     """Every record made so far of a trajectory, run by run. Raises UsageError, FileError."""
     trajectory = open_trajectory(path)
-    names = _choose(chosen, [*trajectory.runs, *(variable.name for variable in RECORDS)], path)
+    names = _choose(chosen, [*trajectory.runs, *trajectory.records], path)
     settings = {name: _texts(trajectory.runs[name]) for name in names if name in trajectory.runs}
     values = {name: trajectory.variable(name) for name in names if name not in settings}
 

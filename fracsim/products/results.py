@@ -10,21 +10,22 @@ from typing import Any
 import numpy as np
 
 from fracsim.data.reader import open_trajectory
-from fracsim.data.schema import RECORDS
 from fracsim.text import table
 
 _MOST_ROWS = 60
+BESTS = {"best_test_accuracy": "best test accuracy", "best_test_r2": "best test R²"}
+"""What tells how good a run is, by what its labels are, and its words."""
 _AVERAGED, _CHOSEN = "seed", "learning_rate"
 
 
 def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]]:
-    """Per run: its varied settings, status, records, best_test_accuracy and final, the last record
-    as a dict.
+    """Per run: its varied settings, status, records, best_test_accuracy (best_test_r2 where labels
+    are real) and final, the last record as a dict.
 
     Values that do not exist are None. Raises FileError.
     """
     product = open_trajectory(path)
-    records = {variable.name: product.variable(variable.name) for variable in RECORDS}
+    records = {name: product.variable(name) for name in product.records}
     done, steps, columns = product.records_done, product.steps, product.runs
     results = []
     for i in range(len(done)):
@@ -33,21 +34,36 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
         if last >= 0:
             final = {
                 "step": int(steps[last]),
-                **{name: values[i, last].tolist() for name, values in records.items()},
+                **{name: records[name][i, last].tolist() for name in product.records_of(i)},
             }
-        accuracies = records["test_accuracy"][i]
-        best = float(np.nanmax(accuracies)) if np.isfinite(accuracies).any() else None
+        score = product.score(i)
+        scores = records[score][i]
+        best = float(np.nanmax(scores)) if np.isfinite(scores).any() else None
         settings = {key: _scalar(columns[key][i]) for key in varied}
         results.append(
             {
                 **settings,
                 "status": product.run_status[i],
                 "records": last + 1,
-                "best_test_accuracy": best,
+                f"best_{score}": best,
                 "final": final,
             }
         )
     return results
+
+
+def best_of(result: dict[str, Any]) -> float | None:
+    """The best test accuracy of a run's result or, where labels are real, the best R²."""
+    return next(result[key] for key in BESTS if key in result)
+
+
+def bests_of(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    """The best of all runs, for each kind of labels that they have."""
+    return {
+        key: max((found[key] for found in results if found.get(key) is not None), default=None)
+        for key in BESTS
+        if any(key in found for found in results)
+    }
 
 
 def _scalar(value: Any) -> Any:
@@ -55,8 +71,8 @@ def _scalar(value: Any) -> Any:
 
 
 def sweep_table(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
-    """The best test accuracies: the mean over seeds, at the best learning rate, by whatever else
-    varies.
+    """The best test accuracies, or R²: the mean over seeds, at the best learning rate, by whatever
+    else varies.
 
     Two other keys make a table with the second across; otherwise there is a line per combination.
     """
@@ -66,13 +82,15 @@ def sweep_table(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str
         keys, chosen = chosen, []
     cells = _cells(keys, chosen, results)
     title = (
-        "best test accuracy" + (", best learning rate" if chosen else "") + _seeds(varied, results)
+        " or ".join(BESTS[key] for key in bests_of(results))
+        + (", best learning rate" if chosen else "")
+        + _seeds(varied, results)
     )
     if len(keys) == 2:
         rows = _across(keys, cells)
     else:
         rows = [
-            [*keys, "accuracy"],
+            [*keys, "R²" if [*bests_of(results)] == ["best_test_r2"] else "accuracy"],
             *([*map(str, at), _shown(value)] for at, value in cells.items()),
         ]
     if len(rows) > _MOST_ROWS + 1:
@@ -94,14 +112,14 @@ def _seeds(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
 def _cells(
     keys: Sequence[str], chosen: Sequence[str], results: Sequence[dict[str, Any]]
 ) -> dict[tuple, float | None]:
-    """Values of ``keys`` -> accuracy: the mean over the seeds of the same ``chosen``, then the best
+    """Values of ``keys`` -> score: the mean over the seeds of the same ``chosen``, then the best
     of those means."""
     groups: dict[tuple, dict[tuple, list[float]]] = {}
     for result in results:
         group = groups.setdefault(tuple(result[key] for key in keys), {})
         members = group.setdefault(tuple(result[key] for key in chosen), [])
-        if result["best_test_accuracy"] is not None:
-            members.append(result["best_test_accuracy"])
+        if (best := best_of(result)) is not None:
+            members.append(best)
     return {
         at: max(
             (sum(members) / len(members) for members in group.values() if members), default=None

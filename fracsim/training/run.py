@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -213,16 +213,11 @@ def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
         check_key(key, where)
     run = Run(**{key: coerce(key, value) for key, value in settings.items()})
     run.validate()
-    refuse_foreign_keys(run, settings)
-    return run
-
-
-def refuse_foreign_keys(run: Run, given: Iterable[str]) -> None:
-    """Raise UsageError where a key that is given belongs to another problem."""
     foreign = foreign_keys(run.problem, run.settings())
-    for key in given:
-        if key in foreign:
+    for key, value in settings.items():
+        if key in foreign and value is not None:
             raise refuse_foreign(key, run.problem)
+    return run
 
 
 def problem_of(run: Run) -> Problem:

@@ -63,7 +63,7 @@ def write(path, committed):
     plan = {
         "runs": {"seed": [0]},
         "steps": [10, 20],
-        "levels": 1,
+        "levels": 2,
         "layers": 1,
         "attributes": {},
         "weights": weights,

@@ -126,7 +126,7 @@ def test_the_documentation_names_everything():
     named = set(re.findall(r"`([A-Za-z_0-9]+)`", text))
     variables = (
         *schema.DIMENSIONS.values(),
-        *RECORDS,
+        *schema.EVERY_RECORD,
         *schema.PROGRESS,
         *schema.WEIGHTS,
         *schema.SAMPLES,

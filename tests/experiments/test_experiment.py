@@ -249,7 +249,7 @@ def test_a_resolved_experiment_needs_nothing_but_itself(tmp_path):
     assert again.runs == experiment.runs
     assert {run.fractal for run in again.runs} == {"corner-triple"}
     assert again.runs[0].load_fractal().maps == 2
-    assert set(json.loads(stored)["settings"]) | set(again.varied) == set(SETTINGS), (
+    assert set(json.loads(stored)["settings"]) | set(again.varied) == set(experiment.keys), (
         "every key is written down"
     )
     changed = again.changed({"seed": [0, 1], "width": 7})

@@ -76,11 +76,13 @@ def made_up_record(run: Run, step: int) -> Record:
     )
     return Record(
         step=step,
-        train_loss=2 * (1 - accuracy) * 0.95,
-        train_accuracy=min(1.0, accuracy + 0.01),
-        test_loss=2 * (1 - accuracy),
-        test_accuracy=accuracy,
-        test_accuracy_by_level=by_level,
+        quality={
+            "train_loss": 2 * (1 - accuracy) * 0.95,
+            "train_accuracy": min(1.0, accuracy + 0.01),
+            "test_loss": 2 * (1 - accuracy),
+            "test_accuracy": accuracy,
+            "test_accuracy_by_level": by_level,
+        },
         gradient_norm=gradient,
         wall_time=step * 1e-4,
         params=made_up_parameters(run),

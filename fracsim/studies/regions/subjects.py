@@ -17,7 +17,7 @@ from fracsim.networks.stored import (
     choose_run,
     load_network,
     open_trained,
-    stored_accuracy,
+    stored_score,
 )
 
 
@@ -35,7 +35,7 @@ class Subject:
     step: int = 0
     """Optimiser steps of a snapshot."""
     accuracy: float = float("nan")
-    """Test accuracy of a snapshot."""
+    """Test accuracy of a snapshot; NaN where labels are real."""
     note: str = ""
 
     def attributes(self) -> dict[str, str | int | float]:
@@ -81,7 +81,9 @@ def stored_subjects(path: str, run: int | None, snapshot: str | None) -> list[Su
     chosen = choose_run(trajectory, run)
     subjects = []
     for number in range(len(trajectory.weight_steps(chosen))):
-        step, accuracy = stored_accuracy(trajectory, chosen, number)
+        step, accuracy = stored_score(trajectory, chosen, number)
+        if trajectory.target(chosen) == "real":
+            accuracy = float("nan")
         subjects.append(_subject(load_network(path, chosen, number), step, accuracy))
     return subjects
 
@@ -95,8 +97,10 @@ def _number(snapshot: str | None) -> int:
 
 def _subject(network: StoredNetwork, step: int = 0, accuracy: float = float("nan")) -> Subject:
     shape = network.shape
-    name = f"{network.fractal.name}: depth {shape.depth}, width {shape.width}; {network.about}"
-    low = network.fractal.geometry().low
+    name = f"depth {shape.depth}, width {shape.width}; {network.about}"
+    low = -1.0
+    if network.fractal is not None:
+        name, low = f"{network.fractal.name}: {name}", network.fractal.geometry().low
     return Subject(
         shape,
         network.params,
