@@ -78,11 +78,13 @@ def stored_subjects(path: str, run: int | None, snapshot: str | None) -> list[Su
             "--snapshot all: a constructed network has no training; accepted is a trajectory"
         )
     trajectory = open_trained(path)
-    chosen = choose_run(trajectory, run)
+    row = choose_run(trajectory, run)
+    number = int(trajectory.numbers[row])
     subjects = []
-    for number in range(len(trajectory.weight_steps(chosen))):
-        step, accuracy = stored_accuracy(trajectory, chosen, number)
-        subjects.append(_subject(load_network(path, chosen, number), step, accuracy))
+    for snapshot_number in range(len(trajectory.weight_steps(row))):
+        step, accuracy = stored_accuracy(trajectory, row, snapshot_number)
+        network = load_network(path, number, snapshot_number)
+        subjects.append(_subject(network, step, accuracy))
     return subjects
 
 
