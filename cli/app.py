@@ -1,5 +1,5 @@
 """``fracsim``: the entry point, its commands, each a module of this folder that is imported only
-when called, and how errors end it.
+when called, or made from a declared study, and how errors end it.
 
 Nothing heavy is imported here, so that ``--help`` and completion answer at once. A command returns
 None (done) or its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted.
@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -18,6 +18,7 @@ import click
 
 from fracsim import text
 from fracsim.cli.options import ENVIRONMENT, example, version_option
+from fracsim.cli.study import Declared, study_commands
 from fracsim.errors import nearest
 
 ABORTED = 130
@@ -28,11 +29,7 @@ COMMANDS = {
     "train": "Train one network and record how it learns.",
     "sweep": "Train every network of an experiment.",
     "slurm-script": "Print a Slurm job array that trains a sweep in shards.",
-    "construct": "Build the explicit network of Theorem 1 or 3, and try it.",
     "show": "Show a fractal, a curve or an experiment in words and numbers.",
-    "bounds": "Tell what the paper's theorems say of networks of given depths and widths.",
-    "gradient": "Take gradients of random networks over a whole distribution (Theorem 5).",
-    "regions": "Count the linear regions of a network exactly.",
     "status": "Say what files hold and how far their runs are.",
     "check": "Read files to the last value: valid? complete? which records?",
     "merge": "Make one file from those of all shards.",
@@ -47,18 +44,28 @@ class CommandGroup(click.Group):
     when called.
 
     ``lazy`` maps a name to its short help; the command is the attribute ``command`` of
-    ``fracsim.cli.<name>`` (with _ for -). Ordinary subcommands (``@group.command()``) work too."""
+    ``fracsim.cli.<name>`` (with _ for -). ``declared`` gives the commands that are made from
+    declarations: name -> (short help, what makes it). Ordinary subcommands (``@group.command()``)
+    work too."""
 
-    def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **keywords: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        lazy: Mapping[str, str] | None = None,
+        declared: Callable[[], Declared] = dict,
+        **keywords: Any,
+    ) -> None:
         super().__init__(*args, **keywords)
-        self.lazy = dict(lazy or {})
+        self.lazy, self.declared = dict(lazy or {}), declared
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*self.lazy, *self.commands]
+        return [*self.lazy, *self.commands, *self.declared()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.lazy:
             command = importlib.import_module(f"fracsim.cli.{cmd_name.replace('-', '_')}").command
+        elif cmd_name in (declared := self.declared()):
+            command = declared[cmd_name][1]()
         else:
             command = self.commands.get(cmd_name)
         # FRACSIM_THREADS, not FRACSIM_TRAIN_THREADS: one name means one thing everywhere
@@ -81,12 +88,13 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [
-            (name, self.lazy.get(name) or self.commands[name].get_short_help_str(limit=80))
-            for name in self.list_commands(ctx)
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        rows = [*self.lazy.items()]
+        rows += [(name, one.get_short_help_str(limit=80)) for name, one in self.commands.items()]
+        declared = [(name, about) for name, (about, _) in self.declared().items()]
+        for title, part in (("Commands", rows), ("Studies", declared)):
+            if part:
+                with formatter.section(title):
+                    formatter.write_dl(part)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args and not ctx.resilient_parsing and not self.invoke_without_command:
@@ -179,6 +187,7 @@ def _describe_click(error: click.ClickException) -> str:
 @click.group(
     cls=CommandGroup,
     lazy=COMMANDS,
+    declared=study_commands,
     epilog=example(
         "fracsim sweep cantor5-depth-width --quick -o quick.h5",
         "fracsim-plot depth-width quick.h5 -o quick.png",

@@ -30,10 +30,11 @@ def command(files: tuple[Path, ...], as_json: bool) -> int:
     where all files are valid and complete, 1 where one is not valid, else 75 where one is
     unfinished."""
     from fracsim.products.check import check_file
+    from fracsim.studies import formats
 
     reports = []
     for path in files:
-        report = check_file(path)
+        report = check_file(path, *formats())
         reports.append(report)
         for problem in report.problems:
             click.echo(f"Error: {sentence(problem)}", err=True)
@@ -81,7 +82,8 @@ def _contents(report: Report) -> str:
     if report.kind == "samples":
         return f"{facts['points']:,} points in dimension {facts['dimension']}"
     if report.kind == "study":
-        return f"a study of kind {facts['study']} with {', '.join(facts['variables'])}"
+        form = f" ({facts['form']})" if "form" in facts else ""
+        return f"a study of kind {facts['study']}{form} with {', '.join(facts['variables'])}"
     shard = f", shard {facts['shard']!r:.20}" if facts["shard"] else ""
     return (
         f"experiment {facts['experiment']!r:.60}{shard}, {len(facts['runs'])} run(s) of "

@@ -1,13 +1,17 @@
 """``fracsim doctor``: what this machine offers, and whether the compiled kernels compute what they
 should here."""
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.studies import STUDIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fracsim.selftest.agreement import Agreement
     from fracsim.selftest.checks import Check
 
@@ -33,7 +37,7 @@ def command(as_json: bool) -> int:
             "deviation, accepted)"
         )
     results = []
-    for check in checks():
+    for check in chain(checks(), studied()):
         results.append(check)
         if not as_json:
             _echo_row(check.name, check)
@@ -56,6 +60,13 @@ def command(as_json: bool) -> int:
             "Error: a kernel computes something wrong on this machine; please report it.", err=True
         )
     return 0 if passed else 1
+
+
+def studied() -> "Iterator[Check]":
+    """The checks that studies declare."""
+    from fracsim.selftest.checks import Check
+
+    return (Check(*row) for study in STUDIES.values() for row in study.run_checks())
 
 
 def _echo_row(name: str, each: "Check | Agreement") -> None:

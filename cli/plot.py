@@ -7,6 +7,7 @@ import click
 from fracsim.cli.app import CommandGroup
 from fracsim.cli.options import Count, example, version_option
 from fracsim.cli.plotting import Look, figure_options, files_options, read_runs, with_notes
+from fracsim.cli.study_figure import figure_commands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 @click.group(
     cls=CommandGroup,
+    declared=figure_commands,
     epilog=example(
         "fracsim-plot depth-width quick.h5 -o quick.png",
         "fracsim-plot fractal vicsek -o vicsek.pdf",
@@ -129,25 +131,6 @@ def curve_accuracy(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Fig
 
 
 @command.command(
-    short_help="Bounds on the error by depth and width, and trained networks.",
-    epilog=example(
-        "fracsim-plot bounds bounds.h5 -o bounds.pdf",
-        "fracsim-plot bounds bounds.h5 sweep.h5 --where learning_rate=0.001 -o bounds.pdf",
-    ),
-)
-@files_options
-@figure_options
-def bounds(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, list[str]]":
-    """Theorems 2, 3 and 4 against depth and width, from a file of 'fracsim bounds'; trajectories
-    are laid over."""
-    from fracsim.figures.bounds import draw, load
-
-    study, runs = load(files)
-    runs = runs.where(dict(where))
-    return draw(study, runs, **look), runs.notes
-
-
-@command.command(
     short_help="The decision function of a stored network.",
     epilog=example("fracsim-plot decision run.h5 -o decision.png"),
 )
@@ -166,42 +149,6 @@ def decision(look: Look, file: str, run: int | None) -> "tuple[Figure, list[str]
 
     network = load_network(file, run)
     return draw(network, **look), [network.note] if network.note else []
-
-
-@command.command(
-    short_help="Gradients of random networks by level, against Theorem 5.",
-    epilog=example(
-        "fracsim-plot gradient g.h5 -o gradient.pdf",
-        "fracsim-plot gradient shallow.h5 deep.h5 -o both.png",
-    ),
-)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@figure_options
-def gradient(look: Look, files: tuple[str, ...]) -> "tuple[Figure, list[str]]":
-    """What random networks feel of each level of detail, and of whole curves, from files of
-    'fracsim gradient'."""
-    from fracsim.data.studies import read_study
-    from fracsim.figures.gradient import draw
-
-    studies = [read_study(file, "gradient") for file in files]
-    return draw(studies, **look), [
-        str(study.attributes["note"]) for study in studies if study.attributes.get("note")
-    ]
-
-
-@command.command(
-    short_help="The linear regions that `fracsim regions` counted.",
-    epilog=example("fracsim-plot regions regions.h5 -o regions.png"),
-)
-@click.argument("file")
-@figure_options
-def regions(look: Look, file: str) -> "tuple[Figure, list[str]]":
-    """The linear regions in FILE, a product of fracsim regions: the partition of the plane with the
-    line f = 0 and the fractal's cells, f along a segment with its breakpoints, breakpoints of
-    random segments, or counts through training."""
-    from fracsim.figures.regions import draw
-
-    return draw(file, **look), []
 
 
 def main() -> None:

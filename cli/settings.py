@@ -11,7 +11,7 @@ import click
 
 from fracsim.cli.options import ENVIRONMENT
 from fracsim.errors import UsageError
-from fracsim.settings import option_name
+from fracsim.settings import REQUIRED, Setting, option_name
 from fracsim.training.run import SETTINGS, Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,18 +21,32 @@ def run_options(function: F) -> F:
     """One option per setting of a run, as keyword arguments that are None where not given (see
     ``given_settings``)."""
     for key, setting in reversed(SETTINGS.items()):
-        default = getattr(Run, key)
-        shown = setting.optional if default is None else default
-        metavar = "|".join(setting.choices) or ("TEXT" if setting.kind is str else "NUMBER")
-        accepted = "" if setting.kind is str else f" ({setting.accepted})"
-        about = (
-            setting.about[0].upper() + setting.about[1:]
-            if setting.about[0].isascii()
-            else setting.about
-        )
-        help = f"{about}{accepted}. [default: {shown}]"
+        metavar, help = setting_metavar(setting), setting_help(setting, getattr(Run, key))
         function = click.option(option_name(key), metavar=metavar, help=help)(function)
     return function
+
+
+def setting_metavar(setting: Setting) -> str:
+    """What stands in the help for a value of a setting."""
+    if setting.metavar or setting.choices:
+        return setting.metavar or "|".join(setting.choices)
+    if setting.many or setting.coordinates:
+        return "LIST"
+    return "TEXT" if setting.kind is str else "NUMBER"
+
+
+def setting_help(setting: Setting, default: Any) -> str:
+    """What the help says of a setting: its meaning, what is accepted, the default."""
+    plain = setting.kind in (str, bool) and not setting.many
+    accepted = "" if plain or setting.choices else f" ({setting.accepted})"
+    about = setting.about[0].upper() + setting.about[1:]
+    about = about if setting.about[0].isascii() else setting.about
+    if default is REQUIRED or setting.kind is bool:
+        return f"{about}{accepted}."
+    shown = setting.optional if default is None else default
+    if isinstance(shown, tuple):
+        shown = ",".join(map(str, shown))
+    return f"{about}{accepted}. [default: {shown}]"
 
 
 def given_settings(options: Mapping[str, str | None]) -> dict[str, str]:

@@ -63,12 +63,12 @@ def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
     from fracsim.data.errors import FileError
     from fracsim.data.reader import open_trajectory, sniff
     from fracsim.data.samples import read_samples
-    from fracsim.data.studies import read_study
+    from fracsim.studies import open_study
 
     try:
         kind = sniff(path)
         if kind == "study":
-            study = read_study(path)
+            study = open_study(path)
             sizes = {name: list(values.shape) for name, values in study.arrays.items()}
             facts = {
                 "study": study.kind,

@@ -7,6 +7,7 @@ import click
 
 from fracsim.cli.options import echo_json, example, json_option, quiet_option
 from fracsim.cli.progress import ProgressBar
+from fracsim.studies import STUDIES
 from fracsim.text import duration
 
 
@@ -26,8 +27,7 @@ def command(as_json: bool, quiet: bool) -> None:
     from fracsim.selftest.warmup import jobs
 
     started = time.perf_counter()
-    studies = (("least error", _least_errors), ("linear regions", _regions))
-    work = list(jobs(studies))
+    work = list(jobs(job for study in STUDIES.values() for job in study.jobs()))
     with ProgressBar("compile", len(work), unit="parts", quiet=quiet or as_json) as progress:
         for done, (name, compile_part) in enumerate(work):
             progress.update(done, name)
@@ -41,19 +41,3 @@ def command(as_json: bool, quiet: bool) -> None:
             f"all kernels are ready after {duration(seconds)}, kept in "
             f"{folder or 'memory only: no writable cache'}"
         )
-
-
-def _least_errors() -> None:
-    from fracsim.fractals.fractal import load_fractal
-    from fracsim.studies.bounds.least_error import least_errors
-
-    least_errors(load_fractal("cantor1d"), 1, "1")
-
-
-def _regions() -> None:
-    from fracsim.studies.regions.study import Place, measure
-    from fracsim.studies.regions.subjects import random_subject
-
-    one = random_subject(2, 2, 8, "he", None, 0.5, 0)
-    for segment, lines in ((None, None), ((-1.0, -1.0, 1.0, 1.0), None), (None, 2)):
-        measure(one.shape, one.params, Place((-1.0, 1.0, -1.0, 1.0), segment, lines, 2))

@@ -13,7 +13,7 @@ import numpy as np
 from fracsim.data import schema
 from fracsim.data.reader import StoredWeights, Trajectory, kind_of, load_trajectory, params_of
 from fracsim.data.samples import Samples, load_samples
-from fracsim.data.studies import Study, load_study
+from fracsim.data.studies import StudyContents, load_study
 from fracsim.data.untrusted import Inspector, Opened, opened
 
 _LARGEST = float(np.finfo("f8").max)
@@ -42,19 +42,20 @@ class Contents(NamedTuple):
 
     kind: str
     status: str
-    value: Trajectory | Samples | Study
+    value: Trajectory | Samples | StudyContents
     problems: list[str]
 
 
-def read_whole(path: str | os.PathLike[str]) -> Contents:
-    """Read everything, weights included. Raises FileError where that cannot be done."""
+def read_whole(path: str | os.PathLike[str], *studies: schema.StudyFormat) -> Contents:
+    """Read everything, weights included; `studies`: the formats that studies declare. Raises
+    FileError where that cannot be done."""
     with opened(path) as file:
         kind = kind_of(file)
         if kind == "samples":
             samples = load_samples(file)
             return Contents(kind, "complete", samples, _sample_problems(samples))
         if kind == "study":
-            return Contents(kind, "complete", load_study(file), [])
+            return Contents(kind, "complete", load_study(file, *studies), [])
         trajectory = load_trajectory(file)
         problems = [*_record_problems(trajectory), *_weights_problems(file, trajectory)]
         problems += _false_ends(trajectory)

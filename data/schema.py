@@ -7,6 +7,7 @@ machine."""
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 FORMAT = "fracsim-trajectory"
@@ -127,239 +128,17 @@ SAMPLES = (
     Variable("level", ("point",), "<i2", "1", "largest j <= n with the point in K_j"),
 )
 
-# What each of the theory's commands stores. A dtype "str" is text, on one axis; a variable named
-# after its only axis holds that axis's coordinates.
-STUDIES = {
-    "network": (
-        Variable("params", ("parameter",), "<f8", "1", "weights and biases of the network, flat"),
-        Variable(
-            "level", ("level",), "<i8", "1", "level(x): negatives at j < n, positives at j = n"
-        ),
-        Variable("errors", ("level",), "<i8", "1", "points of the level on which the network errs"),
-        Variable("samples", ("level",), "<i8", "1", "points of the level on which it was tried"),
-    ),
-    "bounds": (
-        Variable("network_depth", ("network_depth",), "<i8", "1", "hidden layers T"),
-        Variable("width", ("width",), "<i8", "1", "width k of each hidden layer"),
-        Variable("level", ("level",), "<i8", "1", "level j, 0..n"),
-        Variable(
-            "sign_changes",
-            ("sign_changes",),
-            "<i8",
-            "1",
-            "sign changes m of a classifier on the line",
-        ),
-        Variable("curve_values", ("level",), "<f8", "1", "approximation curve P(j)"),
-        Variable(
-            "least_width",
-            ("network_depth",),
-            "<f8",
-            "1",
-            "Theorem 2: width that a network without error needs (NaN: the theorem says nothing)",
-        ),
-        Variable(
-            "upper_error",
-            ("network_depth", "width"),
-            "<f8",
-            "1",
-            "Theorem 3: a network with this 0-1 error exists (NaN: too narrow for one level)",
-        ),
-        Variable(
-            "upper_level",
-            ("network_depth", "width"),
-            "<f8",
-            "1",
-            "level j that this network resolves",
-        ),
-        Variable(
-            "upper_merge",
-            ("network_depth", "width"),
-            "<f8",
-            "1",
-            "levels s that it merges into one step",
-        ),
-        Variable(
-            "lower_error",
-            ("network_depth", "width"),
-            "<f8",
-            "1",
-            "Theorem 4, d = 1: no network has a smaller 0-1 error (NaN: the theorem says nothing)",
-        ),
-        Variable("lower_level", ("network_depth", "width"), "<f8", "1", "level j of this bound"),
-        Variable(
-            "least_error",
-            ("network_depth", "width"),
-            "<f8",
-            "1",
-            "d = 1: exact least 0-1 error with (k + 1)^T sign changes (NaN: not computed)",
-        ),
-        Variable(
-            "changes_least_error",
-            ("sign_changes",),
-            "<f8",
-            "1",
-            "exact least 0-1 error of any classifier with at most m sign changes",
-        ),
-        Variable(
-            "changes_lower_error",
-            ("sign_changes",),
-            "<f8",
-            "1",
-            "Theorem 4 for m linear pieces: T = 1, k = m - 1 (NaN: the theorem says nothing)",
-        ),
-    ),
-    "gradient": (
-        Variable("curve", ("curve",), "str", "1", "approximation curve"),
-        Variable("level", ("level",), "<i8", "1", "level j of all negatives; E_(j+1) in the paper"),
-        Variable(
-            "draw",
-            ("draw",),
-            "<i8",
-            "1",
-            "number of the random network: its seed is the study's seed + draw",
-        ),
-        Variable(
-            "max_abs_gradient",
-            ("curve", "draw"),
-            "<f8",
-            "1",
-            "largest entry of the gradient of the hinge loss over the distribution",
-        ),
-        Variable(
-            "max_abs_gradient_error",
-            ("curve", "draw"),
-            "<f8",
-            "1",
-            "standard error of that entry, if sampled",
-        ),
-        Variable("loss", ("curve", "draw"), "<f8", "1", "hinge loss over the distribution"),
-        Variable(
-            "loss_error", ("curve", "draw"), "<f8", "1", "standard error of the loss, if sampled"
-        ),
-        Variable(
-            "bound", ("curve",), "<f8", "1", "Theorem 5's bound on the largest entry (NaN: none)"
-        ),
-        Variable(
-            "loss_bound", ("curve",), "<f8", "1", "Theorem 5's lower bound on the loss (NaN: none)"
-        ),
-        Variable(
-            "max_abs_gradient_by_level",
-            ("level", "draw"),
-            "<f8",
-            "1",
-            "largest entry of the gradient of the hinge loss, all negatives of one level",
-        ),
-        Variable(
-            "correlation_by_level",
-            ("level", "draw"),
-            "<f8",
-            "1",
-            "largest entry of E[y df/dparams], all negatives of one level",
-        ),
-        Variable(
-            "correlation_error_by_level",
-            ("level", "draw"),
-            "<f8",
-            "1",
-            "standard error of that entry, if sampled",
-        ),
-    ),
-    # In a window of the plane, along one segment, along many, or at the stored snapshots of a
-    # training.
-    "regions": (
-        Variable(
-            "vertices", ("vertex", "dim"), "<f8", "1", "coordinates of the corners of regions"
-        ),
-        Variable(
-            "corners",
-            ("corner",),
-            "<i4",
-            "1",
-            "vertices of the regions, region after region, anticlockwise",
-        ),
-        Variable("corner_count", ("region",), "<i4", "1", "how many corners the region has"),
-        Variable("gradient", ("region", "dim"), "<f8", "1", "gradient of f on the region"),
-        Variable("area", ("region",), "<f8", "1", "area of the region"),
-        Variable(
-            "sign",
-            ("region",),
-            "|i1",
-            "1",
-            "sign of f on the region, 0 where f = 0 runs through it",
-        ),
-        Variable(
-            "end",
-            ("end",),
-            "<f8",
-            "1",
-            "t at the ends of regions along the segment, start at 0, end at 1",
-        ),
-        Variable(
-            "crossed_layer",
-            ("end",),
-            "<i4",
-            "1",
-            "hidden layer of the unit that changes sign there (-1: none)",
-        ),
-        Variable(
-            "crossed_unit",
-            ("end",),
-            "<i4",
-            "1",
-            "unit of the layer that changes sign there (-1: none)",
-        ),
-        Variable("slope", ("region",), "<f8", "1", "df/dt on the region"),
-        Variable(
-            "offset",
-            ("region",),
-            "<f8",
-            "1",
-            "f at the origin (plane), at t = 0 (segment), of the region's f",
-        ),
-        Variable(
-            "piece",
-            ("region",),
-            "<i8",
-            "1",
-            "number of the linear piece that the region belongs to",
-        ),
-        Variable("start", ("segment", "dim"), "<f8", "1", "where the segment starts"),
-        Variable("stop", ("segment", "dim"), "<f8", "1", "where the segment ends"),
-        Variable("segment_regions", ("segment",), "<i8", "1", "activation regions on the segment"),
-        Variable("segment_pieces", ("segment",), "<i8", "1", "linear pieces on the segment"),
-        Variable("place", ("point", "dim"), "<f8", "1", "random points of the window"),
-        Variable(
-            "distance",
-            ("point",),
-            "<f8",
-            "1",
-            "distance from the point to the nearest boundary of a region",
-        ),
-        Variable(
-            "snapshot",
-            ("snapshot",),
-            "<i8",
-            "1",
-            "optimiser steps done when the weights were stored",
-        ),
-        Variable(
-            "activation_regions",
-            ("snapshot",),
-            "<i8",
-            "1",
-            "activation regions (over all segments)",
-        ),
-        Variable("linear_pieces", ("snapshot",), "<i8", "1", "linear pieces (over all segments)"),
-        Variable(
-            "mean_distance",
-            ("snapshot",),
-            "<f8",
-            "1",
-            "mean distance from a random point to a boundary",
-        ),
-        Variable("test_accuracy", ("snapshot",), "<f8", "1", "accuracy on the test set"),
-    ),
-}
+
+class StudyFormat(NamedTuple):
+    """What the files of one kind of study hold; the studies declare it (a room above this one).
+
+    A dtype "str" is text, on one axis; a variable named after its only axis holds the coordinates
+    of that axis. ``forms``: name of a form -> the variables that every file of this form has."""
+
+    kind: str
+    variables: tuple[Variable, ...]
+    forms: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
 
 # Columns on `run`: whatever the experiment says of a run. A column that is not listed is stored
 # under its own name.

@@ -1,12 +1,11 @@
-"""Study files: the results of one of the theory's commands (a network, a table, a partition),
-written and read whole.
+"""Study files: the results of a study (a network, a table, a partition), written and read whole.
 
-`schema.STUDIES` lists the variables of each kind of study; a file holds those of its kind that
-there is something to say of. Dimensions are scales, as in a trajectory, so that xarray opens a
-study without arguments."""
+What a file of each kind may hold is declared with the study (`schema.StudyFormat`) and handed in; a
+file holds those variables that there is something to say of. Dimensions are scales, as in a
+trajectory, so that xarray opens a study without arguments."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -15,19 +14,21 @@ import numpy as np
 
 from fracsim.data import layout, schema, trailer
 from fracsim.data.atomic import replacing
-from fracsim.data.errors import FileError
+from fracsim.data.errors import FileError, printable
 from fracsim.data.reader import kind_of
-from fracsim.data.schema import Variable
+from fracsim.data.schema import StudyFormat, Variable
 from fracsim.data.untrusted import Inspector, Opened, opened
 
 
-class Study(NamedTuple):
+class StudyContents(NamedTuple):
     """What a study file holds: its kind, name -> array (text as a str array), attributes of the
-    file."""
+    file, its form ("" where the kind has no forms, or none that the file could be), its path."""
 
     kind: str
     arrays: dict[str, np.ndarray]
     attributes: dict[str, str | int | float]
+    form: str = ""
+    path: str = ""
 
 
 def _slice(values: np.ndarray, first: int, end: int) -> np.ndarray:
@@ -36,29 +37,25 @@ def _slice(values: np.ndarray, first: int, end: int) -> np.ndarray:
 
 def write_study(
     path: str | os.PathLike[str],
-    kind: str,
+    format: StudyFormat,
     arrays: Mapping[str, np.ndarray],
     attributes: Mapping[str, str | int | float],
+    form: str = "",
 ) -> None:
-    """Store the arrays of a study, by the names of `schema.STUDIES[kind]`, in place of whatever
-    `path` held.
+    """Store the arrays of a study, by the names of its format's variables, in place of whatever
+    `path` held; `form`: which of the format's forms they are.
 
     The new file appears when it is whole. Raises FileError where it cannot be written, ValueError
-    for an unknown name, arrays that do not fit together or attributes that are not text, int or
-    float."""
-    variables = [variable for variable in schema.STUDIES[kind] if variable.name in arrays]
+    for an unknown name or form, arrays that do not fit together or attributes that are not text,
+    int or float."""
+    kind = format.kind
+    variables = [variable for variable in format.variables if variable.name in arrays]
     if unknown := set(arrays) - {variable.name for variable in variables}:
         raise ValueError(f"a study of kind '{kind}' has no {', '.join(sorted(unknown))}")
+    if missing := set(format.forms[form] if form else ()) - set(arrays):
+        raise ValueError(f"a study of kind '{kind}' and form '{form}' has {', '.join(missing)}")
     values = {variable.name: _converted(variable, arrays[variable.name]) for variable in variables}
-    sizes: dict[str, int] = {}
-    for variable in variables:
-        shape = values[variable.name].shape
-        for dim, size in zip(variable.dims, shape, strict=True):
-            if sizes.setdefault(dim, size) != size:
-                raise ValueError(
-                    f"'{variable.name}' has {size} values along '{dim}', another array has "
-                    f"{sizes[dim]}"
-                )
+    sizes = _sizes(variables, values)
     with replacing(path) as file:
         with h5py.File(file, "w", libver=layout.LIBVER) as root:
             layout.set_attributes(
@@ -67,6 +64,7 @@ def write_study(
                     "format": schema.STUDY_FORMAT,
                     "format_version": schema.FORMAT_VERSION,
                     "study": kind,
+                    **({"form": form} if form else {}),
                     **attributes,
                 },
             )
@@ -85,36 +83,70 @@ def write_study(
         trailer.append(file.fd)
 
 
-def read_study(path: str | os.PathLike[str], kind: str | None = None) -> Study:
-    """Read a study file. Raises FileError, one sentence, for whatever is wrong with it, or if it is
-    not of `kind`."""
+def read_study(path: str | os.PathLike[str], *formats: StudyFormat) -> StudyContents:
+    """Read a study file of one of the formats. Raises FileError, one sentence, for whatever is
+    wrong with it, or if it is of another kind."""
     with opened(path) as file:
         found = kind_of(file)
         if found != "study":
             holds = "a trajectory" if found == "trajectory" else found
-            raise FileError(
-                f"'{file.name}' holds {holds}, not a study" + (f" of kind '{kind}'" if kind else "")
-            )
-        study = load_study(file)
-        if kind is not None and study.kind != kind:
-            raise FileError(f"'{file.name}' holds a study of kind '{study.kind}', not '{kind}'")
-        return study
+            wanted = f" of kind '{formats[0].kind}'" if len(formats) == 1 else ""
+            raise FileError(f"'{file.name}' holds {holds}, not a study{wanted}")
+        return load_study(file, *formats)
 
 
-def load_study(file: Opened) -> Study:
-    """All of an opened study. Raises FileError."""
+def load_study(file: Opened, *formats: StudyFormat) -> StudyContents:
+    """All of an opened study of one of the formats. Raises FileError."""
     inspector = Inspector(file)
     attributes = inspector.attributes(file.root)
     kind = str(attributes.get("study"))
-    if kind not in schema.STUDIES:
+    known = {format.kind: format for format in formats}
+    if kind not in known:
+        if len(known) == 1:
+            (wanted,) = known
+            raise FileError(
+                f"'{file.name}' holds a study of kind '{printable(kind)}', not '{wanted}'"
+            )
         raise inspector.bad(f"unknown kind of study {kind!r}")
     names = inspector.members(file.root)
     sizes: dict[str, int] = {}
     arrays: dict[str, np.ndarray] = {}
-    for variable in schema.STUDIES[kind]:
+    for variable in known[kind].variables:
         if variable.name in names:
             arrays[variable.name] = _read(inspector, file.root, variable, sizes)
-    return Study(kind, arrays, attributes)
+    form = _form(inspector, known[kind], arrays)
+    return StudyContents(kind, arrays, attributes, form, file.name)
+
+
+def _form(inspector: Inspector, format: StudyFormat, arrays: Mapping[str, np.ndarray]) -> str:
+    """The form that the file says it has; files of version 0.1.0 do not say, and have that whose
+    variables are there."""
+    said = inspector.attributes(inspector.file.root).get("form")
+    if said is None or not format.forms:
+        whole = (
+            form for form, names in format.forms.items() if all(name in arrays for name in names)
+        )
+        return next(whole, "")
+    if said not in format.forms:
+        raise inspector.bad(f"unknown form {said!r} of a study of kind '{format.kind}'")
+    for name in format.forms[str(said)]:
+        if name not in arrays:
+            raise inspector.bad(f"its form is '{said}', but it has no '{name}'")
+    return str(said)
+
+
+def _sizes(variables: Sequence[Variable], values: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Dimension -> size. Raises ValueError where two arrays disagree."""
+    sizes: dict[str, int] = {}
+    for variable in variables:
+        shape = values[variable.name].shape
+        for dim, size in zip(variable.dims, shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise ValueError(
+                    f"'{variable.name}' has {size} values along '{dim}', another array has "
+                    f"{sizes[dim]}"
+                )
+    return sizes
 
 
 def _converted(variable: Variable, values: np.ndarray) -> np.ndarray:

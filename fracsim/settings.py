@@ -60,8 +60,8 @@ class Setting:
     metavar: str = ""
     """What the help shows in place of a value, where TEXT or NUMBER says too little."""
     excludes: tuple[str, ...] = ()
-    """Keys that make no sense beside it: given on the command line, it replaces them where a file
-    (--from) has them."""
+    """Keys that make no sense beside it: given on the command line, it replaces them where the
+    environment or a file (--from) has them."""
     kept: bool = True
     """Whether files keep it; what changes no number, as threads, they do not."""
 
@@ -69,7 +69,7 @@ class Setting:
     def accepted(self) -> str:
         """The accepted values as a phrase: "a whole number from 1 to 1000"."""
         if self.coordinates:
-            return "a list of at least two finite numbers (as in -1,1,-1,1)"
+            return "a list of at least two finite numbers, as in -1,1,-1,1"
         if self.choices:
             one = "one or several of " if self.many else "one of "
             return one + ", ".join(self.choices)
@@ -78,8 +78,8 @@ class Setting:
         if self.kind is str:
             return "text, or several texts separated by commas" if self.many else "text"
         if self.many:
-            as_in = f"as in 1,2,5 or 1:5 or 10:50:10; at most {MOST_VALUES}"
-            return f"{_PLURALS[self.kind]}{self._limits} ({as_in})"
+            as_in = f"as in 1,2,5 or 1:5 or 10:50:10, at most {MOST_VALUES} of them"
+            return f"{_PLURALS[self.kind]}{self._limits}, {as_in}"
         return _WORDS[self.kind] + self._limits
 
     @property
@@ -161,7 +161,7 @@ def make_settings(declared: type[T], values: Mapping[str, Any], where: str = "")
             )
     for key, default in defaults_of(declared).items():
         if default is REQUIRED and values.get(key) is None:
-            raise UsageError(f"{label(key, known[key])} is missing")
+            raise UsageError(f"{label(key, known[key])} is missing: {known[key].about}")
     found = {key: checked(key, known[key], value) for key, value in values.items()}
     settings = declared(**found)
     getattr(settings, "validate", lambda: None)()
@@ -174,7 +174,8 @@ def checked(key: str, accepts: Setting, value: Any) -> Any:
     Raises UsageError, naming the key."""
     found = coerced(key, accepts, value)
     if found is not None and not accepts.holds(found):
-        raise refusal(key, accepts, value)
+        one_number = accepts.kind in (int, float) and not (accepts.many or accepts.coordinates)
+        raise refusal(key, accepts, value, quoted=not one_number)
     return found
 
 
@@ -194,12 +195,13 @@ def coerced(key: str, accepts: Setting, value: Any) -> Any:
         raise refusal(key, accepts, value) from None
 
 
-def refusal(key: str, accepts: Setting, value: Any) -> UsageError:
-    """The error that says what was given and what is accepted."""
+def refusal(key: str, accepts: Setting, value: Any, quoted: bool = True) -> UsageError:
+    """The error that says what was given and what is accepted; text that writes a number out of
+    its limits needs no quotes."""
+    given = shown(value) if quoted else shown(value).strip("'")
+    verb = "are" if accepts.many and accepts.kind in (int, float) else "is"
     hint = nearest(value, accepts.choices) if key == "problem" else ""
-    return UsageError(
-        f"{label(key, accepts)} is {shown(value)}{hint}; accepted is {accepts.accepted}"
-    )
+    return UsageError(f"{label(key, accepts)} is {given}{hint}; accepted {verb} {accepts.accepted}")
 
 
 def option_name(key: str, accepts: Setting | None = None) -> str:
@@ -293,4 +295,4 @@ def _is_curve(parts: Sequence[str]) -> bool:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"

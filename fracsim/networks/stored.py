@@ -15,6 +15,7 @@ from fracsim.data.studies import read_study
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.network import Shape, parameter_count
+from fracsim.networks.file import NETWORK
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def open_trained(path: str | os.PathLike[str]) -> Trajectory:
 
 
 def _constructed(path: str) -> StoredNetwork:
-    study = read_study(path, "network")
+    study = read_study(path, NETWORK)
     facts = study.attributes
     try:
         shape = Shape(*(int(facts[key]) for key in ("input_dimension", "network_depth", "width")))

@@ -17,7 +17,8 @@ from fracsim.data.check import read_whole
 from fracsim.data.errors import FileError, printable
 from fracsim.data.reader import Trajectory
 from fracsim.data.samples import Samples
-from fracsim.data.studies import Study
+from fracsim.data.schema import StudyFormat
+from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import Experiment
 from fracsim.experiments.grid import MOST_RUNS
@@ -52,15 +53,15 @@ class Report:
         return self.valid and self.status == "complete"
 
 
-def check_file(path: str | os.PathLike[str]) -> Report:
+def check_file(path: str | os.PathLike[str], *studies: StudyFormat) -> Report:
     """Read a trajectory, a sample file or a study whole and compare all of it with what the file
-    says of itself.
+    says of itself; ``studies``: the formats of study files that are known.
 
     Never raises for a bad file: what is wrong with it is in the report.
     """
     name = os.fspath(path)
     try:
-        contents = read_whole(name)
+        contents = read_whole(name, *studies)
     except FileError as error:
         return Report(name, "", "", (str(error),))
     value = contents.value
@@ -77,6 +78,7 @@ def check_file(path: str | os.PathLike[str]) -> Report:
         problems += _study_problems(value, name)
         facts = {
             "study": value.kind,
+            **({"form": value.form} if value.form else {}),
             "variables": {key: list(array.shape) for key, array in value.arrays.items()},
         }
     sentences = tuple(f"'{name}' is not valid: {printable(problem)}" for problem in problems)
@@ -217,7 +219,7 @@ def _fractal_problems(samples: Samples) -> Iterator[str]:
             yield "points lie outside the base of the fractal"
 
 
-def _study_problems(study: Study, path: str) -> list[str]:
+def _study_problems(study: StudyContents, path: str) -> list[str]:
     """A network must be usable; of other studies nothing is known beyond their format."""
     if study.kind != "network":
         return []

@@ -1,0 +1,49 @@
+"""The studies there are, one line for each. Neither this list nor any declaration imports anything
+heavy, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+
+    from fracsim.data.schema import StudyFormat
+    from fracsim.data.studies import StudyContents
+    from fracsim.studies.study import Study
+
+
+def _declared(*folders: str) -> dict[str, Study]:
+    """Name of the command -> ``STUDY`` of each folder's ``declaration``."""
+    found = (import_module(f"{__name__}.{folder}.declaration").STUDY for folder in folders)
+    return {study.name: study for study in found}
+
+
+STUDIES = _declared(
+    "construct",
+    "bounds",
+    "gradient",
+    "regions",
+)
+"""Name of its command -> declaration, in the order of the help."""
+
+
+def formats() -> tuple[StudyFormat, ...]:
+    """What the files of all studies hold, for those who read any of them."""
+    return tuple({study.format.kind: study.format for study in STUDIES.values()}.values())
+
+
+def open_study(path: str | os.PathLike[str], kind: str | None = None) -> StudyContents:
+    """Read a file of any study, or of one kind only: its ``arrays`` by name, its ``attributes``,
+    its ``kind`` and ``form``.
+
+    Raises UsageError for a kind that there is not; FileError, one sentence, for whatever is wrong
+    with the file, or if it is of another kind."""
+    from fracsim.data.studies import read_study
+    from fracsim.errors import UsageError, nearest
+
+    known = {format.kind: format for format in formats()}
+    if kind is not None and kind not in known:
+        raise UsageError(f"unknown kind of study '{kind}'{nearest(kind, known)}")
+    return read_study(path, *(known.values() if kind is None else [known[kind]]))

@@ -17,10 +17,13 @@ from fracsim.data import untrusted
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 from fracsim.data.samples import read_samples, write_samples
+from fracsim.data.schema import StudyFormat
 from fracsim.data.studies import read_study, write_study
+from fracsim.networks.file import NETWORK
 from fracsim.products.check import check_file
 
 HUGE = 2**50
+FORMATS = (NETWORK, StudyFormat("other", ()))
 SECRET = b"root:x:0:0:a secret of another file\n" * 40
 
 
@@ -43,13 +46,13 @@ def no_room():
     resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
-def refused(path, open_file, sentence):
+def refused(path, open_file, sentence, studies=FORMATS):
     """`open_file` and `check` say the same one sentence about a file."""
     with pytest.raises(FileError, match=sentence) as caught:
         open_file(path)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
-    assert check_file(path).problems == (str(caught.value),)
+    assert check_file(path, *studies).problems == (str(caught.value),)
 
 
 def replaced(name, **storage):
@@ -236,14 +239,21 @@ def sample_file(path):
 def study_file(path):
     write_study(
         path,
-        "network",
+        NETWORK,
         {"params": np.arange(5.0), "level": np.arange(3), "errors": np.zeros(3)},
         {},
     )
     return path
 
 
-KINDS = {"samples": (sample_file, read_samples, "x"), "study": (study_file, read_study, "params")}
+def read(path):
+    return read_study(path, *FORMATS)
+
+
+KINDS = {
+    "samples": (sample_file, read_samples, "x"),
+    "study": (study_file, read, "params"),
+}
 
 
 def virtual(name, shape):
@@ -308,9 +318,10 @@ def test_other_kinds_of_files_are_trusted_no_more(tmp_path, kind):
 def test_a_study_of_an_unknown_kind_and_of_arrays_that_do_not_fit(tmp_path):
     path = study_file(tmp_path / "net.h5")
     files.changed(path, lambda root: root.attrs.modify("study", "\x1b[1m" + "?" * 900))
-    refused(path, read_study, "unknown kind of study")
+    refused(path, read, "unknown kind of study")
+    refused(path, lambda path: read_study(path, NETWORK), "holds a study of kind", [NETWORK])
     files.changed(study_file(path), replaced("errors", data=np.zeros(4, "<i8")))
-    refused(path, read_study, r"'errors' has shape \(4,\) instead of \(3,\)")
+    refused(path, read, r"'errors' has shape \(4,\) instead of \(3,\)")
 
 
 def test_an_experiment_of_endless_depth(finished):

@@ -10,6 +10,7 @@ import xarray
 from fracsim.data.errors import FileError
 from fracsim.data.samples import write_samples
 from fracsim.data.studies import read_study, write_study
+from fracsim.networks.file import NETWORK
 
 ARRAYS = {
     "params": np.linspace(-1, 1, 9),
@@ -21,8 +22,8 @@ ARRAYS = {
 
 def test_a_study_comes_back(tmp_path):
     path = tmp_path / "net.h5"
-    write_study(path, "network", ARRAYS, {"about": "a test", "width": 3})
-    study = read_study(path, "network")
+    write_study(path, NETWORK, ARRAYS, {"about": "a test", "width": 3})
+    study = read_study(path, NETWORK)
     assert study.kind == "network"
     assert set(study.arrays) == set(ARRAYS)
     for name, values in ARRAYS.items():
@@ -40,7 +41,7 @@ def test_a_study_comes_back(tmp_path):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
 def test_xarray_opens_a_study(tmp_path, engine):
-    write_study(tmp_path / "net.h5", "network", ARRAYS, {})
+    write_study(tmp_path / "net.h5", NETWORK, ARRAYS, {})
     with xarray.open_dataset(tmp_path / "net.h5", engine=engine) as data:
         data.load()
     assert dict(data.sizes) == {"parameter": 9, "level": 4}
@@ -62,22 +63,22 @@ def test_xarray_opens_a_study(tmp_path, engine):
 )
 def test_arrays_that_do_not_fit(tmp_path, arrays, sentence):
     with pytest.raises(ValueError, match=sentence):
-        write_study(tmp_path / "net.h5", "network", arrays, {})
+        write_study(tmp_path / "net.h5", NETWORK, arrays, {})
     assert os.listdir(tmp_path) == []
 
 
 def test_other_files_are_refused(tmp_path):
     write_samples(tmp_path / "points.h5", np.zeros((3, 2)), [1, 1, 1], [0, 0, 0], {})
     with pytest.raises(FileError, match="holds samples, not a study of kind 'network'"):
-        read_study(tmp_path / "points.h5", "network")
+        read_study(tmp_path / "points.h5", NETWORK)
     path = tmp_path / "net.h5"
-    write_study(path, "network", ARRAYS, {})
+    write_study(path, NETWORK, ARRAYS, {})
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(FileError, match="damaged"):
-        read_study(path)
+        read_study(path, NETWORK)
     with h5py.File(path, "w") as file:
         file.attrs["format"] = "fracsim-study"
     with pytest.raises(FileError, match=r"not one of fracsim's|damaged"):
-        read_study(path)
+        read_study(path, NETWORK)

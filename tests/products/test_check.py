@@ -15,6 +15,7 @@ from fracsim.data import untrusted
 from fracsim.data.samples import write_samples
 from fracsim.data.studies import write_study
 from fracsim.experiments.shard import make_part
+from fracsim.networks.file import NETWORK
 from fracsim.networks.stored import load_network
 from fracsim.products.check import check_file
 
@@ -37,7 +38,7 @@ def finished(tmp_path):
 
 def problem(path):
     """The one problem of a file."""
-    report = check_file(path)
+    report = check_file(path, NETWORK)
     assert len(report.problems) == 1, report.problems
     assert report.problems[0].startswith(f"'{path}' is not valid: ")
     assert not report.valid
@@ -322,9 +323,9 @@ def test_studies(tmp_path):
         "about": "a test",
         "fractal_definition": json.dumps(fracsim.load_fractal("cantor").to_dict()),
     }
-    write_study(path, "network", {"params": np.zeros(9)}, facts)
-    assert check_file(path).complete
-    write_study(path, "network", {"params": np.full(9, np.nan)}, facts)
+    write_study(path, NETWORK, {"params": np.zeros(9)}, facts)
+    assert check_file(path, NETWORK).complete
+    write_study(path, NETWORK, {"params": np.full(9, np.nan)}, facts)
     assert "its weights are not all finite" in problem(path)
-    write_study(path, "network", {"params": np.zeros(8)}, facts)
+    write_study(path, NETWORK, {"params": np.zeros(8)}, facts)
     assert "its network cannot be used" in problem(path)

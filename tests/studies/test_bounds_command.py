@@ -8,7 +8,7 @@ import pytest
 import xarray
 from command_line import fracsim
 
-from fracsim.data.studies import read_study
+from fracsim.studies import open_study
 
 
 def test_the_command_of_the_readme():
@@ -48,7 +48,7 @@ def test_a_study_holds_what_was_said(tmp_path):
     arguments += ["--width", "4,10:20:5"]
     result = fracsim(*arguments, "--sign-changes", "1,10,100,1000", "-o", path, "--json")
     said = json.loads(result.out)
-    study = read_study(path, "bounds")
+    study = open_study(path, "bounds")
     for name, values in study.arrays.items():
         if name != "level":
             np.testing.assert_array_equal(np.array(said[name], values.dtype), values)
@@ -94,7 +94,7 @@ def test_tables_for_people():
     ("arguments", "code", "said"),
     [
         (["cantro"], 2, "did you mean 'cantor'"),
-        (["cantor", "--depth", "0"], 2, "--depth.*whole numbers of at least 1"),
+        (["cantor", "--depth", "0"], 2, "--depth.*accepted are whole numbers from 1"),
         (["cantor", "--depth", "5:1"], 2, "--depth"),
         (["cantor", "--depth", "1:2:0"], 2, "--depth"),
         (["cantor", "--depth", "1:1e9"], 2, "--depth"),
@@ -105,7 +105,7 @@ def test_tables_for_people():
         (["cantor", "--fractal-depth", "0"], 2, "--fractal-depth"),
         (["cantor", "--fractal-depth", "five"], 2, "--fractal-depth.*'five'"),
         (["cantor", "--curve", "9"], 2, "unknown curve '9'"),
-        (["cantor", "--gap", "middle"], 2, "gap 'middle'"),
+        (["cantor", "--gap", "middle"], 2, "--gap.*'middle'.*complement, centre"),
         (
             ["pentaflake", "--gap", "centre", "--sign-changes", "3"],
             2,

@@ -10,7 +10,10 @@ from figure_files import experiment_of, made_up_record, write_file
 from fracsim.cli.app import command as simulate
 from fracsim.cli.plot import command
 from fracsim.errors import UsageError
-from fracsim.figures import bounds, style
+from fracsim.figures import style
+from fracsim.figures.collect import Runs, load_runs
+from fracsim.studies import open_study
+from fracsim.studies.bounds import figure as bounds
 
 SMALL = {"steps": 2000, "record_every": 1000, "fractal_depth": 4}
 
@@ -28,6 +31,13 @@ def study(path, *arguments):
     return path
 
 
+def load(paths):
+    """The bounds among the files, and the runs of the others."""
+    (found,) = (path for path in paths if path.name == "b.h5")
+    others = [path for path in paths if path != found]
+    return open_study(found, "bounds"), load_runs(others) if others else Runs([])
+
+
 def points_of(axes):
     return [line for line in axes.lines if line.get_linestyle() == "None"]
 
@@ -43,7 +53,7 @@ def test_bounds_and_trained_networks(tmp_path):
         {"network_depth": [1, 2], "width": [10, 50], "learning_rate": [0.001, 0.005]}, **SMALL
     )
     files = [write_file(tmp_path / "t.h5", experiment), study(tmp_path / "b.h5", "cantor")]
-    found, runs = bounds.load(files)
+    found, runs = load(files)
     figure = bounds.draw(found, runs)
     depth, width, least = figure.axes
     best = {}
@@ -70,7 +80,7 @@ def test_on_the_line_the_exact_error_has_a_panel(tmp_path):
     path = study(
         tmp_path / "b.h5", "cantor1d", "--curve", "6", "--width", "2,3,10", "--depth", "1:3"
     )
-    found, runs = bounds.load([path])
+    found, runs = load([path])
     figure = bounds.draw(found, runs)
     assert len(figure.axes) == 4
     exact, lower = figure.axes[3].lines
@@ -88,7 +98,7 @@ def test_on_the_line_the_exact_error_has_a_panel(tmp_path):
 
 
 def test_without_theorem_2_there_are_two_panels(tmp_path):
-    figure = bounds.draw(*bounds.load([study(tmp_path / "b.h5", "vicsek")]))
+    figure = bounds.draw(*load([study(tmp_path / "b.h5", "vicsek")]))
     assert len(figure.axes) == 2
     assert "images of vicsek touch" in text_of(figure)
 
@@ -96,7 +106,7 @@ def test_without_theorem_2_there_are_two_panels(tmp_path):
 def test_runs_of_other_distributions_are_left_out_or_refused(tmp_path):
     path = study(tmp_path / "b.h5", "cantor", "--width", "10,50", "--depth", "1,2")
     grid = {"curve": ["1", "4"], "network_depth": [2, 3], "width": [50]}
-    found, runs = bounds.load([path, write_file(tmp_path / "t.h5", experiment_of(grid, **SMALL))])
+    found, runs = load([path, write_file(tmp_path / "t.h5", experiment_of(grid, **SMALL))])
     figure = bounds.draw(found, runs)
     assert len(points_of(figure.axes[0])) == 1
     assert runs.notes[0] == "2 of 4 runs are of another distribution and left out"
@@ -114,14 +124,14 @@ def test_runs_of_other_distributions_are_left_out_or_refused(tmp_path):
         with pytest.raises(
             UsageError, match="bounds are of cantor, n = 4, curve #1, without margins, but no"
         ):
-            bounds.draw(*bounds.load([path, other]))
+            bounds.draw(*load([path, other]))
 
 
 @pytest.mark.parametrize(
     ("files", "code", "says"),
     [
-        (["t.h5"], 2, "accepted is one file made by `fracsim bounds`.*0 are given"),
-        (["b.h5", "b.h5"], 2, "2 are given"),
+        (["t.h5"], 2, "accepted is one file made by `fracsim bounds`.*0 such files given"),
+        (["b.h5", "b.h5"], 2, "2 such files given"),
         (["b.h5", "missing.h5"], 1, "missing.h5"),
         (["b.h5", "t.h5", "--where", "widht=10"], 2, "did you mean 'width'"),
     ],

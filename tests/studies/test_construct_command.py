@@ -7,8 +7,8 @@ import pytest
 from command_line import fracsim, run_group
 
 from fracsim.cli import plot
-from fracsim.data.studies import read_study
 from fracsim.networks.stored import load_network
+from fracsim.studies import open_study
 from fracsim.studies.construct.construct import construct
 
 
@@ -44,7 +44,7 @@ def test_the_file_holds_the_network(tmp_path, backend):
     assert network.shape == built.shape
     np.testing.assert_array_equal(network.params, built.params)
     assert (network.fractal.name, network.fractal_depth) == ("vicsek", 2)
-    study = read_study(path, "network")
+    study = open_study(path, "network")
     assert study.arrays["samples"].sum() == 1000
     assert study.attributes["layer_sizes"] == "2 -> 50 -> 10 -> 50 -> 10 -> 8 -> 1"
     assert (study.attributes["seed"], study.attributes["levels"], study.attributes["slope"]) == (

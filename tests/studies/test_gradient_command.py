@@ -7,9 +7,9 @@ import pytest
 import xarray
 from command_line import fracsim
 
-from fracsim.data.studies import read_study
 from fracsim.kernels.network import Shape
 from fracsim.networks.initial import initial_parameters
+from fracsim.studies import open_study
 
 QUICK = ["gradient", "cantor1d", "--fractal-depth", 6, "--draws", 5, "--bias", 0.1]
 
@@ -77,7 +77,7 @@ def test_the_file_says_what_it_holds_and_xarray_opens_it(tmp_path, engine):
         ).code
         == 0
     )
-    study = read_study(path, "gradient")
+    study = open_study(path, "gradient")
     facts = study.attributes
     assert (facts["fractal"], facts["fractal_depth"], facts["width"], facts["seed"]) == (
         "cantor1d",
@@ -106,7 +106,7 @@ def test_draw_i_of_a_seed_is_the_network_of_seed_plus_i(tmp_path):
         fracsim(
             *QUICK, "--init", "he", "--bias-std", 0.5, "--seed", seed, "-o", tmp_path / name, "-q"
         )
-    first, second = (read_study(tmp_path / name).arrays for name in ("a.h5", "b.h5"))
+    first, second = (open_study(tmp_path / name).arrays for name in ("a.h5", "b.h5"))
     np.testing.assert_array_equal(first["loss"][:, 2:], second["loss"][:, :3])
     from fracsim.studies.gradient.gradient import RandomNetworks
 
@@ -117,7 +117,7 @@ def test_draw_i_of_a_seed_is_the_network_of_seed_plus_i(tmp_path):
 
 def test_the_result_is_told_in_words(tmp_path):
     result = fracsim(*QUICK, "-o", tmp_path / "g.h5")
-    assert result.out.startswith(f"{tmp_path / 'g.h5'}: 5 networks, exact, in ")
+    assert result.out.startswith(f"{tmp_path / 'g.h5'}: 5 networks, exact (")
     assert "curve 6: largest gradient entry" in result.out
     assert "Theorem 5 says nothing at fractal depth 6" in result.out
     result = fracsim(*QUICK, "--fractal-depth", 40, "-o", tmp_path / "h.h5")
@@ -143,11 +143,11 @@ def test_the_result_is_told_in_words(tmp_path):
         (
             ["cantor1d", "--bias", 0.5, "--draws", 0],
             2,
-            "'--draws': '0' is not a whole number from 1",
+            "draws (--draws) is 0; accepted is a whole number from 1",
         ),
         (["cantor1d", "--bias", 0.5, "--draws", "many"], 2, "'many'"),
         (["cantor1d", "--bias", "x"], 2, "bias (--bias) is 'x'"),
-        (["cantor1d", "--bias-std", -1], 2, "bias_std = -1"),
+        (["cantor1d", "--bias-std", -1], 2, "bias_std (--bias-std) is -1"),
         (["cantor1d", "--bias", 0.5, "--delta", 2], 2, "delta (--delta) is 2"),
         (["cantor1d", "--bias", 0.5, "--curve", 7], 2, "unknown curve '7'"),
         (["cantor1d", "--bias", 0.5, "--curve", "0.5,1"], 2, "needs the 21 values"),

@@ -6,9 +6,12 @@ from click.testing import CliRunner
 from figure_files import made_up_study
 
 from fracsim.cli.plot import command
-from fracsim.data.studies import read_study, write_study
+from fracsim.data.studies import write_study
 from fracsim.errors import UsageError
-from fracsim.figures import gradient, style
+from fracsim.figures import style
+from fracsim.networks.file import NETWORK
+from fracsim.studies import open_study
+from fracsim.studies.gradient import figure as gradient
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +21,7 @@ def fracsim_style():
 
 
 def figure_of(*paths):
-    return gradient.draw([read_study(path, "gradient") for path in paths])
+    return gradient.draw([open_study(path, "gradient") for path in paths])
 
 
 def all_text(figure):
@@ -28,7 +31,7 @@ def all_text(figure):
 
 
 def test_the_median_of_each_level_is_drawn(tmp_path):
-    study = read_study(made_up_study(tmp_path / "g.h5"))
+    study = open_study(made_up_study(tmp_path / "g.h5"))
     levels, shares = gradient.draw([study]).axes
     correlation, hinge = levels.lines
     for line, name in ((correlation, "correlation_by_level"), (hinge, "max_abs_gradient_by_level")):
@@ -82,7 +85,7 @@ def test_the_command_draws_and_refuses_what_is_no_study(tmp_path):
     done = runner.invoke(command, ["gradient", str(path), "-o", str(tmp_path / "g.pdf")])
     assert done.exit_code == 0
     assert "note: Theorem 5 says nothing" in done.stderr
-    write_study(tmp_path / "net.h5", "network", {"params": np.zeros(3)}, {})
+    write_study(tmp_path / "net.h5", NETWORK, {"params": np.zeros(3)}, {})
     refused = runner.invoke(
         command, ["gradient", str(tmp_path / "net.h5"), "-o", str(tmp_path / "g.pdf")]
     )

@@ -9,8 +9,10 @@ from command_line import fracsim, run_group
 from figure_files import experiment_of, write_file
 from networks_of_regions import tent_power
 
-from fracsim.data.studies import read_study, write_study
+from fracsim.data.studies import write_study
 from fracsim.fractals.fractal import load_fractal
+from fracsim.networks.file import NETWORK
+from fracsim.studies import STUDIES, open_study
 
 SMALL = {"steps": 2000, "record_every": 500, "width": 10, "network_depth": 2, "fractal_depth": 2}
 RANDOM = [
@@ -42,7 +44,7 @@ def folder(tmp_path_factory):
     shape, params = tent_power(4)
     write_study(
         folder / "tent.h5",
-        "network",
+        NETWORK,
         {"params": params},
         {
             "input_dimension": 1,
@@ -88,7 +90,7 @@ def test_the_command_of_the_readme(tmp_path):
     assert facts["activation_regions"] == facts["linear_pieces"] == 9702  # regioncam finds as many
     assert set(facts["bounds"]) >= {"zaslavsky", "montufar", "serra", "paper"}
     assert facts["bounds"]["serra"] == 9011897441
-    study = read_study(path, "regions")
+    study = open_study(path, "regions")
     assert len(study.arrays["area"]) == study.attributes["activation_regions"] == 9702
     assert study.arrays["corner_count"].sum() == len(study.arrays["corners"])
     assert study.attributes["bounds_serra"] == "9011897441"
@@ -115,7 +117,7 @@ def test_a_constructed_network_on_its_interval(folder, tmp_path):
         16,
     )
     assert facts["average_case"]["breakpoints_per_length"] == 15
-    assert read_study(tmp_path / "line.h5").arrays["end"].tolist() == [i / 16 for i in range(17)]
+    assert open_study(tmp_path / "line.h5").arrays["end"].tolist() == [i / 16 for i in range(17)]
     assert plot("regions", tmp_path / "line.h5", "-o", tmp_path / "a.png").code == 0
     half = counted("regions", folder / "tent.h5", "--segment", "0,0.5")
     assert half["activation_regions"] == 8
@@ -126,7 +128,7 @@ def test_through_training(folder, tmp_path):
     facts = counted("regions", folder / "run.h5", "--snapshot", "all", "-o", path)
     assert [row["step"] for row in facts["snapshots"]] == [500, 1000, 1500, 2000]
     assert facts["snapshots"][-1]["activation_regions"] == facts["activation_regions"]
-    assert read_study(path).arrays["activation_regions"][-1] == facts["activation_regions"]
+    assert open_study(path).arrays["activation_regions"][-1] == facts["activation_regions"]
     assert plot("regions", path, "-o", tmp_path / "a.png").code == 0
     assert "1,500" in fracsim("regions", folder / "run.h5", "--snapshot", "all").out
 
@@ -135,7 +137,7 @@ def test_random_lines_in_any_dimension(tmp_path):
     path = tmp_path / "lines.h5"
     facts = counted(*RANDOM, "--inputs", 7, "--lines", 300, "-o", path, "--threads", 2)
     assert facts["lines"] == 300
-    arrays = read_study(path).arrays
+    arrays = open_study(path).arrays
     assert arrays["segment_regions"].sum() == facts["activation_regions"]
     lengths = np.linalg.norm(arrays["stop"] - arrays["start"], axis=1).sum()
     rate = facts["average_case"]["breakpoints_per_length"]
@@ -191,7 +193,7 @@ def test_words(folder):
         ([], 2, "FILE.*--random"),
         (["--random", "--init", "hee"], 2, "did you mean 'he'"),
         (["--random", "--bias-std", "-1"], 2, "bias_std|bias-std"),
-        (["--random", "--bias", "nan"], 2, "not finite"),
+        (["--random", "--bias", "nan"], 2, "--bias.* is nan"),
         (["run.h5", "-o", "nowhere/a.h5"], 1, "nowhere"),
         (["run.h5", "-o", "bare.h5"], 1, "exists already.*--overwrite"),
     ],
@@ -219,7 +221,7 @@ def test_more_regions_than_memory(monkeypatch):
 def test_figures_say_what_they_cannot_draw(folder, tmp_path):
     done = plot("regions", folder / "tent.h5", "-o", tmp_path / "a.png")
     assert (done.code, "'network', not 'regions'" in done.sentence) == (1, True)
-    write_study(tmp_path / "empty.h5", "regions", {}, {})
+    write_study(tmp_path / "empty.h5", STUDIES["regions"].format, {}, {})
     assert (
         "no regions that could be drawn"
         in plot("regions", tmp_path / "empty.h5", "-o", tmp_path / "a.png").sentence

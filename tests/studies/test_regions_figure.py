@@ -8,9 +8,11 @@ from networks_of_regions import random_network
 
 from fracsim.data.studies import write_study
 from fracsim.errors import UsageError
-from fracsim.figures import regions, style
+from fracsim.figures import style
 from fracsim.fractals.fractal import load_fractal
-from fracsim.studies.regions.study import Place, attributes, measure
+from fracsim.studies import STUDIES, open_study
+from fracsim.studies.regions import figure
+from fracsim.studies.regions.measure import Place, attributes, measure
 from fracsim.studies.regions.subjects import Subject
 
 
@@ -30,8 +32,8 @@ def drawn(tmp_path):
         measured = measure(shape, params, place)
         path = tmp_path / "regions.h5"
         facts = {**subject.attributes(), **attributes(shape, place, measured.facts)}
-        write_study(path, "regions", measured.arrays, facts)
-        return regions.draw(path), measured
+        write_study(path, STUDIES["regions"].format, measured.arrays, facts, place.kind)
+        return figure.draw(open_study(path)), measured
 
     return draw, lambda x: reference.forward(shape, params.astype(float), np.asarray(x))
 
@@ -78,6 +80,6 @@ def test_random_segments(drawn):
 
 
 def test_too_many_regions_to_draw(drawn, monkeypatch):
-    monkeypatch.setattr(regions, "MOST_REGIONS", 5)
+    monkeypatch.setattr(figure, "MOST_REGIONS", 5)
     with pytest.raises(UsageError, match=r"too many to draw.*smaller --window"):
         drawn[0](Place((-1, 1, -1, 1)))

@@ -12,6 +12,7 @@ from fracsim.experiments.grid import Grid
 from fracsim.experiments.shard import make_part
 from fracsim.kernels.network import parameter_count
 from fracsim.products.product import Product
+from fracsim.studies import STUDIES
 from fracsim.training.run import Run, shape_of
 from fracsim.training.trainer import Record
 
@@ -135,5 +136,5 @@ def made_up_study(
         "note": "",
         **facts,
     }
-    write_study(path, "gradient", arrays, attributes)
+    write_study(path, STUDIES["gradient"].format, arrays, attributes)
     return path

@@ -85,7 +85,7 @@ class Bounds:
         return {name: value for name, value in values.items() if not np.isnan(value).all()}
 
     def attributes(self) -> dict[str, str | int]:
-        """What a product file says of the distribution."""
+        """What the file says of the distribution."""
         return {
             "fractal": self.fractal.name,
             "fractal_definition": json.dumps(self.fractal.to_dict()),
@@ -94,7 +94,6 @@ class Bounds:
             "gap": self.gap,
             "error": "0-1 error Pr[sign f(x) != y] on the whole distribution; the hinge loss is "
             "never less",
-            "notes": json.dumps(self.notes),
         }
 
 

@@ -1,15 +1,10 @@
-"""Does a constructed network decide what it should? Counted on random points, level by level, and
-kept in a file."""
+"""Does a constructed network decide what it should? Counted on random points, level by level."""
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from fracsim.data.provenance import provenance
-from fracsim.data.studies import write_study
 from fracsim.fractals.distribution import Distribution
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.philox import SAMPLE
@@ -64,49 +59,3 @@ def verify(
         if on_progress is not None:
             on_progress(first + size)
     return Verification(samples, errors, loss / count)
-
-
-def store_network(
-    path: str | os.PathLike[str],
-    construction: Construction,
-    verification: Verification,
-    distribution: Distribution,
-    seed: int = 0,
-    command: str = "",
-) -> None:
-    """Write the network and what its trial on ``distribution`` with ``seed`` gave as a study of
-    kind "network".
-
-    ``fracsim.networks.stored.load_network`` reads it. Raises FileError where it cannot be written.
-    """
-    c, n = construction, construction.fractal_depth
-    arrays = {
-        "params": c.params,
-        "level": np.arange(n + 1),
-        "errors": verification.errors,
-        "samples": verification.samples,
-    }
-    attributes: dict[str, str | int | float] = {
-        "about": c.about,
-        "input_dimension": c.shape.inputs,
-        "network_depth": c.shape.depth,
-        "width": c.shape.width,
-        "layer_sizes": " -> ".join(map(str, [c.shape.inputs, *c.layer_sizes, 1])),
-        "parameters": c.parameters,
-        "largest_weight": c.largest_weight,
-        "fractal": c.fractal.name,
-        "fractal_definition": json.dumps(c.fractal.to_dict()),
-        "fractal_depth": n,
-        "levels": c.levels,
-        "merge": c.merge,
-        "slope": c.slope,
-        "curve": distribution.curve.name,
-        "gap": str(distribution.gap),
-        "positive_margin": c.positive_margin,
-        "negative_margin": c.negative_margin,
-        "seed": seed,
-        "error": verification.error,
-        "hinge_loss": verification.hinge_loss,
-        **provenance(command),
-    }
-    write_study(path, "network", arrays, attributes)

@@ -78,13 +78,14 @@ def stored_subjects(path: str, run: int | None, snapshot: str | None) -> list[Su
             "--snapshot all: a constructed network has no training; accepted is a trajectory"
         )
     trajectory = open_trained(path)
-    chosen = choose_run(trajectory, run)
+    row = choose_run(trajectory, run)
+    number = int(trajectory.numbers[row])
     subjects = []
-    for number in range(len(trajectory.weight_steps(chosen))):
-        step, accuracy = stored_score(trajectory, chosen, number)
-        if trajectory.target(chosen) == "real":
-            accuracy = float("nan")
-        subjects.append(_subject(load_network(path, chosen, number), step, accuracy))
+    for snapshot_number in range(len(trajectory.weight_steps(row))):
+        step, score = stored_score(trajectory, row, snapshot_number)
+        accuracy = float("nan") if trajectory.target(row) == "real" else score
+        network = load_network(path, number, snapshot_number)
+        subjects.append(_subject(network, step, accuracy))
     return subjects
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from fracsim.data.studies import Study
+from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.curves import curve_label
@@ -40,7 +40,7 @@ _LETTERS = {
 
 
 def draw(
-    studies: Sequence[Study], title: str | None = None, size: style.Inches | None = None
+    studies: Sequence[StudyContents], title: str | None = None, size: style.Inches | None = None
 ) -> Figure:
     """Left: the largest entry of E[y ∂f/∂θ] by level of the negatives, and of the hinge loss's
     gradient; right: over how many networks the gradient on each curve is how small, with Theorem
@@ -69,7 +69,7 @@ def draw(
     return figure
 
 
-def _draw_levels(axes: Axes, study: Study, index: int) -> None:
+def _draw_levels(axes: Axes, study: StudyContents, index: int) -> None:
     """Median and band of the correlation, and the median with the hinge, of one file."""
     look, level = style.look(index), study.arrays["level"]
     values = study.arrays["correlation_by_level"]
@@ -96,7 +96,7 @@ def _visible(values: np.ndarray, instead: float = np.nan) -> np.ndarray:
     return np.where(values > LEAST, values, instead)
 
 
-def _finish_levels(axes: Axes, studies: Sequence[Study]) -> None:
+def _finish_levels(axes: Axes, studies: Sequence[StudyContents]) -> None:
     axes.set_xlabel("level $j$ of all negatives")
     axes.set_ylabel("largest entry, of all parameters")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -116,7 +116,7 @@ def _finish_levels(axes: Axes, studies: Sequence[Study]) -> None:
     axes.set_ylim(bottom=floor / 10)
 
 
-def _draw_shares(axes: Axes, studies: Sequence[Study], names: Sequence[str]) -> None:
+def _draw_shares(axes: Axes, studies: Sequence[StudyContents], names: Sequence[str]) -> None:
     """Share of the networks whose largest entry is at most so large, a line per curve of each
     file."""
     pairs = [(i, c) for i, study in enumerate(studies) for c in range(len(study.arrays["curve"]))]
@@ -167,7 +167,7 @@ def _least(values: np.ndarray) -> float:
     return float(values[values > LEAST].min(initial=1.0))
 
 
-def _right_end(studies: Sequence[Study], largest: float) -> float:
+def _right_end(studies: Sequence[StudyContents], largest: float) -> float:
     bounds = np.concatenate([study.arrays["bound"] for study in studies])
     return 3 * max(largest, bounds[~np.isnan(bounds)].max(initial=0.0))
 
@@ -186,7 +186,7 @@ def _say_zero(axes: Axes) -> None:
     axes.set_xticks([])
 
 
-def _names(studies: Sequence[Study]) -> list[str]:
+def _names(studies: Sequence[StudyContents]) -> list[str]:
     """What tells the files apart."""
     differ = [
         key for key in _FACTS if len({str(study.attributes.get(key)) for study in studies}) > 1
@@ -197,7 +197,7 @@ def _names(studies: Sequence[Study]) -> list[str]:
     ]
 
 
-def _common(studies: Sequence[Study]) -> str:
+def _common(studies: Sequence[StudyContents]) -> str:
     """What they share, but for the seed."""
     keys = [
         key
@@ -207,7 +207,7 @@ def _common(studies: Sequence[Study]) -> str:
     return ", ".join(_fact(studies[0], key) for key in keys if key in studies[0].attributes)
 
 
-def _fact(study: Study, key: str) -> str:
+def _fact(study: StudyContents, key: str) -> str:
     value = study.attributes[key]
     if key in _LETTERS:
         return f"${_LETTERS[key]} = {value:g}$".replace("σ_b", r"\sigma_b")
@@ -237,7 +237,7 @@ def _handles(names: Sequence[str]) -> list[Line2D]:
     ]
 
 
-def _notes(studies: Sequence[Study]) -> list[str]:
+def _notes(studies: Sequence[StudyContents]) -> list[str]:
     bounds = np.concatenate([study.arrays["bound"] for study in studies])
     draws = " and ".join(sorted({f"{len(study.arrays['draw']):,}" for study in studies}))
     notes = [

@@ -1,4 +1,4 @@
-"""What ``fracsim regions`` measures of a network: counts beside bounds and the average case, and
+"""What ``fracsim regions`` measures of one network: counts beside bounds and the average case, and
 what a file keeps.
 
 The average case is that of B. Hanin and D. Rolnick (*Complexity of linear regions in deep

@@ -1,7 +1,6 @@
 """The figure ``regions``: the linear regions of a network, as ``fracsim regions`` stored them."""
 
 import json
-import os
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +13,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from fracsim.data.errors import FileError
-from fracsim.data.studies import Study, read_study
+from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.fractal import corners, drawable_depth
@@ -28,33 +27,31 @@ EDGE = "#404040B0"
 
 
 def draw(
-    path: str | os.PathLike[str], title: str | None = None, size: style.Inches | None = None
+    study: StudyContents, title: str | None = None, size: style.Inches | None = None
 ) -> Figure:
-    """The figure of a study of kind "regions": a window cut into regions coloured by f, f along a
-    segment with its breakpoints, how many breakpoints random segments have, or counts through
-    training.
+    """The figure of a study of kind "regions", by its form: a window cut into regions coloured by
+    f, f along a segment with its breakpoints, how many breakpoints random segments have, or counts
+    through training.
 
     Args:
-        path: the study file.
+        study: what the file holds.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
 
     Raises:
-        FileError: another file.
+        FileError: a study of no form, or that does not say of which network.
         UsageError: too many regions to draw.
     """
-    study = read_study(path, "regions")
-    arrays, facts = study.arrays, study.attributes
-    for names, painter in _PAINTERS:
-        if all(name in arrays for name in names) and "about" in facts:
-            return painter(study, title or f"{facts['about']}\n{_counts(study)}", size)
-    raise FileError(
-        f"'{os.fspath(path)}' is not a valid fracsim file: it holds no regions that could be drawn"
-    )
+    facts = study.attributes
+    if study.form not in _PAINTERS or "about" not in facts:
+        raise FileError(
+            f"'{study.path}' is not a valid fracsim file: it holds no regions that could be drawn"
+        )
+    return _PAINTERS[study.form](study, title or f"{facts['about']}\n{_counts(study)}", size)
 
 
-def _counts(study: Study) -> str:
-    if "snapshot" in study.arrays:
+def _counts(study: StudyContents) -> str:
+    if study.form == "training":
         return "linear regions through training"
     regions, pieces = (
         int(study.attributes[key]) for key in ("activation_regions", "linear_pieces")
@@ -62,7 +59,7 @@ def _counts(study: Study) -> str:
     return f"{regions:,} activation regions, {pieces:,} linear pieces"
 
 
-def _draw_plane(study: Study, title: str, size: style.Inches | None) -> Figure:
+def _draw_plane(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     counts, vertices = arrays["corner_count"], arrays["vertices"]
     if len(counts) > MOST_REGIONS:
@@ -126,7 +123,7 @@ def _zero_lines(places: NDArray[Any], f: NDArray[Any], starts: NDArray[Any]) -> 
     return points.reshape(-1, 2, 2)  # a convex polygon has none or two, one after the other
 
 
-def _cells(axes: Axes, study: Study, width: float) -> list[Patch]:
+def _cells(axes: Axes, study: StudyContents, width: float) -> list[Patch]:
     """Outlines of the fractal's cells, where the file knows a fractal of the plane."""
     fractal, depth = _fractal(study)
     if fractal is None or fractal.dimension != 2 or not depth:
@@ -140,18 +137,18 @@ def _cells(axes: Axes, study: Study, width: float) -> list[Patch]:
     return [Patch(linewidth=0.8, label=f"cells of $K_{{{depth}}}$", **outline)]
 
 
-def _fractal(study: Study) -> tuple[Fractal | None, int]:
+def _fractal(study: StudyContents) -> tuple[Fractal | None, int]:
     if "fractal_definition" not in study.attributes:
         return None, 0
     definition = json.loads(str(study.attributes["fractal_definition"]))
     return Fractal.from_dict(definition), int(study.attributes["fractal_depth"])
 
 
-def _numbers(study: Study, key: str) -> list[float]:
+def _numbers(study: StudyContents, key: str) -> list[float]:
     return [float(part) for part in str(study.attributes[key]).split(",")]
 
 
-def _draw_segment(study: Study, title: str, size: style.Inches | None) -> Figure:
+def _draw_segment(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     t, slope, offset = arrays["end"], arrays["slope"], arrays["offset"]
     f = np.append(slope * t[:-1] + offset, slope[-1] + offset[-1])
@@ -205,7 +202,7 @@ def _draw_segment(study: Study, title: str, size: style.Inches | None) -> Figure
     return figure
 
 
-def _draw_lines(study: Study, title: str, size: style.Inches | None) -> Figure:
+def _draw_lines(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     lengths = np.linalg.norm(arrays["stop"] - arrays["start"], axis=1)
     breakpoints = arrays["segment_regions"] - 1
@@ -234,7 +231,7 @@ def _draw_lines(study: Study, title: str, size: style.Inches | None) -> Figure:
     return figure
 
 
-def _distance_histogram(axes: Axes, study: Study) -> None:
+def _distance_histogram(axes: Axes, study: StudyContents) -> None:
     scaled = study.arrays["distance"] * int(study.attributes["neurons"])
     scaled = scaled[np.isfinite(scaled)]
     most = float(np.quantile(scaled, 0.98)) if len(scaled) else 1.0
@@ -251,7 +248,7 @@ def _distance_histogram(axes: Axes, study: Study) -> None:
     axes.set(xlabel="distance to a boundary × $N$ neurons", ylabel="random points")
 
 
-def _draw_training(study: Study, title: str, size: style.Inches | None) -> Figure:
+def _draw_training(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     figure = style.new_figure((5.4, 3.6), size)
     axes = figure.add_subplot()
@@ -274,9 +271,9 @@ def _draw_training(study: Study, title: str, size: style.Inches | None) -> Figur
     return figure
 
 
-_PAINTERS = (
-    (("snapshot", "activation_regions", "linear_pieces", "test_accuracy"), _draw_training),
-    (("vertices", "corners", "corner_count", "gradient", "offset"), _draw_plane),
-    (("end", "slope", "offset", "start", "stop", "crossed_layer"), _draw_segment),
-    (("start", "stop", "segment_regions", "distance"), _draw_lines),
-)
+_PAINTERS = {
+    "training": _draw_training,
+    "plane": _draw_plane,
+    "segment": _draw_segment,
+    "lines": _draw_lines,
+}

@@ -2,8 +2,6 @@
 reached."""
 
 import json
-import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fracsim.data.errors import FileError
-from fracsim.data.reader import sniff
-from fracsim.data.studies import Study, read_study
+from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import Entry, Runs, describe, load_runs
+from fracsim.figures.collect import Entry, Runs, describe
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import Fractal
+from fracsim.studies.study import notes_of
 
 MOST_LINES = 6
 UPPER: dict[str, Any] = {"linestyle": "-", "marker": ".", "markersize": 4}
@@ -34,25 +32,8 @@ MARKER: dict[str, Any] = {
 GREY = "#404040"
 
 
-def load(paths: Sequence[str | os.PathLike[str]]) -> tuple[Study, Runs]:
-    """The one study of bounds among the files, and the runs of the others, which are trajectories.
-
-    Raises:
-        UsageError: no study among them, or several.
-        FileError: a file that is neither.
-    """
-    studies = [path for path in paths if sniff(path) == "study"]
-    if len(studies) != 1:
-        raise UsageError(
-            f"bounds: accepted is one file made by `fracsim bounds`, beside any trajectories; "
-            f"{len(studies)} are given"
-        )
-    others = [path for path in paths if path not in studies]
-    return read_study(studies[0], "bounds"), load_runs(others) if others else Runs([])
-
-
 def draw(
-    study: Study,
+    study: StudyContents,
     runs: Runs | None = None,
     title: str | None = None,
     size: style.Inches | None = None,
@@ -65,7 +46,7 @@ def draw(
     and over all other settings.
 
     Args:
-        study: of kind "bounds", as :func:`fracsim.data.studies.read_study` gives it. runs: trained
+        study: what a file of kind "bounds" holds. runs: trained
         networks; those of another distribution than the bounds' are left out, which the notes say.
         title: replaces the figure's own title. size: width and height in inches, instead of the
         figure's own.
@@ -95,7 +76,7 @@ def draw(
     return figure
 
 
-def _trained(study: Study, runs: Runs) -> dict[tuple[int, int], float]:
+def _trained(study: StudyContents, runs: Runs) -> dict[tuple[int, int], float]:
     """(T, k) → 1 - the best test accuracy of the runs on the study's distribution."""
     ours = [entry for entry in runs.entries if _alike(study, entry)]
     if runs.entries and not ours:
@@ -126,7 +107,7 @@ def _trained(study: Study, runs: Runs) -> dict[tuple[int, int], float]:
     return there
 
 
-def _alike(study: Study, entry: Entry) -> bool:
+def _alike(study: StudyContents, entry: Entry) -> bool:
     """Whether a run was trained on the distribution of the bounds."""
     facts, settings = study.attributes, entry.settings
     try:
@@ -282,6 +263,5 @@ def _how(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]) -
     return text
 
 
-def _notes(study: Study) -> list[str]:
-    notes = json.loads(str(study.attributes.get("notes", "[]")))
-    return [f"{note[0].upper()}{note[1:]}." for note in notes]
+def _notes(study: StudyContents) -> list[str]:
+    return [f"{note[0].upper()}{note[1:]}." for note in notes_of(study)]
