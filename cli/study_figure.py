@@ -14,7 +14,7 @@ from fracsim.cli.study import Declared
 from fracsim.errors import UsageError
 from fracsim.studies import STUDIES
 from fracsim.studies.study import load, notes_of
-from fracsim.text import count
+from fracsim.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def _draw(
         beside = ", beside any trajectories" if drawing.trajectories else ""
         raise UsageError(
             f"{study.name}: accepted is {accepted} made by `fracsim {study.name}`{beside}; "
-            f"{count(len(own), 'such file')} given"
+            f"{counted(len(own), 'such file')} given"
         )
     found = [study.read(path) for path in own]
     notes = [note for one in found for note in notes_of(one)]
