@@ -11,7 +11,7 @@ import click
 
 from fracsim.cli.app import describe
 from fracsim.cli.options import echo_json, example, json_option
-from fracsim.cli.results import BESTS
+from fracsim.products.results import BESTS
 from fracsim.text import duration
 
 if TYPE_CHECKING:
