@@ -17,8 +17,8 @@ from fracsim.cli.options import (
     training_options,
 )
 from fracsim.cli.progress import SweepBar, remark, say
-from fracsim.cli.results import best_of, bests_of
 from fracsim.errors import Stopped, UsageError
+from fracsim.products.results import best_of, bests_of
 from fracsim.text import counted, duration, size, table
 
 if TYPE_CHECKING:
