@@ -18,7 +18,6 @@ from fracsim.cli.options import (
 )
 from fracsim.cli.progress import SweepBar, remark, say
 from fracsim.errors import Stopped, UsageError
-from fracsim.products.results import best_of, bests_of
 from fracsim.text import counted, duration, size, table
 
 if TYPE_CHECKING:
@@ -135,6 +134,8 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
 def _one_line_result(result: dict[str, Any], status: str) -> str:
     """A single run in a line; ``status`` is the sweep's, which holds where the run has not
     ended."""
+    from fracsim.products.results import best_of
+
     final, status = result["final"], "diverged" if result["status"] == "diverged" else status
     if final is None or best_of(result) is None:
         return f"{status}, no record"
@@ -157,6 +158,8 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     ``steps`` and ``seconds`` are this call's; ``seconds`` those of the training kernels,
     compilation and records excluded, summed over the threads; None where the file was complete
     before. ``reason``: what stopped it."""
+    from fracsim.products.results import bests_of
+
     steps, seconds = sum(summary.steps), sum(summary.run_seconds)
     fresh = not summary.already_complete
     value: dict[str, Any] = {

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TARGETS = ("class", "real")
 """Labels ±1, which are told apart, or real ones, which are approximated."""
 
+BESTS = {"best_test_accuracy": "best test accuracy", "best_test_r2": "best test R²"}
+"""What tells how good a run is, by what its labels are, and its words."""
+
 REAL_LOSSES = ("squared",)
 """The losses that labels other than ±1 have."""
 
