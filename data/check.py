@@ -161,6 +161,8 @@ def _weights_problems(file: Opened, trajectory: Trajectory) -> Iterator[str]:
         group = inspector.group(inspector.group(file.root, "weights"), stored.name)
         facts = inspector.attributes(group)
         said = tuple(facts.get(name) for name in ("input_dimension", "network_depth", "width"))
+        if "widths" in facts:
+            said = (*said[:2], facts["widths"])
         if said != stored.shape:
             yield f"weights group '{stored.name}' says it has d, T, k = {', '.join(map(str, said))}"
         for row, snapshot in _broken_snapshots(inspector, stored):

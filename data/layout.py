@@ -246,14 +246,15 @@ def _weights(
     shape = schema.weights_shape(name)
     assert shape is not None, "checked by the writer"
     d, depth, width = shape
-    sizes = " -> ".join(str(size) for size in (d, *[width] * depth, 1))
+    widths = schema.layer_widths(depth, width)
     set_attributes(
         group,
         {
             "input_dimension": d,
             "network_depth": depth,
-            "width": width,
-            "layer_sizes": sizes,
+            "width": width if isinstance(width, int) else max(widths),
+            **({} if isinstance(width, int) else {"widths": width}),
+            "layer_sizes": " -> ".join(map(str, (d, *widths, 1))),
             "layout": schema.PARAMETER_LAYOUT,
             **stored.attributes,
         },

@@ -15,11 +15,11 @@ from fracsim.data.untrusted import Inspector, Opened, opened
 
 
 class StoredWeights(NamedTuple):
-    """One weights group: name, shape (d, T, k), rows of its runs, steps of its snapshots, how many
-    each run has."""
+    """One weights group: name, sizes (d, T, width) of its networks, rows of its runs, steps of its
+    snapshots, how many each run has."""
 
     name: str
-    shape: tuple[int, int, int]
+    shape: schema.Sizes
     runs: np.ndarray
     snapshots: np.ndarray
     done: np.ndarray
@@ -96,8 +96,8 @@ class Trajectory:
         stored = self._group_of(run)
         return stored.snapshots[: self._snapshots(stored, run)] if stored else np.empty(0, np.int64)
 
-    def weights(self, run: int, snapshot: int = -1) -> tuple[tuple[int, int, int], np.ndarray]:
-        """Shape (d, T, k) and params (Q,) of `run` at one of its stored snapshots (-1: the last
+    def weights(self, run: int, snapshot: int = -1) -> tuple[schema.Sizes, np.ndarray]:
+        """Sizes (d, T, width) and params (Q,) of `run` at one of its stored snapshots (-1: the last
         one).
 
         Raises FileError where these weights are not in the file.

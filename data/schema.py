@@ -4,6 +4,7 @@ Letters of the design: R runs, S recorded steps, n + 1 levels, T + 1 layers, Q p
 d coordinates. Little-endian types are spelled out so that equal results give equal bytes on every
 machine."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -156,6 +157,7 @@ COLUMNS = {
     "negative_margin": "margin of the negatives, relative to their own cell and its images",
     "network_depth": "hidden layers T",
     "width": "width k of each hidden layer",
+    "widths": "units of each hidden layer, from the input side; width is that of the widest",
     "initialisation": "scheme of the initial parameters",
     "bias": "initial bias (NaN: the scheme's default)",
     "init_from": "file of the network it started from, # and the SHA-256 of its parameters "
@@ -196,6 +198,7 @@ TEXT_COLUMNS = frozenset(
         "profile",
         "table",
         "target",
+        "widths",
     ]
 )
 
@@ -224,6 +227,10 @@ def records_of(targets: Sequence[str], levels: int) -> tuple[Variable, ...]:
     return tuple(found)
 
 
+Sizes = tuple[int, int, int | str]
+"""Of a network: inputs d, hidden layers T, and their width, "100-20-100" where layers differ."""
+
+
 @dataclass(frozen=True)
 class WeightsGroup:
     """Stored weights of all runs with one network shape: params (len(runs), len(snapshots),
@@ -240,19 +247,35 @@ class WeightsGroup:
     dtype: str = "float32"
 
 
-def weights_name(inputs: int, depth: int, width: int) -> str:
-    """Name of the weights group of one network shape, e.g. 'T5_k100_d2'."""
+def weights_name(inputs: int, depth: int, width: int | str) -> str:
+    """Name of the weights group of one network shape: 'T5_k100_d2', or 'T3_k100-20-100_d2' where
+    layers differ in width."""
     return f"T{depth}_k{width}_d{inputs}"
 
 
-def weights_shape(name: str) -> tuple[int, int, int] | None:
-    """Shape (d, T, k) that a group's name says; None where it is no such name."""
-    found = re.fullmatch(r"T(\d{1,9})_k(\d{1,9})_d(\d{1,9})", name)
-    return (int(found[3]), int(found[1]), int(found[2])) if found else None
+def weights_shape(name: str) -> Sizes | None:
+    """(d, T, width) that a group's name says; None where it is no such name."""
+    found = re.fullmatch(r"T(\d{1,6})_k([1-9]\d{0,8}(?:-[1-9]\d{0,8})*)_d(\d{1,9})", name)
+    if found is None:
+        return None
+    depth, width = int(found[1]), found[2]
+    if "-" not in width:
+        return int(found[3]), depth, int(width)
+    widths = width.split("-")
+    return (int(found[3]), depth, width) if len(widths) == depth and len({*widths}) > 1 else None
 
 
-def parameter_count(inputs: int, depth: int, width: int) -> int:
-    """Q of a network with `depth` hidden layers of `width` units and one output."""
+def layer_widths(depth: int, width: int | str) -> tuple[int, ...]:
+    """The widths of the hidden layers, from the input side."""
+    return (width,) * depth if isinstance(width, int) else tuple(map(int, width.split("-")))
+
+
+def parameter_count(inputs: int, depth: int, width: int | str) -> int:
+    """Q of a network with one output. (As in kernels/network.py, which this room cannot see; no
+    list is made of as many layers as a file may claim.)"""
     if depth == 0:
         return inputs + 1
-    return (inputs + 1) * width + (depth - 1) * (width + 1) * width + width + 1
+    if isinstance(width, int):
+        return (inputs + 1) * width + (depth - 1) * (width + 1) * width + width + 1
+    sizes = [inputs, *layer_widths(depth, width), 1]
+    return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))

@@ -4,14 +4,16 @@ The settings of a training (``Run``) and of each study are frozen dataclasses wh
 by ``setting``; options, variables of the environment, TOML keys and what files keep follow from
 them. Nothing heavy is imported here: the commands build their options, and their help, from them.
 
-The grammar, one for all: 1e6 is a whole number; a comma separates alternatives, 1:5 and 10:50:10
-are ranges of numbers (both ends included), and a list that begins with .5 and ends with 1 is one
+The grammar, one for all: 1e6 is a whole number; the layers of one network are 100-20-100; a comma
+separates alternatives, 1:5 and 10:50:10 are ranges of numbers (both ends included), and a list that
+begins with .5 and ends with 1 is one
 curve; coordinates are a list that is one value.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +28,9 @@ _PLURALS = {int: "whole numbers", float: "numbers"}
 
 MOST_VALUES = 1000
 """Alternatives that one setting takes."""
+
+MOST_LAYERS = 1000
+"""Hidden layers of one network."""
 
 REQUIRED: Any = dataclasses.MISSING
 """The default of a setting that has none."""
@@ -52,6 +57,9 @@ class Setting:
     """What leaving the key out means; empty where the default is a value."""
     many: bool = False
     """Its value is a tuple of alternatives: a comma separates them, the option may be repeated."""
+    layers: bool = False
+    """Its value is one number for every layer of a network, or text with one for each, as in
+    100-20-100."""
     coordinates: bool = False
     """Its value is a tuple of finite numbers that are one thing, as a window."""
     argument: bool = False
@@ -81,7 +89,8 @@ class Setting:
         if self.many:
             as_in = f"as in 1,2,5 or 1:5 or 10:50:10, at most {MOST_VALUES} of them"
             return f"{_PLURALS[self.kind]}{self._limits}, {as_in}"
-        return _WORDS[self.kind] + self._limits
+        each = ", or one for each layer as in 100-20-100" if self.layers else ""
+        return _WORDS[self.kind] + self._limits + each
 
     @property
     def _limits(self) -> str:
@@ -107,6 +116,13 @@ class Setting:
         if self.many:
             one = dataclasses.replace(self, many=False)
             return 1 <= len(value) <= MOST_VALUES and all(one.holds(part) for part in value)
+        if self.layers and isinstance(value, str):
+            one = dataclasses.replace(self, layers=False)
+            try:
+                widths = layer_widths(value)
+            except ValueError:
+                return False
+            return 2 <= len(widths) <= MOST_LAYERS and all(map(one.holds, widths))
         if self.choices:
             return value in self.choices
         if self.kind is bool:
@@ -191,7 +207,7 @@ def coerced(key: str, accepts: Setting, value: Any) -> Any:
             return tuple(_one(accepts.kind, part) for part in parts)
         if accepts.many:
             return _alternatives(accepts.kind, value)
-        return _one(accepts.kind, value)
+        return _layers(value) if accepts.layers else _one(accepts.kind, value)
     except (ValueError, TypeError, ArithmeticError):
         raise refusal(key, accepts, value) from None
 
@@ -240,6 +256,26 @@ def whole(value: int | float | str) -> int:
     if isinstance(value, float) and not value.is_integer():
         raise ValueError(value)
     return int(value)
+
+
+def layer_widths(text: str) -> tuple[int, ...]:
+    """The widths that "100-20-100" writes. Raises ValueError."""
+    return tuple(whole(part) for part in text.split("-"))
+
+
+def width_of_layers(widths: Sequence[int]) -> int | str:
+    """The inverse for one or more layers, and shorter: 100 where all have this width, else
+    "100-20-100"."""
+    return widths[0] if len(set(widths)) == 1 else "-".join(map(str, widths))
+
+
+def _layers(value: Any) -> int | str:
+    """A width, or text with one for each layer. Raises ValueError, OverflowError."""
+    if isinstance(value, datetime.date):  # to TOML, 1000-10-20 is a day
+        value = value.isoformat()
+    if isinstance(value, str) and "-" in value.strip()[1:]:
+        return "-".join(map(str, layer_widths(value)))
+    return int(_one(int, value))
 
 
 def _one(kind: type, value: Any) -> Any:

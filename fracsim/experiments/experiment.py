@@ -259,7 +259,8 @@ def make_experiment(
     refuse_unused(resolved)
     pin_starts(resolved)
     sources = pin_sources(resolved)
-    for key in usable(resolved) - open_keys(resolved) - {*resolved.varied}:
+    left_open = open_keys(resolved) | resolved.open_keys()
+    for key in usable(resolved) - left_open - {*resolved.varied}:
         resolved.fixed.setdefault(key, getattr(Run, key))
     for axes in (resolved.crossed, *resolved.zipped):
         if "fractal" in axes:

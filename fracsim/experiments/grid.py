@@ -81,6 +81,15 @@ class Grid:
         fastest)."""
         return (*(key for table in self.zipped for key in table), *self.crossed)
 
+    def open_keys(self) -> set[str]:
+        """The keys that others say, in each run its own: the depth where a width for each layer
+        does."""
+        if "network_depth" in (*self.fixed, *self.varied):
+            return set()
+        widths = [self.fixed.get("width"), *self.crossed.get("width", ())]
+        widths += [width for table in self.zipped for width in table.get("width", ())]
+        return {"network_depth"} if any(isinstance(width, str) for width in widths) else set()
+
     @property
     def size(self) -> int:
         """The number of runs."""

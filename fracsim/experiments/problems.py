@@ -12,7 +12,7 @@ from fracsim.experiments.grid import Grid
 from fracsim.problems.problem import REAL_LOSSES, Problem
 from fracsim.problems.registry import PROBLEM_KEYS, PROBLEMS, foreign_keys, refuse_foreign
 from fracsim.settings import label
-from fracsim.training.run import SETTINGS, Run, coerce, problem_of
+from fracsim.training.run import SETTINGS, Run, coerce_all, problem_of
 
 
 def _values(grid: Grid, key: str) -> tuple[Any, ...]:
@@ -68,7 +68,7 @@ def resolved_run(
 
     ``definitions``: the maps of fractals by name, ``facts``: what is known of files of points by
     the value of their key; both as JSON."""
-    run = Run(**{key: coerce(key, value) for key, value in given.items()})
+    run = Run(**coerce_all(given))
     if run.problem not in PROBLEMS:
         run.validate()
     kind, settings = PROBLEMS[run.problem], run.settings()

@@ -18,9 +18,9 @@ def pin_starts(grid: Grid) -> None:
     """
     text = grid.fixed.get("init_from")
     if text is not None:
-        grid.fixed["init_from"], shape = pin(text)
-        for key, size in (("network_depth", shape.depth), ("width", shape.width)):
-            if key not in grid.varied:
+        grid.fixed["init_from"], network = pin(text)
+        for key, size in (("network_depth", network.shape.depth), ("width", network.width)):
+            if key not in {*grid.varied, *grid.open_keys()}:
                 grid.fixed.setdefault(key, size)
     for axes in (grid.crossed, *grid.zipped):
         if "init_from" in axes:

@@ -145,10 +145,15 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
 
 
 def settings_of(trajectory: Trajectory) -> list[dict[str, Any]]:
-    """The settings of every run, by their TOML keys, as plain Python values."""
+    """The settings of every run, by their TOML keys, as plain Python values; ``widths`` is "equal"
+    unless layers differ in width, so that a run is the same in every file."""
     columns = {key: np.asarray(column) for key, column in trajectory.runs.items()}
     count = len(trajectory.records_done)
-    return [{key: plain(column[i]) for key, column in columns.items()} for i in range(count)]
+    found = [{key: plain(column[i]) for key, column in columns.items()} for i in range(count)]
+    for settings in found:
+        layers = str(settings.get("widths", "")).split("-")
+        settings["widths"] = settings["widths"] if len({*layers}) > 1 else "equal"
+    return found
 
 
 def plain(value: Any) -> Any:

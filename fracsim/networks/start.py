@@ -8,15 +8,16 @@ experiment's hash."""
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fracsim.errors import UsageError
-from fracsim.settings import label
+from fracsim.settings import label, width_of_layers
 
 if TYPE_CHECKING:
     import numpy as np
 
     from fracsim.kernels.network import Shape
+    from fracsim.networks.stored import StoredNetwork
 
 _PINNED = re.compile(r"(?P<path>.*)#(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
@@ -30,7 +31,7 @@ def load_start(text: str, shape: "Shape") -> "np.ndarray":
     network = _load(text)
     if network.shape != shape:
         there, here = (
-            f"depth {s.depth}, width {s.width} and {s.inputs} input(s)"
+            f"depth {s.depth}, width {width_of_layers(s.widths)} and {s.inputs} input(s)"
             for s in (network.shape, shape)
         )
         raise UsageError(
@@ -45,12 +46,13 @@ def without_path(text: str | None) -> str | None:
     return pinned["digest"] if pinned else text
 
 
-def pin(text: str) -> "tuple[str, Shape]":
+def pin(text: str) -> "tuple[str, StoredNetwork]":
+    """``init_from`` with the digest, and the network that it names. Raises FileError."""
     network = _load(text)
-    return f"{network.path}#{_digest(network)}", network.shape
+    return f"{network.path}#{_digest(network)}", network
 
 
-def _load(text: str) -> Any:
+def _load(text: str) -> "StoredNetwork":
     from fracsim.data.errors import FileError
     from fracsim.networks.stored import load_network
 
@@ -68,9 +70,8 @@ def _load(text: str) -> Any:
     return network
 
 
-def _digest(network: Any) -> str:
+def _digest(network: "StoredNetwork") -> str:
     """SHA-256 (hex) of a network's shape, float type and parameters."""
-    shape = network.shape
-    sizes = (shape.inputs, shape.depth, shape.width) if shape.is_even else tuple(shape)
+    sizes = (network.shape.inputs, network.shape.depth, network.width)
     kind = f"{sizes} {network.params.dtype.str} "
     return hashlib.sha256(kind.encode() + network.params.tobytes()).hexdigest()

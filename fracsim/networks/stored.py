@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fracsim.data.errors import FileError, printable
 from fracsim.data.reader import Trajectory, open_trajectory, sniff
+from fracsim.data.schema import layer_widths
 from fracsim.data.studies import read_study
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
@@ -31,6 +32,8 @@ class StoredNetwork:
     fractal_depth: int
     curve: str
     """Approximation curve it was trained on; "" for a constructed network."""
+    width: int | str
+    """Of every hidden layer, or text as 100-20-100, as ``Run.width`` says it."""
     about: str
     """What the network is, for a title: "test accuracy 0.9871 at step 100,000"."""
     run: int = 0
@@ -56,17 +59,18 @@ def load_network(
     step, score = stored_score(
         trajectory, chosen, snapshot
     )  # first: it says which snapshots there are
-    shape, params = trajectory.weights(chosen, snapshot)
+    (inputs, depth, width), params = trajectory.weights(chosen, snapshot)
     settings = {key: column[chosen] for key, column in trajectory.runs.items()}
     name = str(settings.get("fractal", ""))
     what = "R²" if trajectory.target(chosen) == "real" else "accuracy"
     return StoredNetwork(
         trajectory.path,
-        Shape(*shape),
+        Shape(inputs, layer_widths(depth, width)),
         params,
         stored_fractal(trajectory, name) if name else None,
         int(settings["fractal_depth"]) if name else 0,
         str(settings["curve"]) if name else "",
+        width,
         f"test {what} {score:.4f} at step {step:,}",
         int(trajectory.numbers[chosen]),
         trajectory.note,
@@ -142,26 +146,27 @@ def open_trained(path: str | os.PathLike[str]) -> Trajectory:
 
 def _constructed(path: str) -> StoredNetwork:
     study = read_study(path, NETWORK)
-    facts = study.attributes
+    facts, params = study.attributes, study.arrays["params"]
     try:
-        shape = Shape(*(int(facts[key]) for key in ("input_dimension", "network_depth", "width")))
-        fractal = Fractal.from_dict(json.loads(str(facts["fractal_definition"])))
-        depth, about, params = (
-            int(facts["fractal_depth"]),
-            str(facts["about"]),
-            study.arrays["params"],
+        inputs, depth, width = (
+            int(facts[key]) for key in ("input_dimension", "network_depth", "width")
         )
+        if not 0 <= depth <= len(params):  # a deeper one has more parameters than that
+            raise ValueError(f"network_depth {depth} with {len(params)} parameters")
+        said = str(facts["widths"]) if "widths" in facts else width
+        widths = layer_widths(depth, said)
+        shape = Shape(inputs, widths)
+        fractal = Fractal.from_dict(json.loads(str(facts["fractal_definition"])))
+        fractal_depth, about = int(facts["fractal_depth"]), str(facts["about"])
     except (KeyError, ValueError, TypeError) as error:
         raise FileError(
             f"'{path}' is not a valid fracsim file: its network is not described ({error})"
         ) from error
-    if (
-        min(shape.inputs, shape.width) < 1
-        or shape.depth < 0
-        or len(params) != parameter_count(shape)
+    if (len(params), depth) != (parameter_count(shape), shape.depth) or (
+        width != shape.width if widths else width < 1
     ):
         raise FileError(
             f"'{path}' is not a valid fracsim file: {len(params)} parameters for a network of "
             f"{shape}"
         )
-    return StoredNetwork(path, shape, params, fractal, depth, "", about)
+    return StoredNetwork(path, shape, params, fractal, fractal_depth, "", said, about)

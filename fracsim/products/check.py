@@ -25,6 +25,7 @@ from fracsim.experiments.grid import MOST_RUNS
 from fracsim.experiments.shard import Part, make_part
 from fracsim.fractals.fractal import Fractal
 from fracsim.networks.stored import load_network
+from fracsim.products.product import stored_value
 from fracsim.training.run import SETTINGS
 
 
@@ -142,11 +143,11 @@ def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
     runs, numbers = part.runs, part.numbers
     if trajectory.steps.tolist() != list(runs[0].recorded_steps()):
         yield "its steps are not those of its experiment"
-    for key in SETTINGS:
+    for key in (*SETTINGS, "widths"):
         if key not in trajectory.runs:
             continue
         for i, value in enumerate(trajectory.runs[key].tolist()):
-            wanted = getattr(runs[i], key) if key in runs[i].used_keys() else None
+            wanted = stored_value(runs[i], key)
             same = value in ("", None) or value != value if wanted is None else value == wanted
             if not same:
                 yield (

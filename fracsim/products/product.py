@@ -151,9 +151,10 @@ def contents(part: Part) -> dict[str, Any]:
     from fracsim.data.plan import column
 
     rows, steps = list(part.numbers), list(part.runs[0].recorded_steps())
-    every = part.experiment.runs
     return {
-        "runs": {key: column(key, _values_of(every, key))[rows] for key in part.experiment.keys},
+        "runs": {
+            key: column(key, values)[rows] for key, values in columns_of(part.experiment).items()
+        },
         "steps": steps,
         "levels": part.levels,
         "layers": part.layers,
@@ -163,11 +164,27 @@ def contents(part: Part) -> dict[str, Any]:
     }
 
 
-def _values_of(runs: Sequence[Run], key: str) -> list[Any]:
-    """A column: None for a run to which the key means nothing; a text that is not set is empty."""
-    unset = "" if SETTINGS[key].kind is str else None
-    values = [getattr(run, key) if key in run.used_keys() else None for run in runs]
-    return [unset if value is None else value for value in values]
+def columns_of(experiment: Experiment) -> dict[str, list[Any]]:
+    """Column -> the value of each run: None where the key means nothing to it; a text that is not
+    set is empty. Beside ``width`` stands ``widths`` where layers of some run differ."""
+    uneven = any(isinstance(run.width, str) for run in experiment.runs)
+    columns = {}
+    for key in experiment.keys:
+        unset = "" if SETTINGS[key].kind is str else None
+        values = [stored_value(run, key) for run in experiment.runs]
+        columns[key] = [unset if value is None else value for value in values]
+        if key == "width" and uneven:
+            columns["widths"] = [stored_value(run, "widths") for run in experiment.runs]
+    return columns
+
+
+def stored_value(run: Run, column: str) -> Any:
+    """What a column says of a run; None where its key means nothing to the run."""
+    if column == "width":
+        return run.widest
+    if column == "widths":
+        return "-".join(map(str, run.widths))
+    return getattr(run, column) if column in run.used_keys() else None
 
 
 def attributes_of(part: Part) -> dict[str, str]:

@@ -3,11 +3,12 @@ screen. Nothing heavy is imported at its top: commands take their words from her
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fracsim.problems.problem import BESTS
+from fracsim.settings import layer_widths, width_of_layers
 from fracsim.text import table
 
 _MOST_ROWS = 60
@@ -39,7 +40,7 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
         score = product.score(i)
         scores = records[score][i]
         best = float(np.nanmax(scores)) if np.isfinite(scores).any() else None
-        settings = {key: _scalar(columns[key][i]) for key in varied}
+        settings = {key: _setting(columns, key, i) for key in varied}
         results.append(
             {
                 **settings,
@@ -66,7 +67,11 @@ def bests_of(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def _scalar(value: Any) -> Any:
+def _setting(columns: Mapping[str, np.ndarray], key: str, run: int) -> Any:
+    """The value of a setting of one run, as ``Run`` has it."""
+    if key == "width" and "widths" in columns and (text := str(columns["widths"][run])):
+        return width_of_layers(layer_widths(text))
+    value = columns[key][run]
     return value.item() if hasattr(value, "item") else value
 
 

@@ -51,7 +51,7 @@ class ShapeEstimate:
     per step."""
 
     network_depth: int
-    width: int
+    width: int | str
     inputs: int
     runs: int
     parameters: int
@@ -103,7 +103,7 @@ def estimate(
     shapes = tuple(
         ShapeEstimate(
             shape.depth,
-            shape.width,
+            group[0].width,
             shape.inputs,
             len(group),
             parameters_of(group[0]),
@@ -154,7 +154,7 @@ def _state_memory(run: Run) -> float:
 def _working_memory(run: Run, parameters: int) -> float:
     """Bytes of one run in training: parameters, moments, padded copies, activations of batch and of
     a test block."""
-    widest = run.width + 16
+    widest = run.widest + 16
     rows = run.batch_size + min(run.test_points, _EVALUATED_AT_ONCE)
     padded = 10 * (parameters + 16 * (run.network_depth + 1) * widest)
     return float(_bytes(run) * (padded + rows * widest * (run.network_depth + 3)))
@@ -207,12 +207,11 @@ def measure(part: Work, expected: Estimate, backend: Backend) -> Estimate:
 
     Takes about 0.2 s per shape, and what is not yet compiled is compiled. Where runs are trained
     side by side, a step is that of all runs of a shape together, or of as many as a launch has."""
-    from fracsim.kernels.network import Shape
-
-    runs = {shape_of(run): run for run in reversed(part.runs)}
+    first: dict[Any, Run] = {}
+    for run in part.runs:
+        first.setdefault(shape_of(run), run)
     shapes, work = [], []
-    for shape in expected.shapes:
-        run = runs[Shape(shape.inputs, shape.network_depth, shape.width)]
+    for shape, run in zip(expected.shapes, first.values(), strict=True):
         count = min(shape.runs, max(expected.device.launches)) if expected.device else 1
         seconds = _step_seconds(run, count, backend)
         shapes.append(dataclasses.replace(shape, step_seconds=seconds))

@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any
 from fracsim.errors import UsageError, nearest
 from fracsim.problems.problem import Problem
 from fracsim.problems.registry import PROBLEMS, ProblemKeys, foreign_keys, refuse_foreign
-from fracsim.settings import Setting, coerced, is_number, label, refusal, settings_of
+from fracsim.settings import (
+    MOST_LAYERS,
+    Setting,
+    coerced,
+    is_number,
+    label,
+    layer_widths,
+    refusal,
+    settings_of,
+    width_of_layers,
+)
 from fracsim.settings import setting as _key
 
 if TYPE_CHECKING:
@@ -34,8 +44,10 @@ class Run(ProblemKeys):
     Fields that are no settings (``fractal_definition``, ``problem_facts``) hold what outside files
     say, once an experiment is resolved, so that a file can be rerun after they have gone."""
 
-    network_depth: int = _key(5, "hidden layers T", int, low=0, high=1000)
-    width: int = _key(100, "width k of each hidden layer", int, low=1, high=100_000)
+    network_depth: int = _key(5, "hidden layers T", int, low=0, high=MOST_LAYERS)
+    width: int | str = _key(
+        100, "width k of each hidden layer", int, low=1, high=100_000, layers=True
+    )
     initialisation: str = _key(
         "paper", "initial weights", str, choices=("paper", "he", "glorot", "uniform")
     )
@@ -104,6 +116,12 @@ class Run(ProblemKeys):
             if not accepts.holds(value):
                 raise refusal(key, accepts, value)
         self._validate_problem()
+        if isinstance(self.width, str) and len(layer_widths(self.width)) != self.network_depth:
+            layers = len(layer_widths(self.width))
+            raise UsageError(
+                f"{label('width')} is {self.width}, of {layers} hidden layers, and "
+                f"{label('network_depth')} is {self.network_depth}; accepted is {layers}, or none"
+            )
         if self.data == "dataset" and self.batch_size > self.train_points:
             raise UsageError(
                 f"{label('batch_size')} is {self.batch_size}, more than the training set: "
@@ -134,6 +152,18 @@ class Run(ProblemKeys):
                 f"two decays"
             )
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """k_1, …, k_T of the hidden layers."""
+        if isinstance(self.width, str):
+            return layer_widths(self.width)
+        return (self.width,) * self.network_depth
+
+    @property
+    def widest(self) -> int:
+        """The width of the widest hidden layer; without one, what ``width`` says."""
+        return max(self.widths) if isinstance(self.width, str) else self.width
+
     def recorded_steps(self) -> range:
         """The S step numbers at which a record is taken; the last is ``steps``."""
         return range(self.record_every, self.steps + 1, self.record_every)
@@ -142,11 +172,7 @@ class Run(ProblemKeys):
     def points_per_step(self) -> int:
         """How many points' work a step is: the batch's; on the population about 25 for each hidden
         unit (measured)."""
-        return (
-            25 * self.network_depth * self.width + 1
-            if self.data == "population"
-            else self.batch_size
-        )
+        return 25 * sum(self.widths) + 1 if self.data == "population" else self.batch_size
 
     def used_keys(self) -> tuple[str, ...]:
         """The settings that mean something to this run: all but those of other problems."""
@@ -211,13 +237,25 @@ def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
     """A checked Run from key -> value; keys left out keep their defaults. Raises UsageError."""
     for key in settings:
         check_key(key, where)
-    run = Run(**{key: coerce(key, value) for key, value in settings.items()})
+    run = Run(**coerce_all(settings))
     run.validate()
     foreign = foreign_keys(run.problem, run.settings())
     for key, value in settings.items():
         if key in foreign and value is not None:
             raise refuse_foreign(key, run.problem)
     return run
+
+
+def coerce_all(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """``coerce`` of each value. A width for each layer says the depth, where none is given; where
+    all layers have one width, it becomes that: 20-20-20 is depth 3, width 20, with the same
+    hash."""
+    values = {key: coerce(key, value) for key, value in settings.items()}
+    if isinstance(width := values.get("width"), str):
+        widths = layer_widths(width)
+        if values.setdefault("network_depth", len(widths)) == len(widths):
+            values["width"] = width_of_layers(widths)
+    return values
 
 
 def problem_of(run: Run) -> Problem:
@@ -232,10 +270,10 @@ def _problem(name: str, values: tuple[tuple[str, Any], ...]) -> Problem:
 
 
 def shape_of(run: Run) -> Shape:
-    """The shape (d, T, k) of a run's network."""
+    """The shape of a run's network."""
     from fracsim.kernels.network import Shape
 
-    return Shape(problem_of(run).inputs, run.network_depth, run.width)
+    return Shape(problem_of(run).inputs, run.widths)
 
 
 def parameters_of(run: Run) -> int:
