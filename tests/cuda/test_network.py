@@ -24,7 +24,14 @@ from fracsim.kernels.cuda.target import (
 from fracsim.kernels.losses import LOSSES
 from fracsim.kernels.network import Shape
 
-SHAPES = [Shape(1, 0, 1), Shape(3, 1, 1), Shape(2, 2, 9), Shape(2, 3, 5)]
+SHAPES = [
+    Shape(1, 0, 1),
+    Shape(3, 1, 1),
+    Shape(2, 2, 9),
+    Shape(2, 3, 5),
+    Shape(2, (7, 1, 10)),
+    Shape(3, (2, 9)),
+]
 CLOSE = {np.float32: 1e-5, np.float64: 1e-12}
 DTYPES = [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)]
 
@@ -88,6 +95,36 @@ def test_gradient(card, backend, generator, loss, shape, dtype):
         close(losses[run], mean, CLOSE[dtype])
     norms = card.layer_norms(shape, dparams)
     np.testing.assert_allclose(norms, backend.layer_norms(shape, dparams), rtol=CLOSE[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_squared_loss_of_real_labels(card, backend, generator, dtype):
+    """Of labels other than ±1, 0 among them: half the square, and its slope is the error."""
+    shape, squared = Shape(2, (7, 3)), LOSSES.index("squared")
+    params, x, y, sets = asked(generator, shape, dtype)
+    y[:] = generator.normal(0.0, 3.0, y.shape)
+    y[:, :5] = 0
+    dparams, losses = card.gradient(shape, squared, params, x, y, sets)
+    group = np.zeros(y.shape, np.int16)
+    means, _, _ = card.evaluate(shape, squared, params, x, y, group, 0, sets)
+    for run, chosen in enumerate(sets):
+        f = reference.forward(shape, params[run].astype(float), x[chosen].astype(float))
+        mean = ((f - y[chosen]) ** 2 / 2).mean()
+        close([losses[run], means[run]], [mean, mean], 10 * CLOSE[dtype])
+    again, same = backend.gradient(shape, squared, params, x, y, sets)
+    close(dparams, again, CLOSE[dtype])
+    close(losses, same, CLOSE[dtype])
+
+
+def test_more_outputs_than_one_are_refused(card, backend, generator):
+    """In the CPU's words."""
+    shape = Shape(2, (3,), 2)
+    params, x, y, sets = asked(generator, shape, np.float32)
+    for each in (card, backend):
+        with pytest.raises(ValueError, match="a network of 2 outputs cannot be computed"):
+            each.forward(shape, params, x, sets)
+        with pytest.raises(ValueError, match="a network of 2 outputs cannot be computed"):
+            each.gradient(shape, 0, params, x, y, sets)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

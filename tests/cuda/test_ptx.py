@@ -37,7 +37,7 @@ def kernels():
     from fracsim.kernels.cuda.workspace import Workspace
 
     workspace = Workspace(None)
-    shape, sets = Shape(2, 5, 100), np.zeros(3, np.int64)
+    shape, sets = Shape(2, (100, 20, 100)), np.zeros(3, np.int64)
     for real in (np.float32, np.float64):
         params = np.zeros((3, parameter_count(shape)), real)
         x, y = np.zeros((1, 500, 2), real), np.ones((1, 500), real)

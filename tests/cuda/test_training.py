@@ -88,12 +88,15 @@ def test_steps_are_those_of_the_cpu(card, backend, generator, loss, optimizer, s
         (Shape(1, 1, 9), 1),
         (Shape(2, 3, 5), 11),
         (Shape(2, 2, 9), 13),
+        (Shape(2, (9, 1, 5)), 11),
+        (Shape(1, (3, 10)), 8),
+        (Shape(3, (10, 2, 7, 4)), 6),
     ],
     ids=str,
 )
 def test_every_shape_and_batch(card, backend, generator, shape, batch):
     """One row, more rows than a block has, batches that do not divide the epoch; no hidden layer
-    and one to three."""
+    and one to four, of equal and unequal widths, wider and narrower than what goes into them."""
     both(card, backend, shape, rule_of(batch=batch), small(generator, shape))
 
 
@@ -153,13 +156,19 @@ def planned(monkeypatch, elements):
     return made
 
 
-@pytest.mark.parametrize("width", [9] if SIMULATED else [5, 20, 30, 60])
+@pytest.mark.parametrize(
+    "widths",
+    [(9, 9), (9, 3)]
+    if SIMULATED
+    else [(5, 5), (20, 20), (30, 30), (60, 60), (20, 3, 30), (60, 1, 20)],
+    ids=lambda widths: "-".join(map(str, widths)),
+)
 def test_bits_depend_neither_on_block_groups_nor_on_where_memory_is(
-    backend, generator, width, monkeypatch
+    backend, generator, widths, monkeypatch
 ):
     """Block groups of one block, all in shared memory or none; of two and four blocks. With narrow,
     middling, wide ones."""
-    shape, rule, steps = Shape(2, 2, width), rule_of(batch=11 if SIMULATED else 37), 2
+    shape, rule, steps = Shape(2, widths), rule_of(batch=11 if SIMULATED else 37), 2
     arguments = small(generator, shape, count=60)
     kinds, states = [], []
     places = [(1, 10**6), (1, 4000), (1, 0), (2, 10**6), (4, 10**6)]
@@ -197,6 +206,14 @@ def test_nothing_comes_back_to_the_host_while_the_card_trains(card, generator, m
                 shape, rule, placed[0], placed[1], state, source, placed[2], start, start + 1
             )
     same_bits(card.fetch(state), wanted)
+
+
+def test_real_labels(card, backend, generator):
+    """The squared loss of any number; where labels are no classes, nobody reads what is correct."""
+    shape, rule = Shape(2, (6, 3)), rule_of("squared", batch=8)
+    rates, seeds, params, source, sets = small(generator, shape)
+    source = source._replace(y=generator.normal(0, 3, source.y.shape).astype(np.float32))
+    both(card, backend, shape, rule, (rates, seeds, params, source, sets))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
