@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from fracsim.data.reader import open_trajectory
 from fracsim.problems.problem import BESTS
 from fracsim.settings import layer_widths, width_of_layers
 from fracsim.text import table
@@ -21,10 +24,6 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
 
     Values that do not exist are None. Raises FileError.
     """
-    import numpy as np
-
-    from fracsim.data.reader import open_trajectory
-
     product = open_trajectory(path)
     records = {name: product.variable(name) for name in product.records}
     done, steps, columns = product.records_done, product.steps, product.runs
