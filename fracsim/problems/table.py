@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TEST_SHARE = 5
 """Of the points, one in so many is for the test, where the numbers of points are not given."""
 
+_FLOAT32 = 3.4e38  # about the largest
 _PINNED = re.compile(r"(?P<path>.*)#(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
 
@@ -137,8 +138,14 @@ class TableProblem(Problem):
         return self.content_of("table", self.table), self.precision, self.target
 
     def check(self, run: Mapping[str, Any]) -> None:
-        """There must be as many points as are asked for, and a target that y can be."""
+        """There must be as many points as are asked for, numbers that the precision holds, and a
+        target that y can be."""
         _check_counts(self.table, int(self._facts["points"]), run)
+        if self.precision == "float32" and self._facts["largest"] > _FLOAT32:
+            raise UsageError(
+                f"{label('table')} {pinned_path(self.table)[0]} holds {self._facts['largest']:g}; "
+                f"accepted with {label('precision')} float32 are numbers below {_FLOAT32:g}"
+            )
         _target_of(self.table, self.wanted, self._facts)
 
     def points(
@@ -160,11 +167,6 @@ class TableProblem(Problem):
         else:
             fill_split(np.uint64(seed), every - 1 - first, -1, every, rows)
         x, y = table.x[rows].astype(self.precision), table.y[rows]
-        if not np.isfinite(x).all():
-            raise UsageError(
-                f"{label('table')} {table.path} has numbers beyond {self.precision}; accepted is "
-                f"{label('precision')} float64, or smaller numbers"
-            )
         if self.target == "class":
             y = np.where(y == table.values[1], 1.0, -1.0)
         return Points(x, y.astype(self.precision), table.group[rows])
