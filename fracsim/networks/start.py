@@ -8,7 +8,7 @@ experiment's hash."""
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fracsim.errors import UsageError
 from fracsim.settings import label
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fracsim.kernels.network import Shape
+    from fracsim.networks.stored import StoredNetwork
 
 _PINNED = re.compile(r"(?P<path>.*)#(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
@@ -50,7 +51,7 @@ def pin(text: str) -> "tuple[str, Shape]":
     return f"{network.path}#{_digest(network)}", network.shape
 
 
-def _load(text: str) -> Any:
+def _load(text: str) -> "StoredNetwork":
     from fracsim.data.errors import FileError
     from fracsim.networks.stored import load_network
 
@@ -68,7 +69,7 @@ def _load(text: str) -> Any:
     return network
 
 
-def _digest(network: Any) -> str:
+def _digest(network: "StoredNetwork") -> str:
     """SHA-256 (hex) of a network's shape, float type and parameters."""
     shape = network.shape
     sizes = (shape.inputs, shape.depth, shape.width) if shape.is_even else tuple(shape)
