@@ -171,7 +171,7 @@ class Study:
         stored, definition = self._stored(path)
         replaced = {key for name in given for key in self.keys[name].excludes}
         kept = {key: value for key, value in stored.items() if key not in replaced}
-        settings = make_settings(self.settings, {**kept, **given})
+        settings: Any = make_settings(self.settings, {**kept, **given})
         if definition is None or "fractal" in given or not hasattr(settings, DEFINITION):
             return settings
         return dataclasses.replace(settings, **{DEFINITION: definition})
