@@ -63,7 +63,8 @@ class CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.lazy:
-            command = importlib.import_module(f"fracsim.cli.{cmd_name.replace('-', '_')}").command
+            module = importlib.import_module(f"fracsim.cli.{cmd_name.replace('-', '_')}")
+            command: click.Command | None = module.command
         elif cmd_name in (declared := self.declared()):
             command = declared[cmd_name][1]()
         else:

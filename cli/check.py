@@ -91,7 +91,7 @@ def _contents(report: Report) -> str:
     )
 
 
-def _state(run: dict[str, Any]) -> tuple:
+def _state(run: dict[str, Any]) -> tuple[Any, ...]:
     """Equal for runs that are equally far."""
     return tuple(value for key, value in run.items() if key != "run")
 

@@ -12,6 +12,8 @@ from fracsim.cli.study_figure import figure_commands
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fracsim.data.numbering import Number
+
 
 @click.group(
     cls=CommandGroup,
@@ -141,7 +143,7 @@ def curve_accuracy(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Fig
     help="Number of the run in its experiment [default: the best one].",
 )
 @figure_options
-def decision(look: Look, file: str, run: int | None) -> "tuple[Figure, list[str]]":
+def decision(look: Look, file: str, run: "Number | None") -> "tuple[Figure, list[str]]":
     """The decision function f(x) of a stored network, with the fractal's cells; one or two
     dimensions."""
     from fracsim.figures.decision import draw

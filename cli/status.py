@@ -136,7 +136,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
         "run_status": {state: states.count(state) for state in RUN_STATUS if state in states},
         "runs": [
             {
-                "run": int(trajectory.numbers[row]),
+                "run": number,
                 "status": state,
                 "records_done": int(done),
                 f"best_{trajectory.score(row)}": max(
@@ -149,7 +149,9 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
                 ),
                 **{key: column[row] for key, column in columns.items()},
             }
-            for row, (state, done) in enumerate(zip(states, trajectory.records_done, strict=True))
+            for (number, row), state, done in zip(
+                trajectory.rows.items(), states, trajectory.records_done, strict=True
+            )
         ],
     }
 

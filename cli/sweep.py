@@ -205,7 +205,7 @@ def show_estimate(
 
     part, chosen = make_part(experiment, shard), choose_backend(backend)
     groups = Groups(part.runs, chosen)
-    launches = groups.of(range(len(part.runs)), [0] * len(part.runs))
+    launches = groups.at_start()
     count, reason = choose_threads(threads, len(launches), chosen.side_by_side)
     expected = estimate(part, count, count if executor == "processes" else 1, groups)
     stored = check_output(part, Path(output), overwrite) if output is not None else None

@@ -8,8 +8,9 @@ only when it is whole (`replacing`)."""
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from fracsim.data.errors import FileError, cannot_write
 
@@ -58,13 +59,13 @@ class AtomicFile(io.RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         data = read_at(self.fd, len(buffer), self._position)
         buffer[: len(data)] = data
         self._position += len(data)
         return len(data)
 
-    def write(self, data) -> int:
+    def write(self, data: Any) -> int:
         self._try(lambda: write_at(self.fd, data, self._position))
         self._position += len(data)
         return len(data)
@@ -74,7 +75,7 @@ class AtomicFile(io.RawIOBase):
         self._try(lambda: os.ftruncate(self.fd, size))
         return size
 
-    def _try(self, action) -> None:
+    def _try(self, action: Callable[[], object]) -> None:
         if self._error is None:
             try:
                 action()

@@ -68,8 +68,7 @@ def _record_problems(trajectory: Trajectory) -> Iterator[str]:
     position = np.arange(len(trajectory.steps))
     done = trajectory.records_done[:, None]
     there, last = position < done, position == done - 1
-    rows = range(len(trajectory.records_done))
-    real = np.array([trajectory.target(row) == "real" for row in rows])
+    real = np.array([trajectory.target(row) == "real" for row in trajectory.rows.values()])
     for variable in (v for v in schema.EVERY_RECORD if v.name in trajectory.records):
         values = trajectory.variable(variable.name)
         low, high = _RANGES[variable.name]

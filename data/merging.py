@@ -97,7 +97,8 @@ def read_rows(source: Source, plan: Plan, name: str, numbers: np.ndarray) -> np.
         dataset: Any = inspector.dataset(node, variable, (len(there), *shape))
         if dataset.dtype != dtype:
             raise inspector.bad(f"'{name}' has type {dataset.dtype} instead of {dtype}")
-        return dataset[rows[0] : rows[-1] + 1][rows - rows[0]]
+        values: np.ndarray = dataset[rows[0] : rows[-1] + 1][rows - rows[0]]
+        return values
 
 
 def _members(plan: Plan, name: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Plan:
 
 
 def make_plan(
-    runs: Mapping[str, Sequence],
+    runs: Mapping[str, Sequence[Any]],
     steps: Sequence[int] | np.ndarray,
     levels: int,
     layers: int,
@@ -56,7 +57,7 @@ def make_plan(
     return plan
 
 
-def column(name: str, values: Sequence) -> np.ndarray:
+def column(name: str, values: Sequence[Any]) -> np.ndarray:
     """One `run` column as int64, uint64, float64 or text (object array of str); None is NaN or "".
 
     A part of a column stays as it is. Raises ValueError for anything else.

@@ -1,6 +1,7 @@
 """The TOML files that ship inside the package: fractals, experiments and the paper's tables."""
 
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 KINDS = ("fractals", "experiments", "paper")
 
@@ -22,7 +23,7 @@ def preset_text(kind: str, name: str) -> str:
     return _folder(kind).joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
-def _folder(kind: str):
+def _folder(kind: str) -> Traversable:
     if kind not in KINDS:
         raise KeyError(f"no presets of kind '{kind}': {', '.join(KINDS)}")
     return files(f"fracsim.data.{kind}")

@@ -1,5 +1,6 @@
 """Read trajectories, finished or still running, without trusting them (see `untrusted`)."""
 
+import functools
 import json
 import os
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import numpy as np
 
 from fracsim.data import schema
 from fracsim.data.errors import FileError
+from fracsim.data.numbering import Number, Row
 from fracsim.data.schema import RUN_STATUS
 from fracsim.data.untrusted import Inspector, Opened, opened
 
@@ -65,7 +67,7 @@ class Trajectory:
         """Names of the recorded variables."""
         return tuple(self._variables)
 
-    def target(self, run: int) -> str:
+    def target(self, run: Row) -> str:
         """What the labels of `run` are, "class" or "real"; where the file has runs of both, and
         this one no record yet, it counts as "class"."""
         if "test_rmse" not in self._variables:
@@ -73,12 +75,17 @@ class Trajectory:
         both = "test_accuracy" in self._variables
         return "class" if both and np.isnan(self._variables["test_rmse"][run, 0]) else "real"
 
-    def score(self, run: int) -> str:
+    @functools.cached_property
+    def rows(self) -> dict[Number, Row]:
+        """Number of each run -> its row."""
+        return {Number(number): Row(row) for row, number in enumerate(self.numbers.tolist())}
+
+    def score(self, run: Row) -> str:
         """The variable that says how good `run` is, the larger the better: "test_accuracy" or, of
         real labels, "test_r2"."""
         return "test_r2" if self.target(run) == "real" else "test_accuracy"
 
-    def records_of(self, run: int) -> tuple[str, ...]:
+    def records_of(self, run: Row) -> tuple[str, ...]:
         """Names of the variables that are recorded of `run`, by what its labels are."""
         real = [variable.name for variable in schema.REAL_RECORDS]
         others = real if self.target(run) == "class" else schema.OF_CLASSES
@@ -91,12 +98,12 @@ class Trajectory:
             raise ValueError(f"no variable '{name}'; a trajectory has {', '.join(self._variables)}")
         return self._variables[name]
 
-    def weight_steps(self, run: int) -> np.ndarray:
+    def weight_steps(self, run: Row) -> np.ndarray:
         """Steps at which the weights of `run` are stored; empty where they are not."""
         stored = self._group_of(run)
         return stored.snapshots[: self._snapshots(stored, run)] if stored else np.empty(0, np.int64)
 
-    def weights(self, run: int, snapshot: int = -1) -> tuple[schema.Sizes, np.ndarray]:
+    def weights(self, run: Row, snapshot: int = -1) -> tuple[schema.Sizes, np.ndarray]:
         """Sizes (d, T, width) and params (Q,) of `run` at one of its stored snapshots (-1: the last
         one).
 
@@ -115,13 +122,13 @@ class Trajectory:
                 int(np.flatnonzero(stored.runs == run)[0]), snapshot % count
             ]
 
-    def _group_of(self, run: int) -> StoredWeights | None:
+    def _group_of(self, run: Row) -> StoredWeights | None:
         if not 0 <= run < len(self.records_done):
             raise ValueError(f"run {run} is not in 0..{len(self.records_done) - 1}")
         return next((stored for stored in self.stored_weights if run in stored.runs), None)
 
     @staticmethod
-    def _snapshots(stored: StoredWeights, run: int) -> int:
+    def _snapshots(stored: StoredWeights, run: Row) -> int:
         return int(stored.done[stored.runs == run][0])
 
 

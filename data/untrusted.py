@@ -164,7 +164,7 @@ class Inspector:
         if found.dtype != np.dtype(dtype):
             raise self.bad(f"'{name}' has type {found.dtype} instead of {np.dtype(dtype)}")
         self._take(found, name)
-        return found[...]
+        return np.asarray(found[...])
 
     def column(self, group: h5py.Group, name: str, count: int) -> np.ndarray:
         """A column of `count` numbers, or texts as a str array."""
@@ -185,7 +185,7 @@ class Inspector:
         """Bytes of the longest text of a column, found without reading the texts."""
         kind, offset = found.id.get_type(), found.id.get_offset()
         if not kind.is_variable_str():
-            return kind.get_size()
+            return int(kind.get_size())
         size = count * _REFERENCE.itemsize
         if found.id.get_storage_size() != size or offset is None:
             raise self.bad(f"'{name}' is stored in an unknown way")
@@ -255,4 +255,4 @@ class Inspector:
 
 def _declared(found: h5py.Dataset) -> int:
     """Bytes of all values of a dataset, as its shape and type declare them."""
-    return found.id.get_type().get_size() * int(np.prod(found.shape, dtype=object))
+    return int(found.id.get_type().get_size()) * int(np.prod(found.shape, dtype=object))

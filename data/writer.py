@@ -12,7 +12,7 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from fracsim.data import layout
 from fracsim.data.atomic import AtomicFile, read_at, replacing, write_at
 from fracsim.data.errors import FileError, cannot_write
+from fracsim.data.numbering import Row
 from fracsim.data.plan import Plan, attribute_error, make_plan
 from fracsim.data.schema import RUN_STATUS, WeightsGroup
 
@@ -46,7 +47,7 @@ class TrajectoryWriter:
         }
         self._ended_since = False  # whether a run has ended since the last commit
         self._rows: dict[
-            int, list[np.ndarray]
+            Row, list[np.ndarray]
         ] = {}  # run -> records handed over since the last commit
         self._columns, row_size = _row_columns(plan)
         self._empty_row = np.full(row_size, np.nan)
@@ -60,7 +61,7 @@ class TrajectoryWriter:
         cls,
         path: str | os.PathLike[str],
         *,
-        runs: Mapping[str, Sequence],
+        runs: Mapping[str, Sequence[Any]],
         steps: Sequence[int] | np.ndarray,
         levels: int,
         layers: int,
@@ -125,7 +126,7 @@ class TrajectoryWriter:
             raise
         return writer
 
-    def write_record(self, run: int, s: int, values: Mapping[str, float | np.ndarray]) -> None:
+    def write_record(self, run: Row, s: int, values: Mapping[str, float | np.ndarray]) -> None:
         """Hand over record `s` of `run`: one value per variable of the plan's `records` (of several
         targets: those of the run's), in the order s = 0, 1, ….
 
@@ -153,7 +154,7 @@ class TrajectoryWriter:
                 raise ValueError(f"{name} has {len(value)} values, the file has room for {size}")  # type: ignore[arg-type]
         self._rows.setdefault(run, []).append(row)
 
-    def write_weights(self, run: int, snapshot: int, params: np.ndarray) -> None:
+    def write_weights(self, run: Row, snapshot: int, params: np.ndarray) -> None:
         """Store params (Q,) of `run` as its snapshot number `snapshot` (0, 1, … of the group's
         `snapshots`)."""
         name = next((name for name, group in self._plan.weights.items() if run in group.runs), None)
@@ -184,7 +185,7 @@ class TrajectoryWriter:
             self._plan, attributes={**self._plan.attributes, **attributes}
         )
 
-    def set_run_status(self, run: int, status: str) -> None:
+    def set_run_status(self, run: Row, status: str) -> None:
         """Status of one run: a name of `schema.RUN_STATUS`."""
         self._status[run] = RUN_STATUS.index(status)
         self._ended_since = self._ended_since or status in _ENDED

@@ -68,10 +68,10 @@ class Experiment:
     description: str
     weights: str
     fixed: dict[str, Any]
-    crossed: dict[str, tuple]
-    zipped: tuple[dict[str, tuple], ...]
-    fractals: dict[str, dict]
-    sources: dict[str, dict] = field(default_factory=dict)
+    crossed: dict[str, tuple[Any, ...]]
+    zipped: tuple[dict[str, tuple[Any, ...]], ...]
+    fractals: dict[str, dict[str, Any]]
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def grid(self) -> Grid:
@@ -225,7 +225,7 @@ def make_experiment(
     name: str = "train",
     description: str = "",
     weights: str = "none",
-    fractals: Mapping[str, dict] | None = None,
+    fractals: Mapping[str, dict[str, Any]] | None = None,
 ) -> Experiment:
     """Resolve a grid: defaults filled in, fractals loaded, every run checked. Raises UsageError.
 
@@ -270,8 +270,9 @@ def make_experiment(
     ordered = {key: resolved.fixed[key] for key in SETTINGS if key in resolved.fixed}
     zipped = tuple(resolved.zipped)
     weights = _checked_weights(weights)
-    axes = (ordered, resolved.crossed, zipped)
-    experiment = Experiment(name, description, weights, *axes, fractals, sources)
+    experiment = Experiment(
+        name, description, weights, ordered, resolved.crossed, zipped, fractals, sources
+    )
     experiment.validate()
     if len(experiment.to_json().encode()) > _LONGEST_JSON:
         raise UsageError(

@@ -31,8 +31,8 @@ class Grid:
     three."""
 
     fixed: dict[str, Any] = field(default_factory=dict)
-    crossed: dict[str, tuple] = field(default_factory=dict)
-    zipped: list[dict[str, tuple]] = field(default_factory=list)
+    crossed: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    zipped: list[dict[str, tuple[Any, ...]]] = field(default_factory=list)
 
     def fix(self, key: str, value: Any, where: str = "") -> None:
         """Give ``key`` one value in every run; an axis it had goes."""
@@ -127,7 +127,7 @@ class Grid:
         self.zipped = [table for table in self.zipped if table]
 
 
-def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple:
+def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
     """The values of an axis as the type of ``key``. Raises UsageError where it is empty, malformed
     or has one twice."""
     if isinstance(axis, Mapping):

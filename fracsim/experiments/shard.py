@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from fracsim.data.numbering import Number
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import Experiment
 from fracsim.text import counted
@@ -52,11 +53,11 @@ class Part:
         return [cost(run, parameters_of(run)) for run in self.runs]
 
     @cached_property
-    def numbers(self) -> tuple[int, ...]:
+    def numbers(self) -> tuple[Number, ...]:
         """Numbers of this part's runs in the experiment, ascending."""
         runs = self.experiment.runs
         if self.count == 1:
-            return tuple(range(len(runs)))
+            return tuple(map(Number, range(len(runs))))
         return split([cost(run, parameters_of(run)) for run in runs], self.count)[self.index]
 
     @cached_property
@@ -65,18 +66,18 @@ class Part:
         return tuple(self.experiment.runs[number] for number in self.numbers)
 
 
-def split(costs: Sequence[float], count: int) -> list[tuple[int, ...]]:
+def split(costs: Sequence[float], count: int) -> list[tuple[Number, ...]]:
     """Numbers of the runs of each of ``count`` shards: longest first, each to the shard with the
     least work so far.
 
     Ties go to the run and the shard of the lower number. (Graham's LPT rule: the longest shard
     takes at most 4/3 of the best split's; DOI 10.1137/0117039.)"""
     work = [0.0] * count
-    shards: list[list[int]] = [[] for _ in range(count)]
+    shards: list[list[Number]] = [[] for _ in range(count)]
     for number in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
         least = min(range(count), key=lambda shard: (work[shard], shard))
         work[least] += costs[number]
-        shards[least].append(number)
+        shards[least].append(Number(number))
     return [tuple(sorted(shard)) for shard in shards]
 
 

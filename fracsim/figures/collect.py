@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.data.errors import FileError
+from fracsim.data.numbering import Row
 from fracsim.data.reader import Trajectory
 from fracsim.errors import UsageError, nearest
 from fracsim.fractals.fractal import Fractal
@@ -27,13 +28,13 @@ class Entry:
     """One run of one file."""
 
     trajectory: Trajectory
-    index: int
+    index: Row
     settings: Mapping[str, Any]
 
     def series(self, name: str) -> NDArray[np.float64]:
         """A recorded variable of this run, step axis first; NaN where nothing was recorded
         (yet)."""
-        return self.trajectory.variable(name)[self.index]
+        return np.asarray(self.trajectory.variable(name)[self.index])
 
     def fractal(self) -> Fractal:
         """The fractal as the file defines it, so that a user's own TOML is not needed again."""
@@ -69,7 +70,7 @@ class Entry:
 
     def last(self, name: str) -> NDArray[np.float64]:
         """The value of a variable at the last record of this run."""
-        return self.series(name)[records(self) - 1]
+        return np.asarray(self.series(name)[records(self) - 1])
 
 
 @dataclass
@@ -121,7 +122,8 @@ def load_runs(paths: Sequence[str | os.PathLike[str]]) -> Runs:
         if trajectory.note:
             caveats.append(f"{os.path.basename(trajectory.path)}: {trajectory.note}")
         entries += [
-            Entry(trajectory, i, settings) for i, settings in enumerate(settings_of(trajectory))
+            Entry(trajectory, Row(i), settings)
+            for i, settings in enumerate(settings_of(trajectory))
         ]
     recorded = [entry for entry in entries if records(entry)]
     if not recorded:

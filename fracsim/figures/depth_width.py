@@ -160,7 +160,7 @@ def _draw_along_depth(
     axes.set_xlabel("hidden layers $T$, each of width $k$")
 
 
-def draw_line(axes: Axes, points: dict[int, Best], look: dict) -> None:
+def draw_line(axes: Axes, points: dict[int, Best], look: dict[str, Any]) -> None:
     """A line through the means, and the span of the seeds: a band, or a bar where a single point
     has no area."""
     x = list(points)
@@ -178,7 +178,7 @@ def draw_line(axes: Axes, points: dict[int, Best], look: dict) -> None:
     axes.vlines(x, least, greatest, color=look["color"], linewidth=0.8, zorder=2)
 
 
-def hollow(look: dict) -> dict:
+def hollow(look: dict[str, Any]) -> dict[str, Any]:
     """The paper's points: the same marker as ours, larger, hollow, without a line."""
     return {
         "color": look["color"],

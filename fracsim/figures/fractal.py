@@ -93,7 +93,7 @@ def corners(fractal: Fractal, level: int) -> NDArray[np.float64]:
     else:
         base = np.array([[low, low], [1.0, low], [1.0, 1.0], [low, 1.0]])
     matrices, offsets = fractal.cells(level)
-    return np.einsum("cij,pj->cpi", matrices, base) + offsets[:, None, :]
+    return np.asarray(np.einsum("cij,pj->cpi", matrices, base) + offsets[:, None, :])
 
 
 def add_cells(axes: Axes, fractal: Fractal, level: int, **properties: object) -> PolyCollection:

@@ -116,7 +116,7 @@ def _relative_error(entry: Entry) -> NDArray[np.float64]:
     return np.sqrt(np.maximum(1 - entry.series("test_r2"), 0))
 
 
-def band(axes: Axes, entries: list[Entry], series: Series, look: dict) -> None:
+def band(axes: Axes, entries: list[Entry], series: Series, look: dict[str, Any]) -> None:
     """The mean over runs against the step, with a band from the least to the greatest run.
 
     Runs that have not got as far (running or diverged) drop out where they end.
@@ -139,7 +139,7 @@ def band(axes: Axes, entries: list[Entry], series: Series, look: dict) -> None:
         )
 
 
-def _look(index: int, count: int = 12) -> dict:
+def _look(index: int, count: int = 12) -> dict[str, Any]:
     # A marker on each of a hundred records would hide the line: about a dozen, shifted from line to
     # line.
     return style.look(index) | {"markevery": (0.01 + 0.013 * index, 1.0 / count), "markersize": 4.5}

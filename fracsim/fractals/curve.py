@@ -77,7 +77,7 @@ class Curve:
                     f"fractal depth is only {n}"
                 )
             v = (j > n - self.parameter).astype(float)
-        return v / v.sum()
+        return np.asarray(v / v.sum())
 
 
 def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:

@@ -72,7 +72,7 @@ class Fractal:
     @property
     def dimension(self) -> int:
         """d"""
-        return self.offsets.shape[1]
+        return int(self.offsets.shape[1])
 
     @property
     def low(self) -> float:

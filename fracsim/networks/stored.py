@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.data.errors import FileError, printable
+from fracsim.data.numbering import Number, Row
 from fracsim.data.reader import Trajectory, open_trajectory, sniff
 from fracsim.data.schema import layer_widths
 from fracsim.data.studies import read_study
@@ -36,14 +37,14 @@ class StoredNetwork:
     """Of every hidden layer, or text as 100-20-100, as ``Run.width`` says it."""
     about: str
     """What the network is, for a title: "test accuracy 0.9871 at step 100,000"."""
-    run: int = 0
-    """Number of its run in the experiment."""
+    run: Number | None = None
+    """Number of its run in the experiment; None for a constructed network."""
     note: str = ""
     """What must be said beside results: "" or e.g. "running, 37 of 100 records"."""
 
 
 def load_network(
-    path: str | os.PathLike[str], run: int | None = None, snapshot: int = -1
+    path: str | os.PathLike[str], run: Number | None = None, snapshot: int = -1
 ) -> StoredNetwork:
     """The network of a study, or of a trajectory's ``run`` at one of its stored snapshots (-1: the
     last one).
@@ -72,15 +73,16 @@ def load_network(
         str(settings["curve"]) if name else "",
         width,
         f"test {what} {score:.4f} at step {step:,}",
-        int(trajectory.numbers[chosen]),
+        Number(int(trajectory.numbers[chosen])),
         trajectory.note,
     )
 
 
-def choose_run(trajectory: Trajectory, run: int | None) -> int:
+def choose_run(trajectory: Trajectory, run: Number | None) -> Row:
     """The row of the run with this number, else of the one with the best test accuracy, or R², at
     its last stored weights."""
-    recorded = {int(trajectory.numbers[i]): int(i) for i in np.flatnonzero(trajectory.records_done)}
+    done = trajectory.records_done
+    recorded = {number: row for number, row in trajectory.rows.items() if done[row]}
     if not recorded:
         raise FileError(f"{trajectory.path}: no run has a record yet, so there is nothing to draw")
     if run is not None and run not in recorded:
@@ -100,7 +102,7 @@ def choose_run(trajectory: Trajectory, run: int | None) -> int:
     return max(stored, key=lambda i: stored_score(trajectory, i)[1])
 
 
-def stored_score(trajectory: Trajectory, run: int, snapshot: int = -1) -> tuple[int, float]:
+def stored_score(trajectory: Trajectory, run: Row, snapshot: int = -1) -> tuple[int, float]:
     """The step of a stored snapshot of the run in row ``run``, and the test accuracy, or R² of
     real labels, recorded there."""
     steps = trajectory.weight_steps(run)

@@ -128,10 +128,10 @@ def _of_archive(path: str, archive: zipfile.ZipFile) -> Table:
         if name not in members:
             there = ", ".join(list(members)[:10]) or "nothing"
             raise _bad(path, f"it holds no array '{name}', only {there}")
-    there = [name for name in _ARRAYS if name in members]
-    headers = {name: _header(path, archive, members[name], name) for name in there}
+    held = [name for name in _ARRAYS if name in members]
+    headers = {name: _header(path, archive, members[name], name) for name in held}
     _check_shapes(path, {name: header[0] for name, header in headers.items()})
-    needed = sum(3 * members[name].file_size for name in there)
+    needed = sum(3 * members[name].file_size for name in held)
     free = free_memory()
     if free is not None and needed > free:
         raise _bad(path, f"it takes {size(needed)} of memory and {size(free)} are free")
@@ -204,7 +204,7 @@ def _array(
     with archive.open(info) as stream:
         stream.read(header)
         flat = np.empty(math.prod(shape), dtype)
-        view = memoryview(flat).cast("B")
+        view = flat.data.cast("B")
         done = 0
         while done < len(view) and (part := stream.read(min(len(view) - done, 1 << 24))):
             view[done : done + len(part)] = part

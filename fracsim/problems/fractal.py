@@ -16,6 +16,7 @@ from fracsim.settings import label, setting
 if TYPE_CHECKING:
     from fracsim.fractals.distribution import Distribution
     from fracsim.fractals.fractal import Fractal
+    from fracsim.kernels.backend import Backend
     from fracsim.kernels.train import Population, Stream
 
 
@@ -136,7 +137,7 @@ class FractalProblem(Problem):
             )
 
     def points(
-        self, seed: int, purpose: int, first: int, count: int, backend: Any = None
+        self, seed: int, purpose: int, first: int, count: int, backend: Backend | None = None
     ) -> Points:
         """The label is that of the point before it is rounded to the run's precision."""
         from fracsim.kernels.sample import sample

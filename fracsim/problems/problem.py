@@ -17,6 +17,7 @@ from fracsim.settings import settings_of
 if TYPE_CHECKING:
     import numpy as np
 
+    from fracsim.kernels.backend import Backend
     from fracsim.kernels.train import Population, Stream
 
 TARGETS = ("class", "real")
@@ -114,7 +115,7 @@ class Problem(ABC):
 
     @abstractmethod
     def points(
-        self, seed: int, purpose: int, first: int, count: int, backend: Any = None
+        self, seed: int, purpose: int, first: int, count: int, backend: Backend | None = None
     ) -> Points:
         """Points first … first + count - 1 of the stream (seed, purpose), TRAIN or TEST.
 

@@ -11,11 +11,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import UsageError, nearest
 from fracsim.problems.problem import Points, Problem
 from fracsim.settings import label, setting
+
+if TYPE_CHECKING:
+    from fracsim.kernels.backend import Backend
 
 _NAMES = ("hat", "osc", "cone")  # as kernels.radial.PROFILES, which a test compares
 _OMEGA = re.compile(r"(?P<factor>[0-9]*\.?[0-9]+(?:e[0-9]{1,2})?)?(?P<pi>pi|π)?")
@@ -105,7 +108,7 @@ class RadialProblem(Problem):
         return 1
 
     def points(
-        self, seed: int, purpose: int, first: int, count: int, backend: Any = None
+        self, seed: int, purpose: int, first: int, count: int, backend: Backend | None = None
     ) -> Points:
         """The label is that of the point as rounded to the run's precision."""
         import numpy as np

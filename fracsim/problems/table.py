@@ -18,6 +18,7 @@ from fracsim.problems.problem import TARGETS, Points, Problem
 from fracsim.settings import label, setting
 
 if TYPE_CHECKING:
+    from fracsim.kernels.backend import Backend
     from fracsim.problems.arrays import Table
 
 TEST_SHARE = 5
@@ -94,7 +95,7 @@ class TableProblem(Problem):
             return {}
         facts = json.loads(settings["problem_facts"])
         every = int(facts["points"])
-        found = {"target": _target_of(settings["table"], settings["target"], facts)}
+        found: dict[str, Any] = {"target": _target_of(settings["table"], settings["target"], facts)}
         if "test_points" not in given:
             left = every - settings["train_points"]
             found["test_points"] = left if "train_points" in given else max(every // TEST_SHARE, 1)
@@ -131,7 +132,8 @@ class TableProblem(Problem):
 
     @property
     def _facts(self) -> dict[str, Any]:
-        return json.loads(self.facts)
+        facts: dict[str, Any] = json.loads(self.facts)
+        return facts
 
     def identity(self) -> tuple[Any, ...]:
         """The arrays, wherever they lie."""
@@ -149,7 +151,7 @@ class TableProblem(Problem):
         _target_of(self.table, self.wanted, self._facts)
 
     def points(
-        self, seed: int, purpose: int, first: int, count: int, backend: Any = None
+        self, seed: int, purpose: int, first: int, count: int, backend: Backend | None = None
     ) -> Points:
         """Test points are taken from the front of the seed's own order of the table, training
         points from its end."""

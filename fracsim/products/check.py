@@ -15,6 +15,7 @@ import numpy as np
 import fracsim
 from fracsim.data.check import read_whole
 from fracsim.data.errors import FileError, printable
+from fracsim.data.numbering import Row
 from fracsim.data.reader import Trajectory
 from fracsim.data.samples import Samples
 from fracsim.data.schema import StudyFormat
@@ -170,7 +171,7 @@ def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
 
 def _trajectory_facts(trajectory: Trajectory) -> dict[str, Any]:
     snapshots = {
-        int(row): int(done)
+        Row(int(row)): int(done)
         for stored in trajectory.stored_weights
         for row, done in zip(stored.runs, stored.done, strict=True)
     }
@@ -191,7 +192,7 @@ def _trajectory_facts(trajectory: Trajectory) -> dict[str, Any]:
                 "status": status,
                 "records_done": done,
                 "last_step": int(trajectory.steps[done - 1]) if done else 0,
-                "snapshots_done": snapshots.get(row, 0),
+                "snapshots_done": snapshots.get(Row(row), 0),
             }
             for row, (run, status, done) in enumerate(counters)
         ],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fracsim.data.numbering import Row
 from fracsim.experiments.shard import Part
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ class Saved:
     """What a checkpoint gives back: row of the run -> its state; where it was made; sentences for
     the user."""
 
-    states: dict[int, RunState] = field(default_factory=dict)
+    states: dict[Row, RunState] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
 def save(
-    product: Path, part: Part, states: Mapping[int, RunState], machine: Mapping[str, Any]
+    product: Path, part: Part, states: Mapping[Row, RunState], machine: Mapping[str, Any]
 ) -> None:
     """Write the checkpoint of a trajectory file; the one before is kept. Raises FileError."""
     from fracsim.data.checkpoint import write_checkpoint
@@ -113,7 +114,7 @@ def _named(state: RunState) -> list[tuple[str, Any]]:
     return list(state.state._asdict().items())
 
 
-def _states(checkpoint: Checkpoint, part: Part) -> dict[int, RunState]:
+def _states(checkpoint: Checkpoint, part: Part) -> dict[Row, RunState]:
     """Row -> state; ValueError or KeyError where it does not fit the runs."""
     import numpy as np
 
@@ -123,7 +124,7 @@ def _states(checkpoint: Checkpoint, part: Part) -> dict[int, RunState]:
 
     states = {}
     for text, scalars in checkpoint.facts["runs"].items():
-        row = int(text)
+        row = Row(int(text))
         run = part.runs[row]
         count, real = parameters_of(run), np.dtype(run.precision)
         arrays = [checkpoint.arrays[f"{row}/{name}"] for name in State._fields]

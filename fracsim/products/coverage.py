@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from fracsim.data.numbering import Number
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import Experiment
 from fracsim.experiments.shard import Part
@@ -34,10 +35,10 @@ class Holding:
     path: str
     shard: str
     state: str
-    numbers: tuple[int, ...]
+    numbers: tuple[Number, ...]
     run_status: tuple[str, ...]
 
-    def run_states(self) -> dict[int, str]:
+    def run_states(self) -> dict[Number, str]:
         """Number of each run -> its state."""
         under_way = "running" if self.state == "running" else "interrupted"
         words = {
@@ -70,7 +71,7 @@ def holding(trajectory: Trajectory) -> Holding:
     from fracsim.data.lock import owner_of
 
     state = file_state(trajectory.status, owner_of(trajectory.path))
-    numbers = tuple(trajectory.numbers.tolist())
+    numbers = tuple(trajectory.rows)
     return Holding(trajectory.path, shard_of(trajectory), state, numbers, trajectory.run_status)
 
 
@@ -102,9 +103,9 @@ class Coverage:
         counts = Counter(self.states)
         return {state: counts[state] for state in STATES if state in counts}
 
-    def numbers(self, state: str) -> list[int]:
+    def numbers(self, state: str) -> list[Number]:
         """The runs that are in a state."""
-        return [number for number, found in enumerate(self.states) if found == state]
+        return [Number(i) for i, found in enumerate(self.states) if found == state]
 
     def missing_shards(self) -> list[str]:
         """Shards, of the split that most files are of, that hold the missing runs."""
@@ -180,7 +181,7 @@ def sweep_command(source: str, shard: str, output: str) -> str:
     return shlex.join(words)
 
 
-def ranges(numbers: Sequence[int], most: int = 12) -> str:
+def ranges(numbers: Sequence[Number], most: int = 12) -> str:
     """``0-3, 7, 9-12``: ascending numbers for people, the first few stretches of them."""
     stretches: list[list[int]] = []
     for number in numbers:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fracsim.data.numbering import Row
 from fracsim.errors import RunError, UsageError
 from fracsim.experiments.experiment import Experiment
 from fracsim.experiments.shard import Part
@@ -212,7 +213,7 @@ class Product:
         path: Path,
         attributes: dict[str, str | int | float],
         stored: Trajectory | None = None,
-        states: Mapping[int, RunState] | None = None,
+        states: Mapping[Row, RunState] | None = None,
     ) -> None:
         from fracsim.data.plan import make_plan
         from fracsim.data.provenance import provenance
@@ -234,7 +235,7 @@ class Product:
         kept = stored.records_done.copy()
         for row, status in enumerate(self.ended):
             if status is None:
-                state = (states or {}).get(row)
+                state = (states or {}).get(Row(row))
                 kept[row] = state.step // runs[row].record_every if state is not None else 0
         first = {key: value for key, value in stored.attributes.items() if key not in _WRITERS_OWN}
         plan = make_plan(attributes={**first, **attributes}, **known)
@@ -250,23 +251,23 @@ class Product:
         """Attributes that the finished trajectory file gets beside those it started with."""
         self._writer.describe(attributes)
 
-    def start(self, run: int) -> None:
+    def start(self, row: Row) -> None:
         """Mark a run as running."""
-        self._writer.set_run_status(run, "running")
+        self._writer.set_run_status(row, "running")
 
-    def record(self, run: int, record: Record) -> None:
+    def record(self, row: Row, record: Record) -> None:
         """Store a record; it counts from the next ``commit`` on."""
         s = self._position[record.step]
-        self._writer.write_record(run, s, record.values())
+        self._writer.write_record(row, s, record.values())
         if self._keeps == "records" and record.params is not None:
-            self._writer.write_weights(run, s, record.params)
+            self._writer.write_weights(row, s, record.params)
 
-    def end(self, run: int, status: str, params: Any) -> None:
+    def end(self, row: Row, status: str, params: Any) -> None:
         """Mark a run as complete or diverged and keep its final weights, where they are asked
         for."""
         if status == "complete" and self._keeps == "final":
-            self._writer.write_weights(run, 0, params)
-        self._writer.set_run_status(run, status)
+            self._writer.write_weights(row, 0, params)
+        self._writer.set_run_status(row, status)
 
     def commit(self) -> None:
         """Make everything stored so far count."""

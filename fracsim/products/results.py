@@ -14,6 +14,9 @@ from fracsim.problems.problem import BESTS
 from fracsim.settings import layer_widths, width_of_layers
 from fracsim.text import table
 
+Cell = tuple[Any, ...]
+"""Values of the keys that a cell of a table stands for."""
+
 _MOST_ROWS = 60
 _AVERAGED, _CHOSEN = "seed", "learning_rate"
 
@@ -28,7 +31,7 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
     records = {name: product.variable(name) for name in product.records}
     done, steps, columns = product.records_done, product.steps, product.runs
     results = []
-    for i in range(len(done)):
+    for i in product.rows.values():
         last = int(done[i]) - 1
         final = None
         if last >= 0:
@@ -54,7 +57,8 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
 
 def best_of(result: dict[str, Any]) -> float | None:
     """The best test accuracy of a run's result or, where labels are real, the best R²."""
-    return next(result[key] for key in BESTS if key in result)
+    best: float | None = next(result[key] for key in BESTS if key in result)
+    return best
 
 
 def bests_of(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
@@ -115,10 +119,10 @@ def _seeds(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
 
 def _cells(
     keys: Sequence[str], chosen: Sequence[str], results: Sequence[dict[str, Any]]
-) -> dict[tuple, float | None]:
+) -> dict[Cell, float | None]:
     """Values of ``keys`` -> score: the mean over the seeds of the same ``chosen``, then the best
     of those means."""
-    groups: dict[tuple, dict[tuple, list[float]]] = {}
+    groups: dict[Cell, dict[Cell, list[float]]] = {}
     for result in results:
         group = groups.setdefault(tuple(result[key] for key in keys), {})
         members = group.setdefault(tuple(result[key] for key in chosen), [])
@@ -132,7 +136,7 @@ def _cells(
     }
 
 
-def _across(keys: Sequence[str], cells: dict[tuple, float | None]) -> list[list[str]]:
+def _across(keys: Sequence[str], cells: dict[Cell, float | None]) -> list[list[str]]:
     across = list(dict.fromkeys(at[1] for at in cells))
     down = list(dict.fromkeys(at[0] for at in cells))
     head = [f"{keys[0]} \\ {keys[1]}", *map(str, across)]

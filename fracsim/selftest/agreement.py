@@ -146,9 +146,8 @@ def _borders(run: Run, most: int) -> np.ndarray:
     corners = np.stack(np.meshgrid(*[(-1.0, 1.0)] * matrices.shape[-1]), axis=-1).reshape(
         -1, matrices.shape[-1]
     )
-    return (np.einsum("cpq,kq->ckp", matrices, corners) + offsets[:, None]).reshape(
-        -1, matrices.shape[-1]
-    )[:most]
+    places = np.einsum("cpq,kq->ckp", matrices, corners) + offsets[:, None]
+    return np.asarray(places.reshape(-1, matrices.shape[-1])[:most])
 
 
 def _apart(both: Any) -> float:

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fracsim.data.schema import StudyFormat, Variable
@@ -135,7 +135,8 @@ class Study:
 
     def result(self, settings: Any, progress: OnProgress = silent) -> Result:
         """Compute with made settings."""
-        return load(self.compute)(settings, progress)
+        result: Result = load(self.compute)(settings, progress)
+        return result
 
     def write(
         self, path: str | os.PathLike[str], settings: Any, result: Result, command: str = ""
@@ -170,7 +171,7 @@ class Study:
         stored, definition = self._stored(path)
         replaced = {key for name in given for key in self.keys[name].excludes}
         kept = {key: value for key, value in stored.items() if key not in replaced}
-        settings = make_settings(self.settings, {**kept, **given})
+        settings: Any = make_settings(self.settings, {**kept, **given})
         if definition is None or "fractal" in given or not hasattr(settings, DEFINITION):
             return settings
         return dataclasses.replace(settings, **{DEFINITION: definition})
@@ -187,7 +188,7 @@ class Study:
                 "version 0.1.0 do not"
             )
         try:
-            values = dict(json.loads(str(facts["settings"])))
+            values: dict[str, Any] = dict(json.loads(str(facts["settings"])))
             settings = {key: value for key, value in values.items() if value is not None}
             make_settings(self.settings, settings)
         except (ValueError, TypeError, RecursionError) as error:
@@ -203,7 +204,7 @@ class Study:
         """(name, work) for ``fracsim warmup``."""
         for number, values in enumerate(self.warmup):
             name = self.name if len(self.warmup) == 1 else f"{self.name} {number + 1}"
-            yield name, lambda values=values: self.run(**values)
+            yield name, partial(self.run, **values)
 
     def run_checks(self) -> Iterator[tuple[str, float, float]]:
         """(name, deviation, accepted) for ``fracsim doctor``; nothing where none are declared."""
@@ -214,7 +215,8 @@ class Study:
 def load(name: str) -> Callable[..., Any]:
     """The function that "module:function" names."""
     module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def notes_of(contents: StudyContents) -> list[str]:

@@ -75,7 +75,8 @@ def _connect(address: str) -> Any:
         _knock(
             found[1], int(found[2])
         )  # first without Dask, whose client complains for seconds after it has failed
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        make: Any = Client  # which has no types
+        return make(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise RunError(
             f"no Dask scheduler answers at {address} ({error}); `dask scheduler` starts one"

@@ -115,7 +115,7 @@ def estimate(
     data = sorted((_data_memory(run, shape_of(run).inputs) for run in sets.values()), reverse=True)
     at_once, device = threads, None
     if groups is not None and groups.backend.side_by_side:
-        launches = groups.of(range(len(runs)), [0] * len(runs))
+        launches = groups.at_start()
         flying = groups.first(launches, threads)
         device = DeviceEstimate(tuple(map(len, launches)), groups.taken(flying), groups.free)
         at_once, held = sum(map(len, flying)), sum(data)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fracsim import __version__
 from fracsim.errors import RunError, Stopped, UsageError, nearest
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fracsim.kernels.backend import Backend
 
 ACCEPTED = "threads, processes, or dask:ADDRESS (as in dask:tcp://host:8786)"
+
+Answer = TypeVar("Answer")
 
 _NAMES = ("threads", "processes", "dask:tcp://host:8786")
 _TICK = 0.2  # seconds between two looks at the stop flag
@@ -104,13 +106,14 @@ class Executor:
 
     def _send(self, *arguments: Any) -> Future[Any]:
         try:
-            return self._executor.submit(*arguments)
+            future: Future[Any] = self._executor.submit(*arguments)
+            return future
         except Exception as error:
             failed: Future[Any] = Future()
             failed.set_exception(error)
             return failed
 
-    def _wait_for(self, future: Future[Any], kind: type) -> Any:
+    def _wait_for(self, future: Future[Any], kind: type[Answer]) -> Answer:
         try:
             answer = future.result()
         except (BrokenExecutor, CancelledError) as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fracsim.data.numbering import Row
 from fracsim.errors import RunError, UsageError
 from fracsim.experiments.shard import Part
 from fracsim.machine.kind import Machines
@@ -71,7 +72,7 @@ class Sweep:
         groups: Groups,
         executor: Executor,
         stop: Stop,
-        states: Mapping[int, RunState],
+        states: Mapping[Row, RunState],
         machines: Machines,
     ) -> None:
         self.part, self.path, self.product, self.machines = part, path, product, machines
@@ -90,7 +91,7 @@ class Sweep:
         self.flying: dict[Future[Done], Group] = {}
         self.waiting: list[Group] = []
         """The next one last."""
-        self.too_large: set[int] = set()
+        self.too_large: set[Row] = set()
         """Rows of runs for which the device had no memory beside others."""
         self.error: tuple[Group, BaseException] | None = None
         self.with_params = part.experiment.weights == "records"
@@ -105,7 +106,7 @@ class Sweep:
         """Train all runs that have not ended, those in progress first, then the longest, and finish
         the trajectory file."""
         started = time.monotonic()
-        order = [row for row, ended in enumerate(self.product.ended) if ended is None]
+        order = [Row(i) for i, ended in enumerate(self.product.ended) if ended is None]
         order.sort(key=lambda row: (row not in self.states, -self.part.costs[row], row))
         self.waiting = self.groups.of(order, self.steps)[::-1]
         committed = kept = time.monotonic()

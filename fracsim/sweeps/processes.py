@@ -131,7 +131,7 @@ class _Child:
                 told = True
             if not self._pipe.poll(_TICK):
                 continue
-            answer = self._pipe.recv()
+            answer: int | Done | Exception = self._pipe.recv()
             if not isinstance(answer, int):
                 return answer
             on_progress(answer)

@@ -101,7 +101,7 @@ def run_sweep(
         return Summary(path, "complete", already_complete=True)
     say = announce or (lambda sentence: None)
     groups = Groups(part.runs, chosen)
-    fresh = groups.of(range(len(part.runs)), [0] * len(part.runs))
+    fresh = groups.at_start()
     most = (
         len(fresh) if stored is None else len(part.runs)
     )  # equal runs may have stopped at different steps

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
+from fracsim.data.numbering import Row
 from fracsim.errors import RunError, UsageError
 from fracsim.kernels.backend import Backend
 from fracsim.settings import label
@@ -27,7 +28,7 @@ _SHARE = 0.8
 """Of a device's free memory, for all groups in flight; a group is at most half of that, so that two
 can be."""
 
-Group = tuple[int, ...]
+Group = tuple[Row, ...]
 """Rows of the runs of a group."""
 
 
@@ -87,12 +88,17 @@ class Groups:
             self.sizes = [of_key[key] for key in self._keys]
             self._check_largest(runs)
 
-    def of(self, rows: Iterable[int], steps: Sequence[int]) -> list[Group]:
+    def at_start(self) -> list[Group]:
+        """The groups of all runs, at their first step."""
+        count = len(self._keys)
+        return self.of(map(Row, range(count)), [0] * count)
+
+    def of(self, rows: Iterable[Row], steps: Sequence[int]) -> list[Group]:
         """The groups of ``rows`` in their order, of which each run is at its step in ``steps``.
 
         A group larger than half of what may be taken is cut into equal parts.
         """
-        together: dict[Hashable, list[int]] = {}
+        together: dict[Hashable, list[Row]] = {}
         for row in rows:
             together.setdefault((self._keys[row], steps[row]), []).append(row)
         parts = []
@@ -124,14 +130,14 @@ class Groups:
         as much."""
         self._budget = min(self._budget, self.taken(flying)) / 2
 
-    def too_large(self, row: int, name: str) -> str:
+    def too_large(self, row: Row, name: str) -> str:
         """A sentence on a run for which there is too little memory."""
         free = self.backend.free_memory()
         has = "" if free is None else f", of which {size(free)} are free"
         return f"{name} takes {size(self.sizes[row])} of the memory of {self.backend.device}{has}"
 
     def _check_largest(self, runs: Sequence[Run]) -> None:
-        row = int(np.argmax(self.sizes))
+        row = Row(int(np.argmax(self.sizes)))
         if self.sizes[row] > self._budget:
             run = runs[row]
             network = (

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fracsim.kernels.backend import Backend
 from fracsim.kernels.network import Shape
 from fracsim.problems.problem import Problem
 from fracsim.training.points import RunData
@@ -20,7 +21,7 @@ Quality = Mapping[str, float | np.ndarray]
 
 def measure(
     problem: Problem,
-    backend: Any,
+    backend: Backend,
     shape: Shape,
     loss: int,
     params: Any,

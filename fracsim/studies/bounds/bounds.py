@@ -248,7 +248,7 @@ def _at(exact: np.ndarray | None, changes: np.ndarray) -> np.ndarray:
     """The exact least error at most that many sign changes; with more than are needed it is 0."""
     if exact is None:
         return np.full(np.shape(changes), math.nan)
-    return exact[np.minimum(changes, len(exact) - 1).astype(np.int64)]
+    return np.asarray(exact[np.minimum(changes, len(exact) - 1).astype(np.int64)])
 
 
 def _numbers(name: str, given: Sequence[int], most: int) -> np.ndarray:

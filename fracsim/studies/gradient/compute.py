@@ -34,7 +34,7 @@ class Gradients(Result):
     def attributes(self) -> dict[str, str | int | float]:
         """What the file says of its origin: enough to understand and repeat it."""
         draws = self.draws
-        facts = {
+        facts: dict[str, str | int | float | None] = {
             "fractal": self.fractal.name,
             "fractal_definition": json.dumps(self.fractal.to_dict()),
             "fractal_depth": self.fractal_depth,

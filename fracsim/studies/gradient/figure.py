@@ -169,7 +169,7 @@ def _least(values: np.ndarray) -> float:
 
 def _right_end(studies: Sequence[StudyContents], largest: float) -> float:
     bounds = np.concatenate([study.arrays["bound"] for study in studies])
-    return 3 * max(largest, bounds[~np.isnan(bounds)].max(initial=0.0))
+    return float(3 * max(largest, bounds[~np.isnan(bounds)].max(initial=0.0)))
 
 
 def _say_zero(axes: Axes) -> None:

@@ -118,7 +118,7 @@ class GradientStudy:
         standard errors."""
         most = self.bound.gradient[:, None] + 4 * self.max_abs_gradient_error + ROUNDING
         least = self.bound.loss[:, None] - 4 * self.loss_error - ROUNDING
-        return (self.max_abs_gradient <= most) & (self.loss >= least)
+        return np.asarray((self.max_abs_gradient <= most) & (self.loss >= least))
 
     def rows(self) -> list[dict[str, Any]]:
         """One row of numbers per curve; NaN where Theorem 5 says nothing."""

@@ -47,7 +47,7 @@ def montufar(widths: Sequence[int], m: int, plus_one: bool = False) -> int:
     Montúfar, *Notes on the number of linear regions of deep neural networks*, 2017)."""
     if not widths:
         return 1
-    folds = math.prod((n // m + plus_one) ** m for n in widths[:-1])
+    folds: int = math.prod((n // m + plus_one) ** m for n in widths[:-1])
     return folds * zaslavsky(widths[-1], m)
 
 

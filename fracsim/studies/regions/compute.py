@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fracsim.data.numbering import Number
 from fracsim.kernels.network import Shape
 from fracsim.machine.cpus import available_threads
 from fracsim.studies.regions.declaration import Settings
@@ -117,7 +118,8 @@ def compute(settings: Settings, progress: OnProgress = silent) -> RegionsCounted
 def find_subjects(settings: Settings) -> list[Subject]:
     """The networks to count: a random one, one of a file, or all snapshots of a run."""
     if settings.file is not None:
-        return stored_subjects(settings.file, settings.run, settings.snapshot)
+        number = None if settings.run is None else Number(settings.run)
+        return stored_subjects(settings.file, number, settings.snapshot)
     return [
         random_subject(
             2 if settings.inputs is None else settings.inputs,

@@ -120,7 +120,9 @@ def _zero_lines(places: NDArray[Any], f: NDArray[Any], starts: NDArray[Any]) -> 
     crossing = np.flatnonzero((here > 0) != (there > 0))
     share = (here[crossing] / (here[crossing] - there[crossing]))[:, None]
     points = places[crossing] + share * (places[following[crossing]] - places[crossing])
-    return points.reshape(-1, 2, 2)  # a convex polygon has none or two, one after the other
+    return np.asarray(
+        points.reshape(-1, 2, 2)
+    )  # a convex polygon has none or two, one after the other
 
 
 def _cells(axes: Axes, study: StudyContents, width: float) -> list[Patch]:

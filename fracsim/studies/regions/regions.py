@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,7 +78,8 @@ class Partition:
     def corner_values(self) -> Floats:
         """f at each entry of ``corners``."""
         region = self.region_of_corner
-        return (self.vertices[self.corners] * self.gradient[region]).sum(1) + self.offset[region]
+        slopes = (self.vertices[self.corners] * self.gradient[region]).sum(1)
+        return np.asarray(slopes + self.offset[region])
 
     @cached_property
     def sign(self) -> NDArray[np.int8]:
@@ -280,7 +280,7 @@ def random_points(count: int, box: Sequence[float], seed: int, first: int = 0) -
 def checked_parameters(shape: Shape, params: ArrayLike) -> Floats:
     """Flat parameters (Q,) in float64; UsageError where they do not fit the shape or are not
     finite."""
-    flat: Any = np.ascontiguousarray(params, np.float64)
+    flat: Floats = np.ascontiguousarray(params, np.float64)
     if flat.shape != (parameter_count(shape),):
         raise UsageError(
             f"a network of {shape} has {parameter_count(shape)} parameters; given: shape "
@@ -294,9 +294,9 @@ def checked_parameters(shape: Shape, params: ArrayLike) -> Floats:
     return flat
 
 
-def checked_box(box: Sequence[float], dimension: int) -> Window:
+def checked_box(box: Sequence[float], dimension: int) -> tuple[float, ...]:
     """The sides (low1, high1, …) of a box in d dimensions; UsageError where they make none."""
-    sides: Any = tuple(float(side) for side in box)
+    sides = tuple(float(side) for side in box)
     accepted = ",".join(f"low{i + 1},high{i + 1}" for i in range(min(dimension, 2))) + (
         ",…" if dimension > 2 else ""
     )

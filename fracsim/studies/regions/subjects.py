@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fracsim.data.numbering import Number
 from fracsim.data.reader import sniff
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
@@ -65,7 +66,7 @@ def random_subject(
     )
 
 
-def stored_subjects(path: str, run: int | None, snapshot: str | None) -> list[Subject]:
+def stored_subjects(path: str, run: Number | None, snapshot: str | None) -> list[Subject]:
     """The network of a file at one of its snapshots (a number, by default the last), or at "all" of
     them.
 
@@ -79,7 +80,7 @@ def stored_subjects(path: str, run: int | None, snapshot: str | None) -> list[Su
         )
     trajectory = open_trained(path)
     row = choose_run(trajectory, run)
-    number = int(trajectory.numbers[row])
+    number = Number(int(trajectory.numbers[row]))
     subjects = []
     for snapshot_number in range(len(trajectory.weight_steps(row))):
         step, score = stored_score(trajectory, row, snapshot_number)
