@@ -66,7 +66,7 @@ def test_block_groups_of_compiled_kernels():
     """Equal bits by groups of one, two and four blocks, with memory in all places, and no race."""
     test = "test_bits_depend_neither_on_block_groups_nor_on_where_memory_is[20-3-30]"
     name = f"tests/cuda/test_training.py::{test}"
-    assert _on_the_machine(name, PTX_CARD_ORDER="random") == 10
+    assert _on_the_machine(name, PTX_CARD_ORDER="random") == 15  # five trainings of three launches
 
 
 @pytest.mark.slow
