@@ -80,7 +80,10 @@ def study_command(study: Study) -> click.Command:
     for option in reversed(options):
         function = option(function)
     making = click.command(
-        study.name, help=study.help, short_help=study.about, epilog=example(*study.example)
+        study.name,
+        help=study.help or study.about,
+        short_help=study.about,
+        epilog=example(*study.example),
     )
     return making(function)
 

@@ -96,8 +96,6 @@ class Study:
     name: str
     about: str
     """One line for the list of commands and the table of docs/studies/README.md."""
-    help: str
-    """What ``--help`` says: paragraphs."""
     settings: type
     """A frozen dataclass of ``setting(...)`` fields (fracsim/settings.py); its ``validate()``, if
     it has one, raises UsageError for values that do not fit together."""
@@ -105,6 +103,8 @@ class Study:
     compute: str
     """"module:function": (settings, progress: OnProgress) -> Result"""
     example: tuple[str, ...]
+    help: str = ""
+    """What ``--help`` says, where that is more than one line: paragraphs."""
     figure: Drawing | None = None
     kind: str = ""
     """What its files are called, where that is not its name."""

@@ -49,7 +49,7 @@ def test_it_has_a_command_with_help_and_example():
     assert "Raise a number to powers." in fracsim("--help").out
     out = fracsim("toy", "--help").out
     for said in (
-        "Raise BASE to every one of the powers.",
+        "Raise a number to powers.",
         "fracsim toy --base 3 --power 1:4 -o toy.h5",
         "--power LIST",
         "[default: 1,2,3]",
@@ -135,7 +135,7 @@ def test_its_jobs_and_its_row():
         (["--from", "missing.h5"], 1, "missing.h5"),
         (["--from", "old.h5"], 1, "does not say with which settings"),
         (["--from", "other.h5"], 1, "holds a study of kind 'bounds', not 'toy'"),
-        (["--from", "alien.h5"], 1, "no settings of `fracsim toy`: unknown key 'basis'"),
+        (["--from", "alien.h5"], 1, "settings of `fracsim toy`: unknown key 'basis'"),
         (["--from", "list.h5"], 1, "they are no JSON object"),
         (["--from", "deep.h5"], 1, "they are no JSON object"),
         (["-o", "nowhere/toy.h5"], 1, "nowhere"),

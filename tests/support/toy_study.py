@@ -48,7 +48,6 @@ def draw(study, title=None, size=None):
 STUDY = Study(
     name="toy",
     about="Raise a number to powers.",
-    help="Raise BASE to every one of the powers.",
     settings=Settings,
     variables=(
         Variable("power", ("power",), "<i8", "1", "power"),
