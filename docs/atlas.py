@@ -26,9 +26,9 @@ ROWS, NUMBERS, PAGE = DOCS / "atlas.toml", DOCS / "atlas.json", DOCS / "atlas.md
 KEYS = {"name", "study", "statement", "source", "command", "value", "theirs"}
 HEAD = """# The atlas
 
-Statements of the sources, each with the command that tries it, their number and ours. The rows are in
-[atlas.toml](atlas.toml); `python docs/atlas.py --run` executes the commands and writes this page. What a source does not claim
-says so.
+Statements of the sources, each with the command that tries it, their number and ours. The rows are
+in [atlas.toml](atlas.toml); `python docs/atlas.py --run` executes the commands and writes this
+page. What a source does not claim says so.
 
 | statement | source | theirs | ours | command | figure |
 |---|---|---|---|---|---|
