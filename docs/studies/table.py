@@ -5,6 +5,7 @@ python docs/studies/table.py          # writes it; a test compares it
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ def table(studies: Mapping[str, Study]) -> str:
 
 def main() -> None:
     """Write the table into the page."""
+    sys.path.insert(0, str(PAGE.parents[2]))  # the studies of this checkout
     from fracsim.studies import STUDIES
 
     text = PAGE.read_text(encoding="utf-8")

@@ -2,6 +2,8 @@
 out."""
 
 import doctest
+import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -15,9 +17,14 @@ from fracsim.cli import app, plot
 from fracsim.errors import nearest
 from fracsim.experiments.experiment import experiment_names, load_experiment
 from fracsim.fractals.fractal import load_fractal
+from fracsim.studies import STUDIES
 from fracsim.training.run import SETTINGS
 
-PAGES = [*sorted(TOP.glob("*.md")), *sorted((TOP / "docs").glob("*.md"))]
+PAGES = [
+    *sorted(TOP.glob("*.md")),
+    *sorted((TOP / "docs").glob("*.md")),
+    *sorted((TOP / "docs" / "studies").glob("*.md")),
+]
 GROUPS = {"fracsim": app.command, "fracsim-plot": plot.command}
 
 
@@ -219,11 +226,58 @@ def names_of(group: click.Group, path: str) -> list[str]:
 
 def test_every_command_is_documented():
     text = (TOP / "docs" / "commands.md").read_text(encoding="utf-8")
-    for path in names_of(GROUPS["fracsim"], "fracsim"):
-        assert f"| `{path}" in text, path
     figures = (TOP / "docs" / "figures.md").read_text(encoding="utf-8")
+    for path in names_of(GROUPS["fracsim"], "fracsim"):
+        assert path.split()[-1] in STUDIES or f"| `{path}" in text, path
     for path in names_of(GROUPS["fracsim-plot"], "fracsim-plot"):
-        assert re.search(rf"^\| `{path.split()[-1]}\b", figures, re.MULTILINE), path
+        name = path.split()[-1]
+        assert name in STUDIES or re.search(rf"^\| `{name}\b", figures, re.MULTILINE), path
+
+
+def script_of_docs(name: str):
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location("script", TOP / "docs" / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_study_has_its_row_and_its_page():
+    """The table is that of the declarations: `python docs/studies/table.py` writes it."""
+    folder = TOP / "docs" / "studies"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    table = script_of_docs("studies/table.py").table
+    assert f"\n{table(STUDIES)}\n" in text
+    for name, study in STUDIES.items():
+        page = (folder / f"{name}.md").read_text(encoding="utf-8")
+        for variable in study.variables:
+            assert f"`{variable.name}`" in page, (name, variable.name)
+        for form in study.format.forms:
+            assert f"`{form}`" in page, (name, form)
+
+
+def test_the_atlas_is_what_its_rows_say():
+    """`python docs/atlas.py` writes it; every row has been run, and names a command that is."""
+    atlas = script_of_docs("atlas.py")
+    rows, numbers = atlas.rows(), json.loads(atlas.NUMBERS.read_text(encoding="utf-8"))
+    assert atlas.PAGE.read_text(encoding="utf-8") == atlas.page(rows, numbers)
+    assert set(numbers) == {row["name"] for row in rows}
+    for row in rows:
+        assert row["study"] in STUDIES
+        for command in filter(None, (row["command"], row.get("figure"))):
+            parse(shlex.split(command))
+
+
+@pytest.mark.slow
+def test_the_numbers_of_the_atlas_come_out_again(tmp_path):
+    atlas = script_of_docs("atlas.py")
+    numbers = json.loads(atlas.NUMBERS.read_text(encoding="utf-8"))
+    for row in atlas.rows():
+        assert atlas.number(row, tmp_path) == pytest.approx(numbers[row["name"]], rel=1e-6)
+        for path in tmp_path.iterdir():
+            path.unlink()
 
 
 def test_links_between_pages_lead_somewhere():
