@@ -263,6 +263,16 @@ def layer_widths(text: str) -> tuple[int, ...]:
     return tuple(whole(part) for part in text.split("-"))
 
 
+def check_depth(width: str, depth: int, key: str = "depth") -> None:
+    """Raise UsageError where a width for each layer does not fit the depth that ``key`` gives."""
+    layers = len(layer_widths(width))
+    if layers != depth:
+        raise UsageError(
+            f"{label('width')} is {width}, of {layers} hidden layers, and {label(key)} is {depth}; "
+            f"accepted is {layers}, or none"
+        )
+
+
 def width_of_layers(widths: Sequence[int]) -> int | str:
     """The inverse for one or more layers, and shorter: 100 where all have this width, else
     "100-20-100"."""

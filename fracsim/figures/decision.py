@@ -153,4 +153,4 @@ def _title(network: StoredNetwork, fractal: Fractal) -> str:
         "curve": network.curve,
     }
     what = describe(settings, without=() if network.curve else ("curve",))
-    return f"{what}: depth {network.shape.depth}, width {network.width}\n{network.about}"
+    return f"{what}: {network.sizes}\n{network.about}"

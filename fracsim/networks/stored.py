@@ -19,6 +19,8 @@ from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.network import Shape, parameter_count
 from fracsim.networks.file import NETWORK
 
+_LONGEST_WIDTHS = 20  # characters of "100-20-100" that a title has room for
+
 
 @dataclass(frozen=True)
 class StoredNetwork:
@@ -41,6 +43,14 @@ class StoredNetwork:
     """Number of its run in the experiment; None for a constructed network."""
     note: str = ""
     """What must be said beside results: "" or e.g. "running, 37 of 100 records"."""
+
+    @property
+    def sizes(self) -> str:
+        """Depth and width for a title; widths of many layers become their greatest."""
+        width = str(self.width)
+        if len(width) > _LONGEST_WIDTHS:
+            width = f"up to {self.shape.width}"
+        return f"depth {self.shape.depth}, width {width}"
 
 
 def load_network(

@@ -20,6 +20,7 @@ from fracsim.problems.registry import PROBLEMS, ProblemKeys, foreign_keys, refus
 from fracsim.settings import (
     MOST_LAYERS,
     Setting,
+    check_depth,
     coerced,
     is_number,
     label,
@@ -116,12 +117,8 @@ class Run(ProblemKeys):
             if not accepts.holds(value):
                 raise refusal(key, accepts, value)
         self._validate_problem()
-        if isinstance(self.width, str) and len(layer_widths(self.width)) != self.network_depth:
-            layers = len(layer_widths(self.width))
-            raise UsageError(
-                f"{label('width')} is {self.width}, of {layers} hidden layers, and "
-                f"{label('network_depth')} is {self.network_depth}; accepted is {layers}, or none"
-            )
+        if isinstance(self.width, str):
+            check_depth(self.width, self.network_depth, "network_depth")
         if self.data == "dataset" and self.batch_size > self.train_points:
             raise UsageError(
                 f"{label('batch_size')} is {self.batch_size}, more than the training set: "

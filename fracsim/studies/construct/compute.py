@@ -45,6 +45,7 @@ class Constructed(Result):
             "input_dimension": c.shape.inputs,
             "network_depth": c.shape.depth,
             "width": c.shape.width,
+            **({} if c.shape.is_even else {"widths": "-".join(map(str, c.layer_sizes))}),
             "layer_sizes": " -> ".join(map(str, [c.shape.inputs, *c.layer_sizes, 1])),
             "parameters": c.parameters,
             "largest_weight": c.largest_weight,
@@ -74,6 +75,7 @@ class Constructed(Result):
             "hidden_layers": built.shape.depth,
             "layer_sizes": built.layer_sizes,
             "width": built.shape.width,
+            "widths": built.layer_sizes,
             "parameters": built.parameters,
             "stored_parameters": built.params.size,
             "largest_weight": built.largest_weight,
@@ -98,12 +100,11 @@ class Constructed(Result):
         """The network and its trial, then a row for each level."""
         built, tried, n = self.built, self.tried, self.built.fractal_depth
         touch = "its images touch" if built.fractal.touching else "its images keep a gap"
-        stored = f"; {built.params.size:,} stored, every layer filled up to the widest"
         sizes = ", ".join(map(str, built.layer_sizes))
         lines = [
             f"a network that decides K_{built.levels} of {built.fractal.name}",
             f"hidden layers    {built.shape.depth}, of {sizes} units",
-            f"parameters       {built.parameters:,} ({built.shape.width} wide{stored})",
+            f"parameters       {built.parameters:,} (at most {built.shape.width} wide)",
             f"largest weight   {built.largest_weight:.4g}",
             f"slope            {built.slope} the images ({touch})",
             f"positive margin  {built.positive_margin:.4g}",

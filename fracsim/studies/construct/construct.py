@@ -36,7 +36,7 @@ from fracsim.studies.construct.folds import (
     base_layers,
     fold_layers,
     image_layers,
-    padded,
+    joined,
 )
 
 WIDEST_H, WIDEST_G = 1 / 64, 1 / 64
@@ -65,10 +65,9 @@ class Construction:
     """s: levels in one fold"""
     shape: Shape
     params: np.ndarray
-    """(Q,) float64 of the network as stored: every hidden layer filled up to the widest one's width
-    with zeros"""
+    """(Q,) float64"""
     layers: list[Layer]
-    """The layers as they are in the theorems, the readout last"""
+    """The same, layer by layer, the readout last"""
     positive_margin: float
     """γ: the network is right on positives that keep it (relative to the innermost cell)"""
     negative_margin: float
@@ -78,8 +77,8 @@ class Construction:
 
     @property
     def layer_sizes(self) -> list[int]:
-        """Units of each hidden layer, before they are filled up."""
-        return [len(layer.biases) for layer in self.layers[:-1]]
+        """Units of each hidden layer."""
+        return list(self.shape.widths)
 
     @property
     def slope(self) -> str:
@@ -89,8 +88,8 @@ class Construction:
 
     @property
     def parameters(self) -> int:
-        """Weights and biases of the layers as they are."""
-        return sum(layer.weights.size + layer.biases.size for layer in self.layers)
+        """Weights and biases."""
+        return self.params.size
 
     @property
     def largest_weight(self) -> float:
@@ -139,7 +138,7 @@ def construct(
     plan = _make_plan(fractal, n, j, merge, positive_margin, negative_margin)
     _check_rounding(plan)
     layers = _layers(plan)
-    shape, params = padded(layers)
+    shape, params = joined(layers)
     margins = plan.positive_margin, plan.negative_margin
     return Construction(fractal, n, j, merge, shape, params, layers, *margins, plan.gap)
 
@@ -253,15 +252,15 @@ def _cells(fractal: Fractal, levels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_size(fractal: Fractal, j: int, merge: int) -> None:
-    """RunError where the network, filled up to equal width, has more than ``MOST_PARAMETERS``."""
-    maps = fractal.maps ** min(merge, j)
-    units = (5 if merge <= j else 4) * fractal.dimension * maps
-    depth = 2 * (j // merge) + 1 + (j % merge > 0)
-    if parameter_count(Shape(fractal.dimension, depth, units)) > MOST_PARAMETERS:
+    """RunError where the network has more than ``MOST_PARAMETERS``."""
+    d, maps, rest = fractal.dimension, fractal.maps ** min(merge, j), fractal.maps ** (j % merge)
+    widths = [5 * d * maps, d * maps] * (j // merge)
+    widths += [4 * d * rest, rest] if j % merge else [4 * d]
+    if parameter_count(Shape(d, widths)) > MOST_PARAMETERS:
         raise RunError(
             f"{fractal.name} with merge (--merge) {merge} has {maps:,} maps to a fold and a "
-            f"network {units:,} units "
-            f"wide; accepted are networks of at most {MOST_PARAMETERS:,} parameters"
+            f"network {max(widths):,} "
+            f"units wide; accepted are networks of at most {MOST_PARAMETERS:,} parameters"
         )
 
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.networks.initial import Shape, layer_sizes, split_layers
+from fracsim.networks.initial import Shape, parameter_count, split_layers
 
 _SIGNS = np.array([1.0, -1.0, 1.0, -1.0])
 """D = (r_1 - r_2 + r_3 - r_4) / (outer - inner), r = [-u - inner]_+, [-u - outer]_+, [u - inner]_+,
@@ -145,13 +145,10 @@ def _sum_of_ramps(m: int, d: int, slope: Slope, factor: float, block: np.ndarray
     return np.vstack([sign * share for sign in _SIGNS])
 
 
-def padded(layers: list[Layer]) -> tuple[Shape, np.ndarray]:
-    """The layers as one network of equal width k: flat parameters (Q,) float64. Units that are
-    filled in have no weight, in or out, so that they are 0 for every input."""
-    width = max(len(layer.biases) for layer in layers[:-1])
-    shape = Shape(layers[0].weights.shape[0], len(layers) - 1, width)
-    params = np.zeros(sum((n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)))
+def joined(layers: list[Layer]) -> tuple[Shape, np.ndarray]:
+    """The layers as one network: its shape and flat parameters (Q,) float64."""
+    shape = Shape(layers[0].weights.shape[0], [len(layer.biases) for layer in layers[:-1]])
+    params = np.empty(parameter_count(shape))
     for layer, (weights, biases) in zip(layers, split_layers(shape, params), strict=True):
-        n_in, n_out = layer.weights.shape
-        weights[:n_in, :n_out], biases[:n_out] = layer
+        weights[:], biases[:] = layer
     return shape, params

@@ -9,6 +9,7 @@ import numpy as np
 from fracsim.data.numbering import Number
 from fracsim.kernels.network import Shape
 from fracsim.machine.cpus import available_threads
+from fracsim.settings import layer_widths
 from fracsim.studies.regions.declaration import Settings
 from fracsim.studies.regions.measure import Measured, Place, attributes, measure
 from fracsim.studies.regions.regions import count_on_segment
@@ -60,6 +61,7 @@ class RegionsCounted(Result):
             "inputs": last.shape.inputs,
             "depth": last.shape.depth,
             "width": last.shape.width,
+            **({} if last.shape.is_even else {"widths": last.shape.widths}),
             "measure": self.place.kind,
             "window": self.place.window,
             **measured[-1].facts,
@@ -120,11 +122,13 @@ def find_subjects(settings: Settings) -> list[Subject]:
     if settings.file is not None:
         number = None if settings.run is None else Number(settings.run)
         return stored_subjects(settings.file, number, settings.snapshot)
+    width = 64 if settings.width is None else settings.width
+    depth = len(layer_widths(width)) if isinstance(width, str) else settings.depth
     return [
         random_subject(
             2 if settings.inputs is None else settings.inputs,
-            3 if settings.depth is None else settings.depth,
-            64 if settings.width is None else settings.width,
+            3 if depth is None else depth,
+            width,
             settings.init or "he",
             settings.bias,
             settings.bias_std,

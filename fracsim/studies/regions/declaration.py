@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
 from fracsim.machine.cpus import MOST_THREADS
-from fracsim.settings import label, setting, settings_of
+from fracsim.settings import check_depth, label, setting, settings_of
 from fracsim.studies.study import Drawing, Study
 
 RANDOM = ("inputs", "depth", "width", "init", "bias", "bias_std")
@@ -44,8 +44,8 @@ class Settings:
         None, "its input dimension d", int, low=1, high=10_000, optional="2"
     )
     depth: int | None = setting(None, "its hidden layers T", int, low=0, high=1000, optional="3")
-    width: int | None = setting(
-        None, "its units k in each layer", int, low=1, high=100_000, optional="64"
+    width: int | str | None = setting(
+        None, "its units k in each layer", int, low=1, high=100_000, layers=True, optional="64"
     )
     init: str | None = setting(
         None, "its initialisation: paper, he, glorot or uniform", str, optional="he"
@@ -123,6 +123,8 @@ class Settings:
                 named = label(key, settings_of(Settings)[key])
                 what = "a stored network" if self.random else "a random network"
                 raise UsageError(f"{named} describes {what}; it needs {needs}")
+        if isinstance(self.width, str) and self.depth is not None:
+            check_depth(self.width, self.depth)
         if self.segment is not None and self.lines is not None:
             raise UsageError("give --segment or --lines, not both")
 

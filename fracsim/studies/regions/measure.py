@@ -188,6 +188,7 @@ def attributes(shape: Shape, place: Place, facts: Facts) -> dict[str, str | int 
         "input_dimension": shape.inputs,
         "network_depth": shape.depth,
         "width": shape.width,
+        **({} if shape.is_even else {"widths": "-".join(map(str, shape.widths))}),
         "measure": place.kind,
         "window": ",".join(f"{side!r}" for side in place.window),
         "places_seed": str(place.seed),

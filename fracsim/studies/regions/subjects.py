@@ -20,6 +20,7 @@ from fracsim.networks.stored import (
     open_trained,
     stored_score,
 )
+from fracsim.settings import layer_widths
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,15 @@ class Subject:
 def random_subject(
     inputs: int,
     depth: int,
-    width: int,
+    width: int | str,
     init: str,
     bias: float | None,
     bias_std: float | None,
     seed: int,
 ) -> Subject:
-    """A network at initialisation, in float32 as the ones that are trained. Raises UsageError."""
-    shape = Shape(inputs, depth, width)
+    """A network at initialisation, in float32 as the ones that are trained; ``width`` of every
+    layer, or text as 100-20-100. Raises UsageError."""
+    shape = Shape(inputs, layer_widths(width) if isinstance(width, str) else (width,) * depth)
     params = initial_parameters(shape, init, seed, bias, bias_std=bias_std)
     biases = f", N({bias or 0:g}, {bias_std:g}²) biases" if bias_std is not None else ""
     return Subject(
@@ -99,7 +101,7 @@ def _number(snapshot: str | None) -> int:
 
 def _subject(network: StoredNetwork, step: int = 0, accuracy: float = float("nan")) -> Subject:
     shape = network.shape
-    name = f"depth {shape.depth}, width {shape.width}; {network.about}"
+    name = f"{network.sizes}; {network.about}"
     low = -1.0
     if network.fractal is not None:
         name, low = f"{network.fractal.name}: {name}", network.fractal.geometry().low
