@@ -168,6 +168,8 @@ def test_groups_have_what_a_launch_must_have_in_common(device):
     }.items():
         assert groups(**{key: values, "seed": (0, 1)}) == 2, key
     assert groups(data=("stream",), curve=("1", "4")) == 2
+    widths = ("4-2", "2-4", "4-4", 4)  # the last two are one shape
+    assert groups(network_depth=(2,), width=widths, seed=(0, 1)) == 3
     runs = small(crossed={"seed": (0, 1, 2, 3)}).runs
     groups = Groups(runs, device)
     assert groups.of([3, 1, 0, 2], [0, 5, 0, 5]) == [(3, 1), (0, 2)]
