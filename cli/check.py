@@ -10,7 +10,7 @@ import click
 
 from fracsim.cli.options import echo_json, example, json_option
 from fracsim.errors import Stopped
-from fracsim.text import sentence
+from fracsim.text import counted, sentence
 
 if TYPE_CHECKING:
     from fracsim.products.check import Report
@@ -86,8 +86,8 @@ def _contents(report: Report) -> str:
         return f"a study of kind {facts['study']}{form} with {', '.join(facts['variables'])}"
     shard = f", shard {facts['shard']!r:.20}" if facts["shard"] else ""
     return (
-        f"experiment {facts['experiment']!r:.60}{shard}, {len(facts['runs'])} run(s) of "
-        f"{facts['records']} record(s)"
+        f"experiment {facts['experiment']!r:.60}{shard}, {counted(len(facts['runs']), 'run')} "
+        f"of {counted(facts['records'], 'record')}"
     )
 
 
@@ -102,7 +102,9 @@ def _row(runs: list[dict[str, Any]], records: int) -> str:
     which = f"run {last}" if len(runs) == 1 else f"{len(runs)} runs ({first['run']} to {last})"
     until = f", up to step {first['last_step']:,}" if first["records_done"] else ""
     weights = (
-        f", {first['snapshots_done']} snapshot(s) of the weights" if first["snapshots_done"] else ""
+        f", {counted(first['snapshots_done'], 'snapshot')} of the weights"
+        if first["snapshots_done"]
+        else ""
     )
     return (
         f"  {which}: {first['status']}, {first['records_done']} of {records} "

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fracsim.cli.options import echo_json, example, json_option, quiet_option
+from fracsim.text import counted
 
 
 @click.command(
@@ -38,7 +39,8 @@ def command(
         return
     if not as_json:
         diverged = f", {merged.diverged} of them diverged" if merged.diverged else ""
-        click.echo(f"{merged.output}: {merged.runs} run(s) from {merged.files} file(s){diverged}")
+        runs, files = counted(merged.runs, "run"), counted(merged.files, "file")
+        click.echo(f"{merged.output}: {runs} from {files}{diverged}")
     if merged.bit_identical != "yes":
         click.echo(
             f"note: not the bits that one machine makes: "

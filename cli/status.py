@@ -12,7 +12,7 @@ import click
 from fracsim.cli.app import describe
 from fracsim.cli.options import echo_json, example, json_option
 from fracsim.products.results import BESTS
-from fracsim.text import duration
+from fracsim.text import counted, duration
 
 if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory
@@ -223,8 +223,8 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
     lines = [
         f"{path}: {facts['experiment']}{shard}, "
         f"{facts['state']}{facts['note'].removeprefix(facts['status'])}; "
-        f"{len(facts['runs'])} run(s) "
-        f"of {facts['steps']:,} steps and {facts['records']} record(s): {states}",
+        f"{counted(len(facts['runs']), 'run')} "
+        f"of {facts['steps']:,} steps and {counted(facts['records'], 'record')}: {states}",
         *_beside(facts),
     ]
     for run in facts["runs"] if with_runs else ():
@@ -260,8 +260,8 @@ def _whole_words(whole: dict[str, Any]) -> list[str]:
     from fracsim.products.coverage import ranges
 
     counts = ", ".join(f"{count} {state}" for state, count in whole["run_states"].items())
-    noun = "1 file" if len(whole["files"]) == 1 else f"{len(whole['files'])} files"
-    lines = [f"{whole['experiment']}, {noun}: of {whole['runs']:,} run(s) {counts}"]
+    files = counted(len(whole["files"]), "file")
+    lines = [f"{whole['experiment']}, {files}: of {counted(whole['runs'], 'run')} {counts}"]
     for state in ("diverged", "missing"):
         if whole[state]:
             lines.append(f"  {state}: {ranges(whole[state])}")

@@ -19,6 +19,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from fracsim.errors import UsageError, nearest
+from fracsim.text import shortened
 
 _WORDS = {int: "a whole number", float: "a number"}
 _PLURALS = {int: "whole numbers", float: "numbers"}
@@ -221,8 +222,7 @@ def label(key: str, accepts: Setting | None = None) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: text in quotes, never longer than a phrase."""
-    text = f"'{value}'" if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(f"'{value}'" if isinstance(value, str) else value)
 
 
 def is_number(value: Any) -> bool:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fracsim.data.errors import printable
-
-__all__ = ["counted", "duration", "printable", "sentence", "shortened", "size", "table"]
-
 
 def duration(seconds: float) -> str:
     """``4.2 s``, ``3 min 20 s`` or ``5 h 12 min``."""

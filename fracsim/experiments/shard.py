@@ -13,6 +13,7 @@ from functools import cached_property
 
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import Experiment
+from fracsim.text import counted
 from fracsim.training.run import Run, cost, parameters_of
 
 
@@ -95,8 +96,7 @@ def make_part(experiment: Experiment, shard: str | None = None) -> Part:
     index, count = parse_shard(shard)
     if count > len(experiment.runs):
         raise UsageError(
-            f"--shard {shard} asks for {count} shards of {len(experiment.runs)} run(s); accepted: "
-            f"at most "
-            "one shard for each run"
+            f"--shard {shard} asks for {count} shards of {counted(len(experiment.runs), 'run')}; "
+            f"accepted: at most one shard for each run"
         )
     return Part(experiment, index, count)

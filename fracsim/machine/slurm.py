@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fracsim.errors import UsageError
 from fracsim.machine.walltime import parse_duration
+from fracsim.text import counted
 
 WARNING = 120
 """Slurm is asked for SIGUSR1 this many seconds before the end of a task; it may come up to a minute
@@ -100,8 +101,8 @@ class ArrayJob:
         ]
         return _SCRIPT.format(
             experiment=" ".join(self.experiment.split()),
-            runs=f"{self.runs} run" + "s" * (self.runs > 1),
-            shards=f"{self.shards} shard" + "s" * (self.shards > 1),
+            runs=counted(self.runs, "run"),
+            shards=counted(self.shards, "shard"),
             version=version,
             products=f"{products}*.h5",
             directives="\n".join(self._directives()),

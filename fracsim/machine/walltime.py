@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from fracsim.errors import UsageError
+from fracsim.text import shortened
 
 ACCEPTED = "seconds, MM:SS, H:MM:SS or D-HH:MM:SS"
 """How durations are written, for help texts."""
@@ -41,9 +42,9 @@ def parse_duration(text: str, option: str) -> float:
     UsageError."""
     seconds = _seconds(text)
     if not seconds:
-        shown = text if len(text) <= 60 else f"{text[:57]}..."
         raise UsageError(
-            f"{option} is '{shown}'; accepted is a time above 0 as {ACCEPTED}, as in 600 or 1:30:00"
+            f"{option} is '{shortened(text)}'; accepted is a time above 0 as {ACCEPTED}, as in 600 "
+            f"or 1:30:00"
         )
     return seconds
 

@@ -12,6 +12,7 @@ from fracsim.errors import RunError, UsageError
 from fracsim.experiments.shard import Part
 from fracsim.products.coverage import Coverage, Gathering, ranges
 from fracsim.products.product import attributes_of, check_free, contents, first_difference
+from fracsim.text import counted
 
 if TYPE_CHECKING:
     from fracsim.data.merging import Source
@@ -136,9 +137,8 @@ def _check_complete(coverage: Coverage) -> None:
     if missing := coverage.numbers("missing"):
         shards = coverage.missing_shards()
         noun = "shard" if len(shards) == 1 else "shards"
-        problems.append(
-            f"{noun} {', '.join(shards)} with {len(missing)} run(s) ({ranges(missing)}) missing"
-        )
+        runs = f"{counted(len(missing), 'run')} ({ranges(missing)})"
+        problems.append(f"{noun} {', '.join(shards)} with {runs} missing")
     if problems:
         commands = coverage.commands()
         advice = (

@@ -1,5 +1,5 @@
 """What a trajectory file says at the end of a training: results per run, and a table that fits a
-screen."""
+screen. Nothing heavy is imported at its top: commands take their words from here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from fracsim.data.reader import open_trajectory
 from fracsim.text import table
 
-_MOST_ROWS = 60
 BESTS = {"best_test_accuracy": "best test accuracy", "best_test_r2": "best test R²"}
 """What tells how good a run is, by what its labels are, and its words."""
+
+_MOST_ROWS = 60
 _AVERAGED, _CHOSEN = "seed", "learning_rate"
 
 
@@ -24,6 +22,10 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
 
     Values that do not exist are None. Raises FileError.
     """
+    import numpy as np
+
+    from fracsim.data.reader import open_trajectory
+
     product = open_trajectory(path)
     records = {name: product.variable(name) for name in product.records}
     done, steps, columns = product.records_done, product.steps, product.runs

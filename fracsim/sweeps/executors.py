@@ -20,6 +20,7 @@ from fracsim.machine.cpus import MOST_THREADS, available_threads
 from fracsim.sweeps.dask import Cluster
 from fracsim.sweeps.processes import ProcessPool
 from fracsim.sweeps.worker import SLICE_SECONDS, Done, Task, introduce, work
+from fracsim.text import counted
 from fracsim.training.groups import MOST_GROUPS
 
 if TYPE_CHECKING:
@@ -221,9 +222,8 @@ class Dask(Executor):
         before, (self._workers, _) = self._workers, self._cluster.count()
         if before == self._workers:
             return []
-        plural = "" if self._workers == 1 else "s"
         return [
-            f"{self._workers} worker{plural} of {self.name} now, {before} before"
+            f"{counted(self._workers, 'worker')} of {self.name} now, {before} before"
             if self._workers
             else f"no worker of {self.name} is left: waiting for one"
         ]

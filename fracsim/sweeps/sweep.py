@@ -30,6 +30,7 @@ from fracsim.sweeps.estimate import Estimate, check_room, estimate
 from fracsim.sweeps.executors import Executor, choose_threads, make_executor
 from fracsim.sweeps.loop import Progress, Summary, Sweep
 from fracsim.sweeps.stop import Stop
+from fracsim.text import counted
 from fracsim.training.groups import Groups
 
 if TYPE_CHECKING:
@@ -190,8 +191,7 @@ def _fingerprint(path: Path) -> tuple[int, ...]:
 
 
 def _what(part: Part) -> str:
-    noun = "run" if len(part.runs) == 1 else "runs"
-    return f"{len(part.runs)} {noun}" + (
+    return counted(len(part.runs), "run") + (
         f" of {len(part.experiment.runs)}, shard {part.shard}," if part.shard else ""
     )
 
@@ -204,9 +204,9 @@ def _in(expected: Estimate) -> str:
 
 
 def _where(workers: Executor) -> str:
-    plural = "" if workers.slots == 1 else "s"
-    noun = f"thread{plural}" if workers.name == "threads" else f"worker{plural} of {workers.name}"
-    return f"{workers.slots} {noun}"
+    if workers.name == "threads":
+        return counted(workers.slots, "thread")
+    return f"{counted(workers.slots, 'worker')} of {workers.name}"
 
 
 def _until_stop(max_seconds: float, workers: Executor, called: float) -> float:

@@ -33,7 +33,7 @@ def test_a_finished_file(finished):
     result = fracsim("check", finished)
     assert result == (
         0,
-        f"{finished}: valid and complete; experiment 'made up', 3 run(s) of 3 record(s)\n"
+        f"{finished}: valid and complete; experiment 'made up', 3 runs of 3 records\n"
         "  3 runs (0 to 2): complete, 3 of 3 records, up to step 30\n",
         "",
     )

@@ -71,7 +71,7 @@ def rows(text):
 def test_status_of_a_finished_sweep(finished):
     result = fracsim("status", finished)
     assert (result.code, result.err) == (0, "")
-    assert "made up, complete; 2 run(s) of 30 steps and 3 record(s): 2 complete" in result.out
+    assert "made up, complete; 2 runs of 30 steps and 3 records: 2 complete" in result.out
 
 
 def test_status_of_a_running_sweep_says_how_far_it_is(running):

@@ -75,7 +75,7 @@ def test_the_merged_file_is_that_of_the_whole_sweep(folder, tmp_path):
     before = {path: path.read_bytes() for path in shards(folder)}
     result = fracsim("merge", *reversed(shards(folder)), "-o", tmp_path / "merged.h5")
     assert (result.code, result.err) == (0, "")
-    assert result.out == f"{tmp_path}/merged.h5: 8 run(s) from 3 file(s)\n"
+    assert result.out == f"{tmp_path}/merged.h5: 8 runs from 3 files\n"
     assert contents(tmp_path / "merged.h5") == contents(folder / "whole.h5")
     assert {path: path.read_bytes() for path in shards(folder)} == before
     assert os.listdir(tmp_path) == ["merged.h5"]
@@ -98,7 +98,7 @@ def test_the_merged_file_counts_as_the_whole_sweep(folder, tmp_path):
     again = fracsim("sweep", "--from", path, "-o", path)
     assert again.code == 0
     assert "is already complete" in again.err
-    assert "8 run(s)" in fracsim("status", path).out
+    assert "8 runs" in fracsim("status", path).out
 
 
 def test_memory_is_bounded_by_blocks(folder, tmp_path, monkeypatch):
@@ -118,7 +118,7 @@ def test_missing_shards_are_named_with_the_command_that_makes_them(folder, tmp_p
     zero, one, two = shards(folder)
     result = fracsim("merge", zero, two, "-o", tmp_path / "merged.h5")
     assert result.code == 1
-    assert "not the whole of 'small': shard 1/3 with 2 run(s) (3, 7) missing" in result.sentence
+    assert "not the whole of 'small': shard 1/3 with 2 runs (3, 7) missing" in result.sentence
     command = f"fracsim sweep --from {zero} --shard 1/3 -o FILE"
     assert command in result.sentence
     assert not os.listdir(tmp_path)
@@ -261,7 +261,7 @@ def test_a_diverged_run_is_merged_as_it_is(tmp_path):
     for i in range(2):
         run_sweep(experiment, tmp_path / f"s{i}.h5", shard=f"{i}/2")
     result = fracsim("merge", tmp_path / "s0.h5", tmp_path / "s1.h5", "-o", tmp_path / "m.h5")
-    assert "2 run(s) from 2 file(s), 1 of them diverged" in result.out
+    assert "2 runs from 2 files, 1 of them diverged" in result.out
     assert contents(tmp_path / "m.h5") == contents(tmp_path / "whole.h5")
     (whole,) = json.loads(fracsim("status", tmp_path / "s0.h5", tmp_path / "s1.h5", "--json").out)[
         "experiments"
@@ -296,7 +296,7 @@ def test_status_shows_the_whole_of_shards(folder, tmp_path, short_slices):
     assert f"{path}: small shard 2/3, interrupted, " in result.out
     assert "checkpoint, " in result.out
     assert f"to go on: fracsim sweep --from {path} --shard 2/3 -o {path}" in result.out
-    assert "small, 2 files: of 8 run(s) " in result.out
+    assert "small, 2 files: of 8 runs " in result.out
     assert "  missing: 3, 7" in result.out
     assert (
         f"to train what is missing: fracsim sweep --from {zero} --shard 1/3 -o FILE" in result.out
