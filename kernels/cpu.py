@@ -12,10 +12,10 @@ from numpy.typing import DTypeLike
 
 from fracsim.kernels import level as level_kernels
 from fracsim.kernels import sample as sample_kernels
-from fracsim.kernels.backend import Backend, Placed
 from fracsim.kernels.evaluate import BLOCK, layer_norms, loss_gradient, scores_of, summarise
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape, make_plan
+from fracsim.kernels.protocol import Backend, Placed
 from fracsim.kernels.train import (
     Dataset,
     Population,

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fracsim.kernels.backend import Backend
 from fracsim.kernels.cuda import launch as launchers
 from fracsim.kernels.cuda import target
 from fracsim.kernels.cuda.workspace import Workspace
 from fracsim.kernels.errors import BackendError
 from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.network import Shape
+from fracsim.kernels.protocol import Backend
 from fracsim.kernels.train import Dataset, Population, Rule, State, Stream
 
 
