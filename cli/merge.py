@@ -39,8 +39,8 @@ def command(
         return
     if not as_json:
         diverged = f", {merged.diverged} of them diverged" if merged.diverged else ""
-        runs, sources = counted(merged.runs, "run"), counted(merged.files, "file")
-        click.echo(f"{merged.output}: {runs} from {sources}{diverged}")
+        made = f"{counted(merged.runs, 'run')} from {counted(merged.files, 'file')}"
+        click.echo(f"{merged.output}: {made}{diverged}")
     if merged.bit_identical != "yes":
         click.echo(
             f"note: not the bits that one machine makes: "
