@@ -27,8 +27,6 @@ def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]
 
     Values that do not exist are None. Raises FileError.
     """
-    import numpy as np
-
     product = open_trajectory(path)
     records = {name: product.variable(name) for name in product.records}
     done, steps, columns = product.records_done, product.steps, product.runs

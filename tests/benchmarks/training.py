@@ -1,4 +1,4 @@
-"""Training speed of fracsim beside JAX and PyTorch: the table of the README, on your machine.
+"""Training speed of fracsim beside JAX and PyTorch: the table of docs/speed.md, on your machine.
 
     pip install '.[bench]' python tests/benchmarks/training.py                    # about five
     minutes python tests/benchmarks/training.py --quick            # widths 10, 50 and 200, fewer
