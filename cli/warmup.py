@@ -28,14 +28,17 @@ def command(as_json: bool, quiet: bool) -> None:
 
     started = time.perf_counter()
     work = list(jobs(job for study in STUDIES.values() for job in study.jobs()))
+    parts: dict[str, float] = {}
     with ProgressBar("compile", len(work), unit="parts", quiet=quiet or as_json) as progress:
         for done, (name, compile_part) in enumerate(work):
             progress.update(done, name)
+            began = time.perf_counter()
             compile_part()
+            parts[name] = time.perf_counter() - began
     seconds = time.perf_counter() - started
     folder = cache_folder()
     if as_json:
-        echo_json({"folder": folder, "seconds": seconds})
+        echo_json({"folder": folder, "seconds": seconds, "parts": parts})
     elif not quiet:
         click.echo(
             f"all kernels are ready after {duration(seconds)}, kept in "

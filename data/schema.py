@@ -271,8 +271,8 @@ def layer_widths(depth: int, width: int | str) -> tuple[int, ...]:
 
 
 def parameter_count(inputs: int, depth: int, width: int | str) -> int:
-    """Q of a network with one output. (As in kernels/network.py, which this room cannot see; no
-    list is made of as many layers as a file may claim.)"""
+    """Q of a network with one output. (As in kernels/network/shape.py, which this room cannot see;
+    no list is made of as many layers as a file may claim.)"""
     if depth == 0:
         return inputs + 1
     if isinstance(width, int):

@@ -10,13 +10,13 @@ import llvmlite.binding
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fracsim.kernels import level as level_kernels
-from fracsim.kernels import sample as sample_kernels
-from fracsim.kernels.evaluate import BLOCK, layer_norms, loss_gradient, scores_of, summarise
-from fracsim.kernels.geometry import Geometry, Law
-from fracsim.kernels.network import Shape, make_plan
+from fracsim.kernels.network.evaluate import BLOCK, layer_norms, loss_gradient, scores_of, summarise
+from fracsim.kernels.network.shape import Shape, make_plan
+from fracsim.kernels.points import level as level_kernels
+from fracsim.kernels.points import sample as sample_kernels
+from fracsim.kernels.points.geometry import Geometry, Law
 from fracsim.kernels.protocol import Backend, Placed
-from fracsim.kernels.train import (
+from fracsim.kernels.training.train import (
     Dataset,
     Population,
     Rule,

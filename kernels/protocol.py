@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
-    from fracsim.kernels.geometry import Geometry, Law
-    from fracsim.kernels.network import Shape
-    from fracsim.kernels.train import Dataset, Population, Rule, State, Stream
+    from fracsim.kernels.network.shape import Shape
+    from fracsim.kernels.points.geometry import Geometry, Law
+    from fracsim.kernels.training.train import Dataset, Population, Rule, State, Stream
 
 Placed = TypeVar("Placed")
 """An array, or a NamedTuple of arrays."""

@@ -18,7 +18,7 @@ from fracsim.figures.collect import describe
 from fracsim.figures.fractal import add_cells, check_dimension, corners, drawable_depth, frame_plane
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.networks.stored import StoredNetwork
 
 POINTS_PER_SIDE = 729

@@ -9,9 +9,9 @@ import numpy as np
 from fracsim.errors import UsageError
 from fracsim.fractals.curve import Curve
 from fracsim.fractals.fractal import Fractal, check_gap_name
-from fracsim.kernels.geometry import GAPS, Law
-from fracsim.kernels.philox import SAMPLE
-from fracsim.kernels.sample import make_law, sample
+from fracsim.kernels.points.geometry import GAPS, Law
+from fracsim.kernels.points.sample import make_law, sample
+from fracsim.kernels.random.philox import SAMPLE
 
 LEAST_SHARE = 1e-3
 """Negatives are drawn by rejection: a smaller accepted share is refused."""

@@ -17,8 +17,8 @@ import numpy as np
 from fracsim.data.presets import preset_names, preset_text
 from fracsim.errors import UsageError, nearest
 from fracsim.fractals.overlap import OVERLAP, penetrations
-from fracsim.kernels.geometry import GAPS, Geometry, make_geometry
-from fracsim.kernels.level import level
+from fracsim.kernels.points.geometry import GAPS, Geometry, make_geometry
+from fracsim.kernels.points.level import level
 from fracsim.toml import matrix_of, parse_toml, read_keys, vector_of
 
 BASES = {"[-1,1]": -1.0, "[0,1]": 0.0}

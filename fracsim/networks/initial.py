@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 from fracsim.errors import UsageError, nearest
-from fracsim.kernels.initial import fill_normal, fill_uniform
-from fracsim.kernels.network import Shape, layer_sizes, parameter_count, split_layers
+from fracsim.kernels.network.shape import Shape, layer_sizes, parameter_count, split_layers
+from fracsim.kernels.random.initial import fill_normal, fill_uniform
 
 __all__ = [
     "INITIALISATIONS",

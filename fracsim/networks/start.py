@@ -16,7 +16,7 @@ from fracsim.settings import label, width_of_layers
 if TYPE_CHECKING:
     import numpy as np
 
-    from fracsim.kernels.network import Shape
+    from fracsim.kernels.network.shape import Shape
     from fracsim.networks.stored import StoredNetwork
 
 _PINNED = re.compile(r"(?P<path>.*)#(?P<digest>[0-9a-f]{64})", re.DOTALL)

@@ -16,7 +16,7 @@ from fracsim.data.schema import layer_widths
 from fracsim.data.studies import read_study
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
-from fracsim.kernels.network import Shape, parameter_count
+from fracsim.kernels.network.shape import Shape, parameter_count
 from fracsim.networks.file import NETWORK
 
 _LONGEST_WIDTHS = 20  # characters of "100-20-100" that a title has room for

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fracsim.fractals.distribution import Distribution
     from fracsim.fractals.fractal import Fractal
     from fracsim.kernels.backend import Backend
-    from fracsim.kernels.train import Population, Stream
+    from fracsim.kernels.training.train import Population, Stream
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class FractalProblem(Problem):
         self, seed: int, purpose: int, first: int, count: int, backend: Backend | None = None
     ) -> Points:
         """The label is that of the point before it is rounded to the run's precision."""
-        from fracsim.kernels.sample import sample
+        from fracsim.kernels.points.sample import sample
 
         distribution = self.keyed.distribution()
         geometry, law = distribution.fractal.geometry(), distribution.law()
@@ -150,8 +150,8 @@ class FractalProblem(Problem):
 
     def source(self, data: str) -> Stream | Population:
         """Fresh samples inside the kernel, or the exact loss over the distribution."""
-        from fracsim.kernels.line import make_line
-        from fracsim.kernels.train import Population, Stream
+        from fracsim.kernels.points.line import make_line
+        from fracsim.kernels.training.train import Population, Stream
 
         distribution = self.keyed.distribution()
         geometry, law = distribution.fractal.geometry(), distribution.law()

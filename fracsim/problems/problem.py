@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fracsim.kernels.backend import Backend
-    from fracsim.kernels.train import Population, Stream
+    from fracsim.kernels.training.train import Population, Stream
 
 TARGETS = ("class", "real")
 """Labels ±1, which are told apart, or real ones, which are approximated."""

@@ -113,7 +113,7 @@ class RadialProblem(Problem):
         """The label is that of the point as rounded to the run's precision."""
         import numpy as np
 
-        from fracsim.kernels.radial import PROFILES, fill_ball, fill_profile
+        from fracsim.kernels.points.radial import PROFILES, fill_ball, fill_profile
 
         x, y = np.empty((count, self.dimension)), np.empty(count)
         fill_ball(np.uint64(seed), purpose, np.uint64(first), x)

@@ -157,8 +157,8 @@ class TableProblem(Problem):
         points from its end."""
         import numpy as np
 
-        from fracsim.kernels.feistel import fill_split
-        from fracsim.kernels.philox import TEST
+        from fracsim.kernels.random.feistel import fill_split
+        from fracsim.kernels.random.philox import TEST
 
         table = _load(self.table)
         every, rows = len(table.y), np.empty(count, np.int64)

@@ -118,7 +118,7 @@ def _states(checkpoint: Checkpoint, part: Part) -> dict[Row, RunState]:
     """Row -> state; ValueError or KeyError where it does not fit the runs."""
     import numpy as np
 
-    from fracsim.kernels.train import State
+    from fracsim.kernels.training.train import State
     from fracsim.training.run import parameters_of
     from fracsim.training.trainer import RunState
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from fracsim.kernels.backend import Backend, get_backend
 from fracsim.kernels.cuda import working
-from fracsim.kernels.geometry import Geometry
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape, parameter_count
-from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
-from fracsim.kernels.philox import SAMPLE, TEST, TRAIN
-from fracsim.kernels.train import Dataset, Rule, State, Stream
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape, parameter_count
+from fracsim.kernels.points.geometry import Geometry
+from fracsim.kernels.random.philox import SAMPLE, TEST, TRAIN
+from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
+from fracsim.kernels.training.train import Dataset, Rule, State, Stream
 from fracsim.networks.initial import initial_parameters
 from fracsim.training.run import Run
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.line import make_line
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape, layer_sizes, parameter_count
-from fracsim.kernels.philox import philox
-from fracsim.kernels.population import population_gradient
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape, layer_sizes, parameter_count
+from fracsim.kernels.points.line import make_line
+from fracsim.kernels.random.philox import philox
+from fracsim.kernels.training.population import population_gradient
 from fracsim.networks.initial import initial_parameters
 from fracsim.training.run import Run
 

@@ -13,7 +13,7 @@ from llvmlite import binding
 
 import fracsim
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.cache import cache_folder
+from fracsim.kernels.cache import cache_folder, folders
 from fracsim.kernels.cuda import driver, working
 from fracsim.machine.cpus import available_threads
 from fracsim.text import size
@@ -50,7 +50,7 @@ def _cache() -> str:
         return (
             "none: no writable folder, kernels are compiled in every process (set NUMBA_CACHE_DIR)"
         )
-    kernels = list(Path(folder).rglob("*.nbc"))
+    kernels = [file for place in folders() for file in place.rglob("*.nbc")]
     return f"{folder}, {len(kernels)} kernels, {size(sum(path.stat().st_size for path in kernels))}"
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fracsim.kernels.backend import Backend
-from fracsim.kernels.philox import TEST, TRAIN
-from fracsim.kernels.train import Dataset, Population, Stream
+from fracsim.kernels.random.philox import TEST, TRAIN
+from fracsim.kernels.training.train import Dataset, Population, Stream
 from fracsim.training.run import Run, problem_of
 
 

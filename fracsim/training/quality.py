@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fracsim.kernels.backend import Backend
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.problems.problem import Problem
 from fracsim.training.points import RunData
 

@@ -32,7 +32,7 @@ from fracsim.settings import (
 from fracsim.settings import setting as _key
 
 if TYPE_CHECKING:
-    from fracsim.kernels.network import Shape
+    from fracsim.kernels.network.shape import Shape
 
 _OF_FILES = ("fractal_definition", "problem_facts")  # fields that are no settings
 _LEAST_FLOAT = 1e-30  # what is smaller may be 0 in float32: no training, or 0/0
@@ -268,14 +268,14 @@ def _problem(name: str, values: tuple[tuple[str, Any], ...]) -> Problem:
 
 def shape_of(run: Run) -> Shape:
     """The shape of a run's network."""
-    from fracsim.kernels.network import Shape
+    from fracsim.kernels.network.shape import Shape
 
     return Shape(problem_of(run).inputs, run.widths)
 
 
 def parameters_of(run: Run) -> int:
     """Q of the run's network."""
-    from fracsim.kernels.network import parameter_count
+    from fracsim.kernels.network.shape import parameter_count
 
     return parameter_count(shape_of(run))
 

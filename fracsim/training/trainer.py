@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fracsim.kernels.backend import Backend
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
-from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
-from fracsim.kernels.train import Rule, State
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
+from fracsim.kernels.training.train import Rule, State
 from fracsim.networks.initial import initial_parameters
 from fracsim.networks.start import load_start
 from fracsim.training.points import RunData, sets_of

@@ -13,10 +13,10 @@ from fracsim.kernels.cuda import launch as launchers
 from fracsim.kernels.cuda import target
 from fracsim.kernels.cuda.workspace import Workspace
 from fracsim.kernels.errors import BackendError
-from fracsim.kernels.geometry import Geometry, Law
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.points.geometry import Geometry, Law
 from fracsim.kernels.protocol import Backend
-from fracsim.kernels.train import Dataset, Population, Rule, State, Stream
+from fracsim.kernels.training.train import Dataset, Population, Rule, State, Stream
 
 
 def _is_placed(array: Any) -> bool:

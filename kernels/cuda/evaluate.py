@@ -21,7 +21,7 @@ from fracsim.kernels.cuda.block_group import (
 from fracsim.kernels.cuda.product import ADD, REGISTERS
 from fracsim.kernels.cuda.step import fill_ones, pass_through
 from fracsim.kernels.cuda.target import cuda, device, kernel
-from fracsim.kernels.losses import loss_and_slope
+from fracsim.kernels.network.losses import loss_and_slope
 
 BATCH_ROWS = 100
 """Rows of a batch."""

@@ -32,9 +32,9 @@ from fracsim.kernels.cuda.train import (
     train_on_dataset,
 )
 from fracsim.kernels.cuda.workspace import Workspace
-from fracsim.kernels.network import FLAT_START, Shape, flat_layout
-from fracsim.kernels.optimisers import NEGLIGIBLE
-from fracsim.kernels.train import Dataset, Rule, State, Stream, fill_factors
+from fracsim.kernels.network.shape import FLAT_START, Shape, flat_layout
+from fracsim.kernels.training.optimisers import NEGLIGIBLE
+from fracsim.kernels.training.train import Dataset, Rule, State, Stream, fill_factors
 
 MOST_STEPS = 2**16
 """Steps of a launch, at most: their losses and factors are kept on the card until its end."""

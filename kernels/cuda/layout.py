@@ -15,7 +15,7 @@ import numpy as np
 
 from fracsim.kernels.cuda.product import BLOCKS, PANELS
 from fracsim.kernels.cuda.struct import struct_of
-from fracsim.kernels.network import Shape, flat_layout, parameter_count
+from fracsim.kernels.network.shape import Shape, flat_layout, parameter_count
 
 PARTIALS = 32
 """Partial sums of a reduction over a batch."""

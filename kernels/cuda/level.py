@@ -1,7 +1,7 @@
 """level(x) on the card: a thread for each point, which follows the one image that holds it.
 
-The formulas are those of the CPU (``kernels/level.py``), so levels agree bit for bit. A point that
-lies in several images (on a border that they share) is searched by ``level_of``.
+The formulas are those of the CPU (``kernels/points/level.py``), so levels agree bit for bit. A
+point that lies in several images (on a border that they share) is searched by ``level_of``.
 
 Arrays of d numbers must have a constant size on a card, to lie in registers. So there is a kernel
 for each d, made by a factory; the numbers of maps and levels are arguments."""
@@ -22,9 +22,9 @@ from fracsim.kernels.cuda.target import (
     to_card,
     to_host,
 )
-from fracsim.kernels.geometry import Geometry, affine_row
 from fracsim.kernels.jit import formula
-from fracsim.kernels.level import level_of
+from fracsim.kernels.points.geometry import Geometry, affine_row
+from fracsim.kernels.points.level import level_of
 
 _THREADS = 128  # of a block
 _BLOCKS = 16  # for each multiprocessor: as many threads as one can hold

@@ -1,5 +1,5 @@
 """The sampler on the card: sample ``index`` of (seed, purpose), the same as the CPU's
-(``kernels/sample.py``).
+(``kernels/points/sample.py``).
 
 A thread draws one sample at a time. It makes the random words of an attempt as it needs them, four
 at a time, so that nothing but the point has to be kept. ``draw`` is for kernels that need a sample
@@ -22,12 +22,12 @@ from fracsim.kernels.cuda.target import (
     new_stream,
     to_host,
 )
-from fracsim.kernels.geometry import Geometry, Law, affine_row
 from fracsim.kernels.jit import formula
-from fracsim.kernels.level import in_image
-from fracsim.kernels.philox import random_words, uniform
+from fracsim.kernels.points.geometry import Geometry, Law, affine_row
+from fracsim.kernels.points.level import in_image
+from fracsim.kernels.points.sample import coordinate, draw_level, enlarged, reach
+from fracsim.kernels.random.philox import random_words, uniform
 from fracsim.kernels.rounding import add, mul
-from fracsim.kernels.sample import coordinate, draw_level, enlarged, reach
 
 
 class Samples(NamedTuple):

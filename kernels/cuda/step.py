@@ -25,8 +25,8 @@ from fracsim.kernels.cuda.layout import PARTIALS, PARTS
 from fracsim.kernels.cuda.noinline import call_noinline, pointer
 from fracsim.kernels.cuda.product import ADD, MASK, PLAIN, RELU, factor, multiply, result
 from fracsim.kernels.cuda.target import WARP, cuda, device
-from fracsim.kernels.losses import loss_and_slope
-from fracsim.kernels.optimisers import ADAM, SGD, adam_step, momentum_step
+from fracsim.kernels.network.losses import loss_and_slope
+from fracsim.kernels.training.optimisers import ADAM, SGD, adam_step, momentum_step
 
 TOGETHER = 4
 """Parameters that a thread reads before it changes them, so that it seldom waits for memory."""

@@ -20,9 +20,9 @@ from fracsim.kernels.cuda.sample import draw
 from fracsim.kernels.cuda.target import cuda, device, kernel
 from fracsim.kernels.cuda.train import begin, finish, take_step
 from fracsim.kernels.cuda.workspace import Workspace
-from fracsim.kernels.geometry import Geometry, Law
-from fracsim.kernels.philox import STREAM
-from fracsim.kernels.train import Stream
+from fracsim.kernels.points.geometry import Geometry, Law
+from fracsim.kernels.random.philox import STREAM
+from fracsim.kernels.training.train import Stream
 
 _SEARCH_BYTES = (
     2**28

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numba import config as _config
 
-from fracsim.kernels import CACHED
+from fracsim.kernels.cache import use_folder_of
 from fracsim.kernels.cuda import driver
 from fracsim.kernels.cuda.failures import told
 from fracsim.kernels.errors import BackendError
@@ -92,7 +92,8 @@ def kernel(function: Any = None, *, registers: int | None = None) -> Any:
         return functools.partial(kernel, registers=registers)
     if SIMULATED:
         return _numba_cuda.jit(function)
-    return _numba_cuda.jit(function, cache=CACHED, max_registers=registers)
+    kept = use_folder_of(function.__module__)
+    return _numba_cuda.jit(function, cache=kept, max_registers=registers)
 
 
 def device(function: Any) -> Any:

@@ -23,7 +23,7 @@ from fracsim.kernels.cuda.noinline import call_noinline, pointer
 from fracsim.kernels.cuda.product import PLAIN, REGISTERS
 from fracsim.kernels.cuda.step import fill_ones, pass_through, update
 from fracsim.kernels.cuda.target import cuda, device, kernel
-from fracsim.kernels.feistel import epoch_key, shuffled
+from fracsim.kernels.random.feistel import epoch_key, shuffled
 
 
 class Job(NamedTuple):

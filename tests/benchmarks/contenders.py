@@ -43,10 +43,10 @@ class Fracsim:
 
         import fracsim
         from fracsim.kernels.backend import get_backend
-        from fracsim.kernels.losses import LOSSES
-        from fracsim.kernels.network import Shape
-        from fracsim.kernels.optimisers import OPTIMIZERS
-        from fracsim.kernels.train import Dataset, Rule, State
+        from fracsim.kernels.network.losses import LOSSES
+        from fracsim.kernels.network.shape import Shape
+        from fracsim.kernels.training.optimisers import OPTIMIZERS
+        from fracsim.kernels.training.train import Dataset, Rule, State
 
         self.np, self.backend, self.shape_of, self.data, self.state = (
             np,
@@ -102,7 +102,7 @@ class Fracsim:
         from fracsim.fractals.curve import parse_curve
         from fracsim.fractals.distribution import Distribution
         from fracsim.fractals.fractal import load_fractal
-        from fracsim.kernels.philox import SAMPLE
+        from fracsim.kernels.random.philox import SAMPLE
 
         fractal = load_fractal("cantor")
         geometry, law = fractal.geometry(), Distribution(fractal, 5, parse_curve("1")).law()
@@ -255,7 +255,7 @@ class Matmul:
 
 
 def layers(params, width):
-    """[(W, b), …] of the flat parameters; see fracsim's kernels/network.py."""
+    """[(W, b), …] of the flat parameters; see fracsim's kernels/network/shape.py."""
     sizes, parts, start = [INPUTS, *[width] * DEPTH, 1], [], 0
     for n_in, n_out in zip(sizes[:-1], sizes[1:]):  # noqa: B905, RUF007 (peers may run an older Python)
         end = start + n_in * n_out

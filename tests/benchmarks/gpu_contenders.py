@@ -25,9 +25,9 @@ class Fracsim(Contender):
         import fracsim
         from fracsim.kernels.backend import get_backend
         from fracsim.kernels.errors import BackendError
-        from fracsim.kernels.losses import LOSSES
-        from fracsim.kernels.optimisers import OPTIMIZERS
-        from fracsim.kernels.train import Dataset, Rule
+        from fracsim.kernels.network.losses import LOSSES
+        from fracsim.kernels.training.optimisers import OPTIMIZERS
+        from fracsim.kernels.training.train import Dataset, Rule
 
         try:
             self.backend = get_backend(device)
@@ -39,8 +39,8 @@ class Fracsim(Contender):
         self.version = f"fracsim {fracsim.__version__} ({self.backend.device})"
 
     def prepare(self, width, runs, steps, **_):
-        from fracsim.kernels.network import Shape
-        from fracsim.kernels.train import State
+        from fracsim.kernels.network.shape import Shape
+        from fracsim.kernels.training.train import State
 
         np, place = self.np, self.backend.place
         self.steps, self.done, self.shape = steps, 0, Shape(INPUTS, DEPTH, width)

@@ -26,7 +26,7 @@ def kernel_calls(count, stream):
     from fracsim.fractals.distribution import Distribution
     from fracsim.fractals.fractal import load_fractal
     from fracsim.kernels.cuda import level, sample, target
-    from fracsim.kernels.philox import SAMPLE
+    from fracsim.kernels.random.philox import SAMPLE
 
     fractal = load_fractal("cantor")
     distribution = Distribution(fractal, N, parse_curve("1"))

@@ -65,8 +65,8 @@ def kernels():
 def _call_verbs():
     """Each verb in float32, as gpu.py and a sweep use it."""
     from fracsim.kernels.cuda.backend import CudaBackend
-    from fracsim.kernels.network import Shape
-    from fracsim.kernels.train import Dataset, Rule, State, Stream
+    from fracsim.kernels.network.shape import Shape
+    from fracsim.kernels.training.train import Dataset, Rule, State, Stream
     from fracsim.networks.initial import initial_parameters
 
     backend, (geometry, law), shape = CudaBackend(), _cantor(), Shape(INPUTS, DEPTH, 50)
@@ -148,7 +148,7 @@ def instructions_of_points(texts):
 
     from fracsim.kernels.cuda.level import Levels, Stacks
     from fracsim.kernels.cuda.sample import Samples
-    from fracsim.kernels.philox import SAMPLE
+    from fracsim.kernels.random.philox import SAMPLE
 
     geometry, law = _cantor()
     stacks = Stacks(np.zeros((128, 5, INPUTS)), np.zeros((128, 5, 2), np.int64))
@@ -168,7 +168,7 @@ def plans():
     """{architecture: {width: blocks of a run, their threads, bytes of shared memory, whether all
     lies there}}."""
     from fracsim.kernels.cuda.layout import make_plan
-    from fracsim.kernels.network import Shape
+    from fracsim.kernels.network.shape import Shape
 
     result = {}
     for architecture, most in SHARED.items():

@@ -16,10 +16,10 @@ import numpy as np
 
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import load_fractal
-from fracsim.kernels.line import make_line
-from fracsim.kernels.network import Shape
-from fracsim.kernels.population import population_gradient
-from fracsim.kernels.sample import make_law
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.points.line import make_line
+from fracsim.kernels.points.sample import make_law
+from fracsim.kernels.training.population import population_gradient
 from fracsim.studies.gradient.gradient import RandomNetworks
 
 PROMISE = 60.0  # seconds

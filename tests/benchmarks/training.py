@@ -90,7 +90,7 @@ def write_data(path, widths):
     from fracsim.fractals.curve import parse_curve
     from fracsim.fractals.distribution import Distribution
     from fracsim.fractals.fractal import load_fractal
-    from fracsim.kernels.network import Shape
+    from fracsim.kernels.network.shape import Shape
     from fracsim.networks.initial import initial_parameters
 
     sample = Distribution(load_fractal("cantor"), 5, parse_curve("1")).sample(50_000, seed=0)

@@ -5,7 +5,7 @@ import numpy as np
 
 from fracsim.kernels.cpu import CpuBackend
 from fracsim.kernels.errors import OutOfDeviceMemory
-from fracsim.kernels.train import Stream
+from fracsim.kernels.training.train import Stream
 
 
 class Placed:

@@ -16,11 +16,11 @@ import fracsim
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.cuda.working import missing, simulator_is_on
 from fracsim.kernels.errors import OutOfDeviceMemory
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
-from fracsim.kernels.optimisers import OPTIMIZERS
-from fracsim.kernels.philox import SAMPLE, TRAIN
-from fracsim.kernels.train import Dataset, Rule, State, Stream
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.random.philox import SAMPLE, TRAIN
+from fracsim.kernels.training.optimisers import OPTIMIZERS
+from fracsim.kernels.training.train import Dataset, Rule, State, Stream
 from fracsim.networks.initial import initial_parameters
 from fracsim.selftest.agreement import ONE_ULP, USUAL, agreements
 from fracsim.training.run import Run

@@ -19,7 +19,7 @@ import gpu_race  # noqa: E402
 import gpu_report  # noqa: E402
 import gpu_static  # noqa: E402
 
-from fracsim.kernels.network import Shape, parameter_count  # noqa: E402
+from fracsim.kernels.network.shape import Shape, parameter_count  # noqa: E402
 
 
 def cell(width=100, runs=132, **microseconds):

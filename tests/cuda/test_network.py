@@ -21,8 +21,8 @@ from fracsim.kernels.cuda.target import (
     new_stream,
     to_host,
 )
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
 
 SHAPES = [
     Shape(1, 0, 1),

@@ -6,8 +6,8 @@ import ptx
 import pytest
 
 from fracsim.kernels.cuda.product import REGISTERS
-from fracsim.kernels.network import Shape, parameter_count
-from fracsim.kernels.train import Dataset, Rule, State
+from fracsim.kernels.network.shape import Shape, parameter_count
+from fracsim.kernels.training.train import Dataset, Rule, State
 
 NETWORKS = ("train_on_dataset", "ask")
 """The kernels in which all the work is."""

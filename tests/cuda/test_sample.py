@@ -21,7 +21,7 @@ from fracsim.kernels.cuda.target import (
     new_stream,
     to_host,
 )
-from fracsim.kernels.philox import SAMPLE, STREAM, TRAIN
+from fracsim.kernels.random.philox import SAMPLE, STREAM, TRAIN
 
 ZOO = zoo() | {name: load_fractal(name) for name in fractal_names()}
 

@@ -32,11 +32,11 @@ from fracsim.kernels.cuda.product import REGISTERS
 from fracsim.kernels.cuda.target import SIMULATED, cuda, kernel, launch, new_stream, to_host
 from fracsim.kernels.cuda.train import Job
 from fracsim.kernels.cuda.workspace import Workspace
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
-from fracsim.kernels.optimisers import OPTIMIZERS
-from fracsim.kernels.philox import STREAM
-from fracsim.kernels.train import Rule, State, Stream
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.random.philox import STREAM
+from fracsim.kernels.training.optimisers import OPTIMIZERS
+from fracsim.kernels.training.train import Rule, State, Stream
 from fracsim.training.points import place_data
 from fracsim.training.trainer import train_slice
 

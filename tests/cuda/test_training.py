@@ -11,10 +11,10 @@ from trainings import CLOSE, RATES, batches_of, check, dataset_of, rule_of, same
 from fracsim.kernels.cuda import launch, layout, target
 from fracsim.kernels.cuda.backend import CudaBackend
 from fracsim.kernels.cuda.target import SIMULATED
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
-from fracsim.kernels.optimisers import OPTIMIZERS
-from fracsim.kernels.train import State
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.training.optimisers import OPTIMIZERS
+from fracsim.kernels.training.train import State
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*(overflow|invalid value):RuntimeWarning"

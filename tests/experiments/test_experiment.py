@@ -62,9 +62,9 @@ def test_the_defaults_are_the_papers_protocol():
 
 
 def test_choices_are_those_of_the_kernels():
-    from fracsim.kernels.geometry import GAPS
-    from fracsim.kernels.losses import LOSSES
-    from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
+    from fracsim.kernels.network.losses import LOSSES
+    from fracsim.kernels.points.geometry import GAPS
+    from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
 
     assert SETTINGS["loss"].choices == tuple(LOSSES)
     assert SETTINGS["optimizer"].choices == tuple(OPTIMIZERS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fracsim.kernels.feistel import epoch_key, shuffled
+from fracsim.kernels.random.feistel import epoch_key, shuffled
 
 
 @numba.njit

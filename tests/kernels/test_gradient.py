@@ -6,8 +6,8 @@ import pytest
 import reference
 from problems import away_from_kinks, labels_for, random_parameters
 
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape, layer_sizes, parameter_count
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape, layer_sizes, parameter_count
 
 CASES = [Shape(d, 0, 5) for d in (1, 2, 3)] + [
     Shape(d, depth, width) for depth in (1, 3) for width in (1, 3, 7, 17, 33) for d in (1, 2, 3)

@@ -9,7 +9,7 @@ from ifs import dead_end, many, probes, twisted, zoo
 
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import load_fractal
-from fracsim.kernels.level import LANES
+from fracsim.kernels.points.level import LANES
 
 ZOO = zoo()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 
-from fracsim.kernels.losses import HINGE, LOGISTIC, LOSSES, SQUARED, loss_and_slope
+from fracsim.kernels.network.losses import HINGE, LOGISTIC, LOSSES, SQUARED, loss_and_slope
 
 
 @numba.njit

@@ -4,10 +4,10 @@ x + b."""
 import numpy as np
 import pytest
 
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
-from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
-from fracsim.kernels.train import Dataset, Rule, State
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
+from fracsim.kernels.training.train import Dataset, Rule, State
 
 LINEAR = Shape(1, 0, 1)
 

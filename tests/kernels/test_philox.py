@@ -5,7 +5,7 @@ import pytest
 import reference
 
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.philox import philox, random_words, uniform
+from fracsim.kernels.random.philox import philox, random_words, uniform
 
 # kat_vectors of the Random123 distribution (D. E. Shaw Research), the lines "philox4x32 10":
 # counter, key, answer

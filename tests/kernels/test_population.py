@@ -9,9 +9,9 @@ from problems import line_of, steep_networks
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import Fractal, load_fractal
-from fracsim.kernels.line import below, make_line
-from fracsim.kernels.network import Shape
-from fracsim.kernels.population import population_gradient
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.points.line import below, make_line
+from fracsim.kernels.training.population import population_gradient
 from fracsim.networks.initial import initial_parameters
 
 THREE = Fractal(

@@ -10,7 +10,7 @@ from fracsim.errors import UsageError
 from fracsim.fractals.curve import PAPER_CURVES, parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import Fractal, fractal_names, load_fractal
-from fracsim.kernels.philox import SAMPLE, TEST, TRAIN
+from fracsim.kernels.random.philox import SAMPLE, TEST, TRAIN
 
 ZOO = zoo()
 N = 1_000_000

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fracsim.kernels.cpu import CpuBackend
-from fracsim.kernels.network import (
+from fracsim.kernels.network.shape import (
     FLAT_START,
     PARAMS,
     TOTAL,

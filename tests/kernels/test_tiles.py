@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from places import TOP
 
-from fracsim.kernels.tiles import (
+from fracsim.kernels.network.tiles import (
     MASK,
     PLAIN,
     PRODUCT,
@@ -155,8 +155,8 @@ def test_the_twins_train_when_the_jit_is_off():
     script = """
 import numpy as np
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.network import Shape, parameter_count
-from fracsim.kernels.train import Dataset, Rule, State
+from fracsim.kernels.network.shape import Shape, parameter_count
+from fracsim.kernels.training.train import Dataset, Rule, State
 shape = Shape(2, 2, 5)
 generator = np.random.default_rng(1)
 params = generator.standard_normal((1, parameter_count(shape))) / 2

@@ -12,11 +12,11 @@ from trainings import CLOSE, RATES, batches_of, check, dataset_of, rule_of, same
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import load_fractal
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
-from fracsim.kernels.optimisers import OPTIMIZERS
-from fracsim.kernels.philox import STREAM
-from fracsim.kernels.train import Dataset, Stream
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.random.philox import STREAM
+from fracsim.kernels.training.optimisers import OPTIMIZERS
+from fracsim.kernels.training.train import Dataset, Stream
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -7,7 +7,7 @@ import reference
 from scipy import stats
 
 from fracsim.errors import UsageError
-from fracsim.kernels.network import Shape, parameter_count
+from fracsim.kernels.network.shape import Shape, parameter_count
 from fracsim.networks.initial import initial_parameters
 
 SHAPE = Shape(2, 3, 300)

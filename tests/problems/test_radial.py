@@ -14,8 +14,8 @@ from scipy import stats
 from fracsim.data.reader import open_trajectory
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import load_experiment
-from fracsim.kernels import radial as kernel
-from fracsim.kernels.philox import TEST, TRAIN
+from fracsim.kernels.points import radial as kernel
+from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.problems import radial
 from fracsim.problems.radial import parse_profile
 from fracsim.sweeps.sweep import run_sweep

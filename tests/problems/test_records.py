@@ -20,7 +20,7 @@ from fracsim.data.reader import open_trajectory
 from fracsim.data.schema import REAL_RECORDS, records_of
 from fracsim.figures.collect import load_runs
 from fracsim.figures.depth_width import draw
-from fracsim.kernels.philox import TEST
+from fracsim.kernels.random.philox import TEST
 from fracsim.networks.stored import load_network
 from fracsim.sweeps.sweep import run_sweep
 from fracsim.training.quality import of_real_labels

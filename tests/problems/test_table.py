@@ -17,8 +17,8 @@ from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import Experiment
-from fracsim.kernels.feistel import fill_split, shuffled
-from fracsim.kernels.philox import TEST, TRAIN
+from fracsim.kernels.random.feistel import fill_split, shuffled
+from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.problems.arrays import read_table
 from fracsim.sweeps.sweep import run_sweep
 from fracsim.training.run import problem_of

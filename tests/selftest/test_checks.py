@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fracsim.kernels.network import Shape, parameter_count
+from fracsim.kernels.network.shape import Shape, parameter_count
 from fracsim.selftest.agreement import card_agreements
 from fracsim.selftest.checks import plain_network
 from fracsim.selftest.facts import cuda_facts

@@ -10,8 +10,8 @@ from problems import line_of
 from fracsim.errors import RunError, UsageError
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import Fractal, load_fractal
-from fracsim.kernels.network import Shape
-from fracsim.kernels.population import population_gradient
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.training.population import population_gradient
 from fracsim.studies.gradient.gradient import (
     DEEPEST,
     RandomNetworks,

@@ -7,7 +7,7 @@ import pytest
 import xarray
 from command_line import fracsim
 
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.networks.initial import initial_parameters
 from fracsim.studies import open_study
 

@@ -10,7 +10,7 @@ from fracsim.data.studies import write_study
 from fracsim.experiments.experiment import Experiment, make_experiment
 from fracsim.experiments.grid import Grid
 from fracsim.experiments.shard import make_part
-from fracsim.kernels.network import parameter_count
+from fracsim.kernels.network.shape import parameter_count
 from fracsim.products.product import Product
 from fracsim.studies import STUDIES
 from fracsim.training.run import Run, shape_of

@@ -3,10 +3,10 @@
 import numpy as np
 import reference
 
-from fracsim.kernels.geometry import GAPS
-from fracsim.kernels.line import make_line
-from fracsim.kernels.network import parameter_count
-from fracsim.kernels.sample import make_law
+from fracsim.kernels.network.shape import parameter_count
+from fracsim.kernels.points.geometry import GAPS
+from fracsim.kernels.points.line import make_line
+from fracsim.kernels.points.sample import make_law
 
 
 def random_parameters(generator, shape, runs=1, dtype=np.float64):

@@ -6,10 +6,10 @@ import numba
 import numpy as np
 import reference
 
-from fracsim.kernels.feistel import epoch_key, shuffled
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
-from fracsim.kernels.train import Dataset, Rule, State
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.random.feistel import epoch_key, shuffled
+from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
+from fracsim.kernels.training.train import Dataset, Rule, State
 
 RATES = {"sgd": 0.05, "momentum": 0.01, "adam": 0.003}
 CLOSE = {np.float64: {"rtol": 1e-8, "atol": 1e-10}, np.float32: {"rtol": 1e-3, "atol": 1e-4}}

@@ -14,10 +14,10 @@ from fracsim.errors import UsageError
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.network import Shape
-from fracsim.kernels.optimisers import OPTIMIZERS, SCHEDULES
-from fracsim.kernels.train import WHOLE, Population, Rule, State
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
+from fracsim.kernels.training.train import WHOLE, Population, Rule, State
 from fracsim.training.points import make_data
 from fracsim.training.run import make_run
 from fracsim.training.trainer import train_slice

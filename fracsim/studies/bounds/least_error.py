@@ -14,7 +14,7 @@ from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import Fractal
 from fracsim.fractals.overlap import OVERLAP
-from fracsim.kernels.least_error import merge_costs
+from fracsim.kernels.points.least_error import merge_costs
 
 MOST_CELLS = 2**22
 """Cells of K_n up to which the exact least error is computed."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from fracsim.fractals.distribution import Distribution
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.philox import SAMPLE
+from fracsim.kernels.random.philox import SAMPLE
 from fracsim.studies.construct.construct import Construction
 
 CHUNK = 2**16

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fracsim.fractals.fractal import Fractal
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.studies.gradient.declaration import Settings
 from fracsim.studies.gradient.gradient import GradientStudy, RandomNetworks, gradient_study
 from fracsim.studies.study import OnProgress, Result, fractal_of, silent

@@ -6,8 +6,8 @@ n_in)) and one constant bias has, with probability ≥ 1 - δ, a population grad
 exceeds 5 (P(n') - 1/2), and a hinge loss of at least (3/2 - P(n')) (1 - P(n')). n' < n is the least
 integer with (3/2)^n' > 4 t k² / δ.
 
-In d = 1 gradients are exact (``kernels/population.py``), n up to 60. In any d they are estimated
-from samples.
+In d = 1 gradients are exact (``kernels/training/population.py``), n up to 60. In any d they are
+estimated from samples.
 
 By level: positives against the negatives of one level j only, E_(j+1) in the paper. There the hinge
 loss tells two things at once. Where |f| > 1 the hinge sleeps on one label, and the other label's
@@ -27,12 +27,12 @@ from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.geometry import GAPS
-from fracsim.kernels.line import make_line
-from fracsim.kernels.losses import HINGE
-from fracsim.kernels.network import Shape
-from fracsim.kernels.population import population_gradient
-from fracsim.kernels.sample import make_law
+from fracsim.kernels.network.losses import HINGE
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.points.geometry import GAPS
+from fracsim.kernels.points.line import make_line
+from fracsim.kernels.points.sample import make_law
+from fracsim.kernels.training.population import population_gradient
 from fracsim.machine.memory import free_memory
 from fracsim.networks.initial import initial_parameters
 

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 
 
 def region_bounds(shape: Shape, dimension: int | None = None) -> dict[str, int | float]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fracsim.data.numbering import Number
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.machine.cpus import available_threads
 from fracsim.settings import layer_widths
 from fracsim.studies.regions.declaration import Settings

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.errors import UsageError
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.studies.regions.bounds import region_bounds
 from fracsim.studies.regions.regions import (
     boundary_distances,

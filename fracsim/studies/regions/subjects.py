@@ -11,7 +11,7 @@ from fracsim.data.numbering import Number
 from fracsim.data.reader import sniff
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.networks.initial import initial_parameters
 from fracsim.networks.stored import (
     StoredNetwork,

@@ -7,8 +7,8 @@ import numba
 import numpy as np
 
 from fracsim.kernels.cuda.target import cuda, device
-from fracsim.kernels.feistel import epoch_key, shuffled
-from fracsim.kernels.philox import random_words
+from fracsim.kernels.random.feistel import epoch_key, shuffled
+from fracsim.kernels.random.philox import random_words
 
 
 def arithmetic(things, out):

@@ -126,8 +126,8 @@ def test_conversions(compiled):
 
 def test_random_words_and_orders_are_the_cpus(compiled):
     """Philox and the Feistel permutation, bit for bit."""
-    from fracsim.kernels.feistel import epoch_key, shuffled
-    from fracsim.kernels.philox import random_words
+    from fracsim.kernels.random.feistel import epoch_key, shuffled
+    from fracsim.kernels.random.philox import random_words
 
     index = np.arange(64, dtype=np.uint64) * np.uint64(0x1_0000_0001)
     words, order = np.zeros(256, np.uint32), np.zeros(64, np.uint64)

@@ -5,7 +5,7 @@ lies in one flat work array; ``network.py`` says where. (One array, because numb
 seven values: with ten of them a call cost more than a small layer.)"""
 
 from fracsim.kernels.jit import formula, inlined, kernel
-from fracsim.kernels.network import (
+from fracsim.kernels.network.shape import (
     BACK_STRIDE,
     GRADIENT,
     HIDDEN,
@@ -22,7 +22,7 @@ from fracsim.kernels.network import (
     TURNED,
     ZEROS,
 )
-from fracsim.kernels.tiles import (
+from fracsim.kernels.network.tiles import (
     MASK,
     PLAIN,
     PRODUCT,

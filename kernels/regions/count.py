@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.network import Shape, flat_layout, split_layers
-from fracsim.kernels.philox import PLACES, random_words, uniform
-from fracsim.kernels.regions_affine import affine_functions, merge_pieces, polygons
-from fracsim.kernels.regions_line import cut_segment, number_pieces
-from fracsim.kernels.regions_plane import (
+from fracsim.kernels.network.shape import Shape, flat_layout, split_layers
+from fracsim.kernels.random.philox import PLACES, random_words, uniform
+from fracsim.kernels.regions.affine import affine_functions, merge_pieces, polygons
+from fracsim.kernels.regions.line import cut_segment, number_pieces
+from fracsim.kernels.regions.plane import (
     CORNERS,
     EDGES,
     FACES,
@@ -26,7 +26,7 @@ from fracsim.kernels.regions_plane import (
     enter_layer,
     put_rectangle,
 )
-from fracsim.kernels.regions_rows import pack_rows, rows_plan, weight_norms
+from fracsim.kernels.regions.rows import pack_rows, rows_plan, weight_norms
 
 Array = NDArray[Any]
 

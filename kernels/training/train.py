@@ -10,13 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.kernels.feistel import epoch_key, halves, permute_bits
-from fracsim.kernels.geometry import Geometry, Law
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.layers import data_gradient, drop_inactive, forward, layer_gradient, part_count
-from fracsim.kernels.line import Line
-from fracsim.kernels.losses import batch_loss
-from fracsim.kernels.network import (
+from fracsim.kernels.network.layers import (
+    data_gradient,
+    drop_inactive,
+    forward,
+    layer_gradient,
+    part_count,
+)
+from fracsim.kernels.network.losses import batch_loss
+from fracsim.kernels.network.shape import (
     DHIDDEN,
     GRADIENT,
     HIDDEN_SIZE,
@@ -32,7 +35,12 @@ from fracsim.kernels.network import (
     pack,
     unpack,
 )
-from fracsim.kernels.optimisers import (
+from fracsim.kernels.points.geometry import Geometry, Law
+from fracsim.kernels.points.line import Line
+from fracsim.kernels.points.sample import sample_kernel
+from fracsim.kernels.random.feistel import epoch_key, halves, permute_bits
+from fracsim.kernels.random.philox import STREAM
+from fracsim.kernels.training.optimisers import (
     ADAM,
     MOMENTUM,
     NEGLIGIBLE,
@@ -40,9 +48,7 @@ from fracsim.kernels.optimisers import (
     learning_rate_at,
     momentum_step,
 )
-from fracsim.kernels.philox import STREAM
-from fracsim.kernels.population import loss_and_gradient
-from fracsim.kernels.sample import sample_kernel
+from fracsim.kernels.training.population import loss_and_gradient
 
 
 class Rule(NamedTuple):

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.kernels.geometry import CENTRE, Geometry, Law
 from fracsim.kernels.jit import formula
+from fracsim.kernels.points.geometry import CENTRE, Geometry, Law
 
 
 class Line(NamedTuple):

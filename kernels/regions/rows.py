@@ -11,8 +11,8 @@ block of rows before and after."""
 import numpy as np
 
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.layers import NO_MASK, product
-from fracsim.kernels.network import (
+from fracsim.kernels.network.layers import NO_MASK, product
+from fracsim.kernels.network.shape import (
     CACHE_LINE,
     N_IN,
     N_OUT,
@@ -25,7 +25,7 @@ from fracsim.kernels.network import (
     pack,
     round_up,
 )
-from fracsim.kernels.tiles import PLAIN
+from fracsim.kernels.network.tiles import PLAIN
 from fracsim.kernels.vectors import VECTOR_BYTES
 
 LANES = VECTOR_BYTES // 8

@@ -7,9 +7,9 @@ and the parameters."""
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.layers import data_gradient, forward, layer_gradient, part_count
-from fracsim.kernels.losses import batch_loss, loss_and_slope
-from fracsim.kernels.network import (
+from fracsim.kernels.network.layers import data_gradient, forward, layer_gradient, part_count
+from fracsim.kernels.network.losses import batch_loss, loss_and_slope
+from fracsim.kernels.network.shape import (
     DHIDDEN,
     GRADIENT,
     HIDDEN_SIZE,

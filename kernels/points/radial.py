@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.philox import RADIAL, random_words, uniform
+from fracsim.kernels.random.philox import RADIAL, random_words, uniform
 
 PROFILES = ("hat", "osc", "cone")
 """Names; the position is the code a kernel takes.

@@ -14,10 +14,10 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.network import N_OUT, STRIDE, layer_weights
-from fracsim.kernels.regions_affine import read_out, same_gradient
-from fracsim.kernels.regions_plane import NEARNESS, ROUNDING
-from fracsim.kernels.regions_rows import (
+from fracsim.kernels.network.shape import N_OUT, STRIDE, layer_weights
+from fracsim.kernels.regions.affine import read_out, same_gradient
+from fracsim.kernels.regions.plane import NEARNESS, ROUNDING
+from fracsim.kernels.regions.rows import (
     AFTER,
     BEFORE,
     BLOCK,

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.philox import INIT, random_words, uniform
+from fracsim.kernels.random.philox import INIT, random_words, uniform
 
 
 @kernel

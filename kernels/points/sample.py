@@ -16,10 +16,10 @@ counter."""
 
 import numpy as np
 
-from fracsim.kernels.geometry import CENTRE, Geometry, Law
 from fracsim.kernels.jit import formula, inlined, kernel
-from fracsim.kernels.level import LANES, find_levels, make_work, try_image_lanes
-from fracsim.kernels.philox import random_words, uniform
+from fracsim.kernels.points.geometry import CENTRE, Geometry, Law
+from fracsim.kernels.points.level import LANES, find_levels, make_work, try_image_lanes
+from fracsim.kernels.random.philox import random_words, uniform
 from fracsim.kernels.rounding import add, mul
 
 _PATHS_PER_WORD = 2**16  # so that 32 random bits make every path equally likely to 2^-16

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.kernels.geometry import Geometry, affine_row
 from fracsim.kernels.jit import formula, inlined, kernel
+from fracsim.kernels.points.geometry import Geometry, affine_row
 
 LANES = 256
 """Points side by side: enough to make up for starting a vector loop, few enough for the first-level

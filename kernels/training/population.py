@@ -22,8 +22,7 @@ hinge (``hinged`` false) that is the loss."""
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.line import Line, below
-from fracsim.kernels.network import (
+from fracsim.kernels.network.shape import (
     FLAT_START,
     N_IN,
     N_OUT,
@@ -31,6 +30,7 @@ from fracsim.kernels.network import (
     flat_layout,
     parameter_count,
 )
+from fracsim.kernels.points.line import Line, below
 
 
 @formula

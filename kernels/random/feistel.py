@@ -9,7 +9,7 @@ it a bijection. Black and Rogaway, "Ciphers with arbitrary finite domains" (2002
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.philox import ORDER, SPLIT, philox
+from fracsim.kernels.random.philox import ORDER, SPLIT, philox
 
 ROUNDS = 4
 _MULTIPLIER = np.uint64(0x9E3779B1)  # odd, close to 2^32 / golden ratio

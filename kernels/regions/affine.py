@@ -14,8 +14,8 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.network import N_OUT, layer_weights
-from fracsim.kernels.regions_plane import EDGES, FACE, FACES, HALF, NEXT, ORIGIN
+from fracsim.kernels.network.shape import N_OUT, layer_weights
+from fracsim.kernels.regions.plane import EDGES, FACE, FACES, HALF, NEXT, ORIGIN
 
 SAME = 1e-9
 """Two functions are one if their gradients differ by at most SAME times the terms that made them
