@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import click
@@ -303,6 +304,25 @@ def test_a_study_of_another_version_of_the_program_is_told(tmp_path):
     study.write(path, settings, result)
     files.changed(path, lambda root: root.attrs.pop("form"))  # as version 0.1.0 wrote it
     assert study.read(path).form == "lines"
+
+
+def test_files_of_version_0_1_0_stay_readable(tmp_path, monkeypatch):
+    """Written by the last revision that knew no forms and kept no settings."""
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open(TOP / "tests" / "data" / "version_0_1_0" / "studies.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    forms = {path.stem: open_study(path).form for path in tmp_path.glob("*.h5")}
+    named = {name: name for name in ("plane", "segment", "lines", "training")}
+    assert forms == {"network": "", "bounds": "", "gradient": "", **named}
+    for name in forms:
+        assert fracsim("check", f"{name}.h5").code == 0
+        kind = open_study(f"{name}.h5").kind
+        figure = "decision" if kind == "network" else kind
+        done = run_group(plot.command, "fracsim-plot", figure, f"{name}.h5", "-o", f"{name}.png")
+        assert done.code == 0, done.err
+        command = "construct" if kind == "network" else kind
+        done = fracsim(command, "--from", f"{name}.h5", "-o", "new.h5")
+        assert (done.code, "does not say with which settings" in done.sentence) == (1, True)
 
 
 def test_commands_of_studies_are_click_commands():

@@ -10,11 +10,13 @@ from figure_files import experiment_of, write_file
 from networks_of_regions import tent_power
 
 from fracsim.data.studies import write_study
+from fracsim.experiments.shard import make_part
 from fracsim.fractals.fractal import load_fractal
 from fracsim.networks.file import NETWORK
 from fracsim.studies import STUDIES, open_study
 
 SMALL = {"steps": 2000, "record_every": 500, "width": 10, "network_depth": 2, "fractal_depth": 2}
+SMALL_BUT_WIDTH = {key: value for key, value in SMALL.items() if key != "width"}
 RANDOM = [
     "regions",
     "--random",
@@ -131,6 +133,24 @@ def test_through_training(folder, tmp_path):
     assert open_study(path).arrays["activation_regions"][-1] == facts["activation_regions"]
     assert plot("regions", path, "-o", tmp_path / "a.png").code == 0
     assert "1,500" in fracsim("regions", folder / "run.h5", "--snapshot", "all").out
+
+
+def test_a_run_of_a_shard_is_named_by_its_number(tmp_path):
+    """Its number in the experiment, not its row in the file: with --snapshot all, too."""
+    experiment = experiment_of({"width": [3, 5, 7, 9]}, "records", **SMALL_BUT_WIDTH)
+    write_file(tmp_path / "whole.h5", experiment)
+    counts = {}
+    for shard in ("0/2", "1/2"):
+        write_file(tmp_path / "shard.h5", experiment, shard=shard)
+        for number in make_part(experiment, shard).numbers:
+            where = ["--run", number, "--snapshot", "all", "--points", 5]
+            found, whole = (
+                counted("regions", tmp_path / name, *where) for name in ("shard.h5", "whole.h5")
+            )
+            assert found["width"] == whole["width"] == experiment.runs[number].width
+            assert found["snapshots"] == whole["snapshots"]
+            counts[number] = found["width"]
+    assert counts == {0: 3, 1: 5, 2: 7, 3: 9}
 
 
 def test_random_lines_in_any_dimension(tmp_path):
