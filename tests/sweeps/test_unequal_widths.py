@@ -17,7 +17,7 @@ from fracsim.errors import UsageError
 from fracsim.experiments.experiment import Experiment, make_experiment
 from fracsim.experiments.grid import Grid
 from fracsim.experiments.shard import make_part
-from fracsim.figures.collect import load_runs
+from fracsim.figures.collect import load_runs, name_values
 from fracsim.kernels.network import Shape
 from fracsim.networks.stored import load_network
 from fracsim.products.check import check_file
@@ -195,6 +195,9 @@ def test_commands_name_the_layers(whole, tmp_path):
 
 def test_figures_do_not_mix_networks(whole, tmp_path):
     runs = load_runs([whole])
+    keys = ("network_depth", "width", "widths")
+    assert name_values(keys, (3, 9, "4-9-2")) == "depth 3, width 4-9-2"
+    assert name_values(keys, (2, 6, "equal")) == "depth 2, width 6"
     assert len(runs.where({"widths": "equal"}).entries) == 4
     (one, _) = runs.where({"widths": "4-9-2"}).entries
     assert (one.settings["width"], one.settings["network_depth"]) == (9, 3)
