@@ -255,12 +255,12 @@ def weights_name(inputs: int, depth: int, width: int | str) -> str:
 
 def weights_shape(name: str) -> Sizes | None:
     """(d, T, width) that a group's name says; None where it is no such name."""
-    found = re.fullmatch(r"T(\d{1,6})_k([1-9]\d{0,8}(?:-[1-9]\d{0,8})*)_d(\d{1,9})", name)
+    found = re.fullmatch(r"T(\d{1,6})_k(0|[1-9]\d{0,8}(?:-[1-9]\d{0,8})*)_d(\d{1,9})", name)
     if found is None:
         return None
     depth, width = int(found[1]), found[2]
     if "-" not in width:
-        return int(found[3]), depth, int(width)
+        return (int(found[3]), depth, int(width)) if width != "0" or depth == 0 else None
     widths = width.split("-")
     return (int(found[3]), depth, width) if len(widths) == depth and len({*widths}) > 1 else None
 

@@ -19,7 +19,10 @@ def pin_starts(grid: Grid) -> None:
     text = grid.fixed.get("init_from")
     if text is not None:
         grid.fixed["init_from"], network = pin(text)
-        for key, size in (("network_depth", network.shape.depth), ("width", network.width)):
+        depth, width = network.shape.depth, network.width
+        if grid.fixed.get("network_depth", depth) != depth:  # refused with its run, by name
+            width = network.shape.width
+        for key, size in (("network_depth", depth), ("width", width)):
             if key not in {*grid.varied, *grid.open_keys()}:
                 grid.fixed.setdefault(key, size)
     for axes in (grid.crossed, *grid.zipped):

@@ -19,7 +19,7 @@ from fracsim.problems.fractal import FractalProblem
 from fracsim.problems.registry import DESCRIBED, PROBLEMS
 from fracsim.products.coverage import Gathering
 
-FIRST = (*DESCRIBED, "network_depth", "width", "learning_rate")
+FIRST = (*DESCRIBED, "network_depth", "width", "widths", "learning_rate")
 """How settings are ordered in legends; the others follow in the order of the file."""
 
 
@@ -305,11 +305,16 @@ def heading(runs: Runs, inside: Sequence[str], entries: Sequence[Entry]) -> str:
 
 
 def name_values(keys: Sequence[str], values: Sequence[Any]) -> str:
-    """``depth 5, width 100, learning rate 0.1``: settings of a run, for a legend or a title."""
-    shown = [f"{value:g}" if isinstance(value, float) else f"{value}" for value in values]
+    """``depth 5, width 100, learning rate 0.1``: settings of a run, for a legend or a title. A width
+    for each layer stands in place of the widest one's."""
+    shown = dict(zip(keys, values, strict=True))
+    if "width" in shown and "widths" in shown:
+        widths = shown.pop("widths")
+        shown["width"] = shown["width"] if widths == "equal" else widths
     return ", ".join(
-        f"{WORDS.get(key, key.replace('_', ' '))} {value}"
-        for key, value in zip(keys, shown, strict=True)
+        f"{WORDS.get(key, key.replace('_', ' '))} "
+        f"{f'{value:g}' if isinstance(value, float) else value}"
+        for key, value in shown.items()
     )
 
 

@@ -122,7 +122,8 @@ def title_panels(
 def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list[str]) -> bool:
     """One distribution; adds the chosen rates to ``notes``, returns whether the paper's points were
     drawn."""
-    theirs = paper.depth_width_table() if paper.is_papers(entries[0]) else {}
+    equal = entries[0].settings["widths"] == "equal"  # the paper has no others
+    theirs = paper.depth_width_table() if equal and paper.is_papers(entries[0]) else {}
     widths: set[int] = set()
     for (depth,), line in _by_depth(entries):
         look = style.look(depths.index(depth))

@@ -246,7 +246,7 @@ def _title(runs: Runs, keys: list[str]) -> str:
     text = f"Training on {describe(settings)}" if same else "Training"
     shape = [
         key
-        for key in ("network_depth", "width", "learning_rate")
-        if key not in keys and key in settings
+        for key in ("network_depth", "width", "widths", "learning_rate")
+        if key in settings and not {key, key.rstrip("s")} & set(keys)  # no widths without width
     ]
     return text + (": " + name_values(shape, [settings[key] for key in shape]) if shape else "")

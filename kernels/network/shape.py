@@ -34,18 +34,30 @@ class Shape(_Sizes):
     """Shape of a network: ``inputs`` d ≥ 1, ``widths`` k_1, …, k_T ≥ 1 of the hidden layers, from
     the input side (none of them: T = 0), and ``outputs`` ≥ 1.
 
-    ``Shape(d, T, k)``, three whole numbers, is T layers of width k. NumPy's whole numbers become
-    int. Raises TypeError for what is no whole number, ValueError for a size below 1.
+    ``Shape(d, T, k)``, three whole numbers, or ``Shape(d, depth=T, width=k)`` is T layers of width
+    k. NumPy's whole numbers become int. Raises TypeError for what is no whole number, ValueError
+    for a size below 1.
     """
 
     __slots__ = ()
 
-    def __new__(cls, inputs: int, widths: Iterable[int] | int, outputs: int = 1) -> "Shape":
+    def __new__(
+        cls,
+        inputs: int,
+        widths: Iterable[int] | int | None = None,
+        outputs: int = 1,
+        *,
+        depth: int | None = None,
+        width: int | None = None,
+    ) -> "Shape":
         if isinstance(widths, Iterable):
-            layers = tuple(operator.index(width) for width in widths)
+            layers = tuple(map(operator.index, widths))
         else:
-            depth, layers = operator.index(widths), (operator.index(outputs),)
-            layers, outputs = depth * layers, 1
+            if widths is not None:
+                depth, width, outputs = widths, outputs, 1
+            if depth is None or width is None:
+                raise TypeError("a Shape needs the widths of its layers, or depth and width")
+            layers = (operator.index(width),) * operator.index(depth)
             if depth < 0:
                 raise ValueError(f"a network cannot have {depth} hidden layers")
         shape = super().__new__(cls, operator.index(inputs), layers, operator.index(outputs))

@@ -31,6 +31,7 @@ WIDTHS = st.lists(st.integers(1, 40), max_size=5)
 
 def test_three_whole_numbers_are_layers_of_one_width():
     assert Shape(2, 3, 20) == Shape(2, (20, 20, 20)) == Shape(*np.array([2, 3, 20]))
+    assert Shape(2, depth=3, width=20) == Shape(2, 3, 20)
     assert Shape(2, np.array([20, 5])) == Shape(2, [20, 5], 1) == Shape(2, iter((20, 5)))
     shape = Shape(np.int64(2), np.int32(3), np.uint8(20))
     assert all(type(size) is int for size in (shape.inputs, *shape.widths, shape.outputs))
@@ -51,6 +52,8 @@ def test_depth_width_and_what_messages_say():
 def test_what_is_no_whole_number_is_refused(sizes):
     with pytest.raises(TypeError):
         Shape(*sizes)
+    with pytest.raises(TypeError, match="depth and width"):
+        Shape(2, depth=3)
 
 
 @pytest.mark.parametrize("sizes", [(0, (3,)), (2, (3, 0)), (2, (-3,)), (2, (3,), 0), (2, -1, 3)])

@@ -33,6 +33,10 @@ def net(tmp_path):
     return path
 
 
+WIDTHS = "40-8-40-8-8"
+"""Of the network of ``net``."""
+
+
 def from_net(net, **settings):
     return make_experiment(Grid(fixed={**FREE, "init_from": str(net), **settings}), weights="final")
 
@@ -47,7 +51,7 @@ def test_training_starts_at_the_network_and_keeps_what_it_can_do(net, tmp_path, 
     }
     experiment = from_net(net, **settings)
     (run,) = experiment.runs
-    assert (run.network_depth, run.width) == (5, 40), "taken from the file"
+    assert (run.network_depth, run.width) == (5, WIDTHS), "taken from the file"
     trainer = Trainer((run,), backend, make_data(run, backend))
     np.testing.assert_array_equal(
         trainer.state.params[0], load_network(net).params.astype(precision)
@@ -122,9 +126,9 @@ def test_a_product_is_rerun_from_itself_while_the_network_is_there(net, tmp_path
 
 
 def test_several_starts_make_an_axis(net, tmp_path):
-    run_sweep(small(weights="final", network_depth=5, width=40), tmp_path / "drawn.h5")
+    run_sweep(small(weights="final", network_depth=5, width=WIDTHS), tmp_path / "drawn.h5")
     starts = (str(net), str(tmp_path / "drawn.h5"))
-    experiment = small(crossed={"init_from": starts}, network_depth=5, width=40)
+    experiment = small(crossed={"init_from": starts}, network_depth=5, width=WIDTHS)
     assert experiment.varied == ("init_from",)
     assert run_sweep(experiment, tmp_path / "two.h5").run_status == ["complete", "complete"]
 
@@ -135,10 +139,11 @@ def test_several_starts_make_an_axis(net, tmp_path):
         (
             {"width": 30},
             UsageError,
-            "depth 5, width 40 and 2 input.s.; this run has depth 5, width 30 and 2 input",
+            f"depth 5, width {WIDTHS} and 2 input.s.; this run has depth 5, width 30 and 2 input",
         ),
         ({"network_depth": 4}, UsageError, "this run has depth 4"),
-        ({"fractal": "cantor1d"}, UsageError, "this run has depth 5, width 40 and 1 input"),
+        ({"width": "40-8"}, UsageError, "this run has depth 2, width 40-8 and 2 input"),
+        ({"fractal": "cantor1d"}, UsageError, f"this run has depth 5, width {WIDTHS} and 1 input"),
         ({"bias": 0.5}, UsageError, r"init_from \(--init-from\) brings its own biases"),
     ],
 )

@@ -20,7 +20,13 @@ from fracsim.sweeps.sweep import run_sweep
 
 distributed = pytest.importorskip("distributed", reason="needs Dask: pip install '.[dask]'")
 
-EXPERIMENT = small("final", {"width": (3, 5), "seed": (0, 7)}, steps=60, record_every=12)
+EXPERIMENT = small(
+    "final",
+    {"width": (3, "7-4"), "seed": (0, 7)},
+    network_depth=2,
+    steps=60,
+    record_every=12,
+)
 LONG = small(crossed={"seed": (0, 1, 2)}, steps=120_000, record_every=30_000)
 """Seconds of work for each run."""
 

@@ -90,8 +90,11 @@ def _trained(study: StudyContents, runs: Runs) -> dict[tuple[int, int], float]:
         runs.notes.append(
             f"{left} of {len(runs.entries)} runs are of another distribution and left out"
         )
+    equal = [run for run in ours if run.settings["widths"] == "equal"]
+    if left := len(ours) - len(equal):
+        runs.notes.append(f"{left} runs are of networks whose layers differ in width and left out")
     best: dict[tuple[int, int], float] = {}
-    for run in ours:
+    for run in equal:
         at = int(run.settings["network_depth"]), int(run.settings["width"])
         best[at] = min(best.get(at, 1.0), 1 - run.best())
     there = {
