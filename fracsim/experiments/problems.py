@@ -71,7 +71,7 @@ def resolved_run(
     run = Run(**coerce_all(given))
     if run.problem not in PROBLEMS:
         run.validate()
-    kind, settings = PROBLEMS[run.problem], run.settings()
+    kind, settings = PROBLEMS[run.problem], vars(run)
     known: dict[str, Any] = {}
     if "fractal" in kind.keys(settings):
         known["fractal_definition"] = definitions[run.fractal]

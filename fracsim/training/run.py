@@ -173,7 +173,7 @@ class Run(ProblemKeys):
 
     def used_keys(self) -> tuple[str, ...]:
         """The settings that mean something to this run: all but those of other problems."""
-        return _without(foreign_keys(self.problem, self.settings()))
+        return _without(foreign_keys(self.problem, vars(self)))
 
     def decisive(self) -> dict[str, Any]:
         """Key -> value of all that decides the run's numbers, files by what they hold. (What was
@@ -191,7 +191,7 @@ class Run(ProblemKeys):
         """A key of another problem is refused; where it has its default nobody can tell that it was
         set, unless by ``make_run``."""
         kind = PROBLEMS[self.problem]
-        for key in foreign_keys(self.problem, self.settings()):
+        for key in foreign_keys(self.problem, vars(self)):
             if getattr(self, key) != getattr(Run, key):
                 raise refuse_foreign(key, self.problem)
         if self.data not in kind.kinds_of_data:
@@ -236,7 +236,7 @@ def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
         check_key(key, where)
     run = Run(**coerce_all(settings))
     run.validate()
-    foreign = foreign_keys(run.problem, run.settings())
+    foreign = foreign_keys(run.problem, vars(run))
     for key, value in settings.items():
         if key in foreign and value is not None:
             raise refuse_foreign(key, run.problem)
@@ -257,7 +257,7 @@ def coerce_all(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def problem_of(run: Run) -> Problem:
     """What a run learns. Raises UsageError where its settings do not make a problem."""
-    names = (*PROBLEMS[run.problem].keys(run.settings()), *_OF_FILES, "precision")
+    names = (*PROBLEMS[run.problem].keys(vars(run)), *_OF_FILES, "precision")
     return _problem(run.problem, tuple((name, getattr(run, name)) for name in names))
 
 
