@@ -62,7 +62,7 @@ class Experiment:
     ``fixed``, ``crossed`` and ``zipped`` hold every key once (see ``fracsim.experiments.grid``);
     ``fractals`` holds the maps of each fractal by name (``Fractal.to_dict``), so that nothing
     outside the experiment is needed to rerun it. ``sources`` holds what must be known of the files
-    of points that it names, so that its products can be read without them."""
+    of points that it names, so that its files can be read without them."""
 
     name: str
     description: str

@@ -25,7 +25,7 @@ class FractalKeys:
     """The keys of a fractal distribution.
 
     ``fractal_definition`` is no setting: it holds the fractal's maps (JSON of ``Fractal.to_dict``)
-    once an experiment is resolved, so that a product can be rerun after the fractal's own file has
+    once an experiment is resolved, so that a file can be rerun after the fractal's own file has
     gone."""
 
     fractal: str = setting("cantor", "name of a fractal, or path of its TOML file", str)

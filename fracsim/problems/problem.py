@@ -44,7 +44,7 @@ class Problem(ABC):
     Settings are handed to it as a mapping of a run's fields. Beside the keys that ``keys`` names
     and ``precision`` these are what is known of outside files, or None: ``fractal_definition``, and
     ``problem_facts``, which ``look`` found in the file that ``source_key`` names (JSON). So a
-    product can be read where the files have gone."""
+    trajectory can be read where the files have gone."""
 
     name: ClassVar[str]
     declared: ClassVar[type]

@@ -2,7 +2,7 @@
 or one of ``fracsim sample``.
 
 What decides a run's numbers are the arrays, not the file's name: as with ``init_from``, an
-experiment pins them ("digits.npz" becomes "digits.npz#" and their SHA-256), a product stores that,
+experiment pins them ("digits.npz" becomes "digits.npz#" and their SHA-256), a file stores that,
 and a file that holds others later is refused."""
 
 from __future__ import annotations

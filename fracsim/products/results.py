@@ -110,11 +110,8 @@ def sweep_table(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str
 
 
 def _seeds(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
-    return (
-        f", mean over {len({result[_AVERAGED] for result in results})} seeds"
-        if _AVERAGED in varied
-        else ""
-    )
+    seeds = {result.get(_AVERAGED) for result in results} if _AVERAGED in varied else ()
+    return f", mean over {len(seeds)} seeds" if len(seeds) > 1 else ""
 
 
 def _cells(

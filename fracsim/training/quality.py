@@ -1,7 +1,7 @@
 """How well networks do on test points, by what the labels are: classes are told apart, real numbers
 approximated.
 
-Each measure is a dict of one run, variable of the product file -> value; by level where points have
+Each measure is a dict of one run, variable of the file -> value; by level where points have
 groups."""
 
 from __future__ import annotations

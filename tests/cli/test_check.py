@@ -44,7 +44,7 @@ def test_an_unfinished_file_ends_with_75(stopped):
     assert (code, err) == (75, "")
     assert "valid, not finished (interrupted, 6 of 9 records)" in out
     assert (
-        "3 runs (0 to 2): running, 2 of 3 records, up to step 2,000, 2 snapshot(s) of the weights"
+        "3 runs (0 to 2): running, 2 of 3 records, up to step 2,000, 2 snapshots of the weights"
         in out
     )
 
