@@ -305,8 +305,8 @@ def heading(runs: Runs, inside: Sequence[str], entries: Sequence[Entry]) -> str:
 
 
 def name_values(keys: Sequence[str], values: Sequence[Any]) -> str:
-    """``depth 5, width 100, learning rate 0.1``: settings of a run, for a legend or a title. A width
-    for each layer stands in place of the widest one's."""
+    """``depth 5, width 100, learning rate 0.1``: settings of a run, for a legend or a title. A
+    width for each layer stands in place of the widest one's."""
     shown = dict(zip(keys, values, strict=True))
     if "width" in shown and "widths" in shown:
         widths = shown.pop("widths")
