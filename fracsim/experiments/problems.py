@@ -12,7 +12,7 @@ from fracsim.experiments.grid import Grid
 from fracsim.problems.problem import REAL_LOSSES, Problem
 from fracsim.problems.registry import PROBLEM_KEYS, PROBLEMS, foreign_keys, refuse_foreign
 from fracsim.settings import label
-from fracsim.training.run import SETTINGS, Run, coerce_all, problem_of
+from fracsim.training.run import SETTINGS, Run, problem_of, with_depth
 
 
 def _values(grid: Grid, key: str) -> tuple[Any, ...]:
@@ -68,7 +68,7 @@ def resolved_run(
 
     ``definitions``: the maps of fractals by name, ``facts``: what is known of files of points by
     the value of their key; both as JSON."""
-    run = Run(**coerce_all(given))
+    run = Run(**with_depth(given))  # the grid has read every value
     if run.problem not in PROBLEMS:
         run.validate()
     kind, settings = PROBLEMS[run.problem], vars(run)

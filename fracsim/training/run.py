@@ -234,7 +234,7 @@ def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
     """A checked Run from key -> value; keys left out keep their defaults. Raises UsageError."""
     for key in settings:
         check_key(key, where)
-    run = Run(**coerce_all(settings))
+    run = Run(**with_depth({key: coerce(key, value) for key, value in settings.items()}))
     run.validate()
     foreign = foreign_keys(run.problem, vars(run))
     for key, value in settings.items():
@@ -243,11 +243,10 @@ def make_run(settings: Mapping[str, Any], where: str = "") -> Run:
     return run
 
 
-def coerce_all(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``coerce`` of each value. A width for each layer says the depth, where none is given; where
-    all layers have one width, it becomes that: 20-20-20 is depth 3, width 20, with the same
-    hash."""
-    values = {key: coerce(key, value) for key, value in settings.items()}
+def with_depth(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of which a width for each layer says the depth, where none is given; where all
+    layers have one width, it becomes that: 20-20-20 is depth 3, width 20, with the same hash."""
+    values = dict(settings)
     if isinstance(width := values.get("width"), str):
         widths = layer_widths(width)
         if values.setdefault("network_depth", len(widths)) == len(widths):
