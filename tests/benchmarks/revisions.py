@@ -39,7 +39,7 @@ class Revision:
         process = self._start(arguments, core)
         said = process.communicate()[0]
         if process.returncode:
-            raise Failure(f"{self._shown(arguments)} ended with {process.returncode}: {said}")
+            raise Failure(f"{self._shown(arguments)} ended with {process.returncode}: {said.strip()}")
 
     def run_stopped(self, product: str, *arguments: str) -> None:
         """The same, but stopped by a signal once ``product`` has a record, and begun again. Raises
@@ -54,7 +54,7 @@ class Revision:
         said = process.communicate()[0]
         if process.returncode != STOPPED:
             why = f"ended with {process.returncode} when it was to be stopped"
-            raise Failure(f"{self._shown(arguments)} {why}: {said}")
+            raise Failure(f"{self._shown(arguments)} {why}: {said.strip()}")
         self.run(*arguments)
 
     def _start(self, arguments: tuple[str, ...], core: int | None = None) -> subprocess.Popen[str]:
@@ -119,7 +119,7 @@ def _install(commit: str, home: Path, scripts: Path) -> None:
 def _output(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise Failure(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
+        raise Failure(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout
 
 
