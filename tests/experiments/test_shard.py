@@ -82,7 +82,7 @@ def test_bad_shards_are_one_sentence(tmp_path, text):
 
 
 def test_more_shards_than_runs_are_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"--shard 0/9 asks for 9 shards of 8 run\(s\)"):
+    with pytest.raises(UsageError, match=r"--shard 0/9 asks for 9 shards of 8 runs"):
         run_sweep(shapes(), tmp_path / "a.h5", shard="0/9")
     assert make_part(shapes(), "7/8").numbers
 
