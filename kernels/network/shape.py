@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.kernels.jit import kernel
+from fracsim.kernels.jit import formula, kernel
 
 CACHE_LINE = 64
 """Bytes; also the unit, in elements, in which parts of a work array are placed."""
@@ -209,6 +209,16 @@ def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndar
     return plan, places
 
 
+@formula
+def copy(source, first, target, place, count):
+    """target[place : place + count] = source[first : first + count].
+
+    (The assignment of slices would compile numba's broadcasting and the texts of its errors, a
+    tenth of all that a training compiles.)"""
+    for i in range(count):
+        target[place + i] = source[first + i]
+
+
 @kernel
 def pack(plan, flat, work, place):
     """Copy flat parameters (Q,) into the zeroed working copy at ``place``."""
@@ -220,9 +230,9 @@ def pack(plan, flat, work, place):
                 plan[layer, FLAT_START] + i * n_out,
                 place + plan[layer, START] + i * plan[layer, STRIDE],
             )
-            work[target : target + n_out] = flat[source : source + n_out]
+            copy(flat, source, work, target, n_out)
     k, source, target = plan[last, N_IN], plan[last, FLAT_START], place + plan[last, START]
-    work[target : target + k] = flat[source : source + k]
+    copy(flat, source, work, target, k)
     work[target + plan[last, BACK_STRIDE]] = flat[source + k]
 
 
@@ -237,9 +247,9 @@ def unpack(plan, work, place, flat):
                 plan[layer, FLAT_START] + i * n_out,
                 place + plan[layer, START] + i * plan[layer, STRIDE],
             )
-            flat[target : target + n_out] = work[source : source + n_out]
+            copy(work, source, flat, target, n_out)
     k, target, source = plan[last, N_IN], plan[last, FLAT_START], place + plan[last, START]
-    flat[target : target + k] = work[source : source + k]
+    copy(work, source, flat, target, k)
     flat[target + k] = work[source + plan[last, BACK_STRIDE]]
 
 

@@ -257,7 +257,7 @@ def descend(plan, places, w, rule, learning_rate, step, rows):
 @formula
 def begin(plan, places, state, run):
     """Work array of a run, from its state."""
-    w = make_work(places, state.params)
+    w = make_work(places, state.params[run])
     pack(plan, state.params[run], w, places[PARAMS])
     pack(plan, state.m[run], w, places[M])
     pack(plan, state.v[run], w, places[V])
