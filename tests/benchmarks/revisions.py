@@ -39,7 +39,8 @@ class Revision:
         process = self._start(arguments, core)
         said = process.communicate()[0]
         if process.returncode:
-            raise Failure(f"{self._shown(arguments)} ended with {process.returncode}: {said.strip()}")
+            ended = f"{self._shown(arguments)} ended with {process.returncode}"
+            raise Failure(f"{ended}: {said.strip()}")
 
     def run_stopped(self, product: str, *arguments: str) -> None:
         """The same, but stopped by a signal once ``product`` has a record, and begun again. Raises
