@@ -244,9 +244,10 @@ def _title(runs: Runs, keys: list[str]) -> str:
     settings = runs.entries[0].settings
     same = not {*DESCRIBED} & set(keys)
     text = f"Training on {describe(settings)}" if same else "Training"
+    width = () if "width" in keys else ("width", "widths")
     shape = [
         key
-        for key in ("network_depth", "width", "widths", "learning_rate")
-        if key in settings and not {key, key.rstrip("s")} & set(keys)  # no widths without width
+        for key in ("network_depth", *width, "learning_rate")
+        if key in settings and key not in keys
     ]
     return text + (": " + name_values(shape, [settings[key] for key in shape]) if shape else "")

@@ -11,7 +11,7 @@ import numpy as np
 from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.network.losses import LOSSES
-from fracsim.kernels.network.shape import Shape, layer_sizes, parameter_count
+from fracsim.kernels.network.shape import Shape, parameter_count, split_layers
 from fracsim.kernels.points.line import make_line
 from fracsim.kernels.random.philox import philox
 from fracsim.kernels.training.population import population_gradient
@@ -114,21 +114,14 @@ def plain_network(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Output f (N,) and gradient (Q,) of the mean logistic loss of a ReLU network for points x
     (N, d) and labels y (N,), in plain NumPy."""
-    weights, outputs, at = [], [x], 0
-    for n_in, n_out in layer_sizes(shape):
-        weight, bias = (
-            params[at : at + n_in * n_out].reshape(n_in, n_out),
-            params[at + n_in * n_out :][:n_out],
-        )
-        weights.append(weight)
-        outputs.append(outputs[-1] @ weight + bias)
-        at += (n_in + 1) * n_out
-        if at < len(params):
-            outputs[-1] = np.maximum(outputs[-1], 0)
-    f = outputs.pop()[:, 0]
+    layers, inputs = split_layers(shape, params), [x]
+    for weight, bias in layers:
+        z = inputs[-1] @ weight + bias
+        inputs.append(np.maximum(z, 0))
+    f = z[:, 0]
     slope = (-y / (1 + np.exp(y * f)) / len(y))[:, None]
     parts: list[np.ndarray] = []
-    for weight, below in zip(reversed(weights), reversed(outputs), strict=True):
+    for (weight, _), below in zip(reversed(layers), reversed(inputs[:-1]), strict=True):
         parts[:0] = [(below.T @ slope).ravel(), slope.sum(axis=0)]
         slope = (slope @ weight.T) * (below > 0)
     return f, np.concatenate(parts)
