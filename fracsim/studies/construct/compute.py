@@ -160,4 +160,4 @@ def store_network(
 def checks() -> Iterator[tuple[str, float, float]]:
     """Theorem 1 for the doctor: the network of cantor1d errs on none of its points."""
     made = compute(Settings("cantor1d", 3, count=2000))
-    yield "constructed network, points that it gets wrong", float(made.tried.errors.sum()), 0.0
+    yield "constructed network, points it gets wrong", float(made.tried.errors.sum()), 0.0
