@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fracsim.errors import RunError, UsageError
 from fracsim.kernels.network.shape import Shape, flat_layout, parameter_count
+from fracsim.kernels.regions import count as launch
 from fracsim.kernels.regions.affine import boundary_distances as distances_kernel
-from fracsim.kernels.regions.count import count as launch
 from fracsim.kernels.regions.line import count_on_segments as count_kernel
 from fracsim.kernels.regions.rows import rows_plan
 from fracsim.machine.memory import free_memory
