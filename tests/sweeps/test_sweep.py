@@ -148,7 +148,9 @@ def test_too_little_disk_or_memory_is_said_before_training(tmp_path, monkeypatch
         "disk_usage",
         lambda folder: type("Usage", (), {"free": 1000}),
     )
-    with pytest.raises(RunError, match=r"the trajectory file needs .* of disk and .* has 1 kB free"):
+    with pytest.raises(
+        RunError, match=r"the trajectory file needs .* of disk and .* has 1 kB free"
+    ):
         run_sweep(small(), tmp_path / "a.h5")
     assert list(tmp_path.iterdir()) == []
 
