@@ -82,13 +82,13 @@ def _has_record(product: Path) -> bool:
         return False
 
 
-def checkout(folder: Path) -> Revision:
-    """The checkout that this file belongs to, as it is."""
+def checkout(folder: Path, results: Path) -> Revision:
+    """The checkout that this file belongs to, as it is; its kernels are kept in ``folder``."""
     command = (sys.executable, "-m", "fracsim.cli.app")
-    return _revision("checkout", command, folder, {"PYTHONPATH": str(TOP)})
+    return _revision("checkout", command, folder / "checkout", results, {"PYTHONPATH": str(TOP)})
 
 
-def older(name: str, folder: Path) -> Revision:
+def older(name: str, folder: Path, results: Path) -> Revision:
     """A revision of this repository, installed below ``folder`` unless it is there. Raises Failure.
 
     ``folder`` keeps the environment and the kernels for the next time."""
@@ -97,7 +97,7 @@ def older(name: str, folder: Path) -> Revision:
     scripts = home / "environment" / ("Scripts" if os.name == "nt" else "bin")
     if not (home / "installed").exists():
         _install(commit, home, scripts)
-    return _revision(name, (str(scripts / "fracsim"),), home, {})
+    return _revision(name, (str(scripts / "fracsim"),), home, results, {})
 
 
 def _install(commit: str, home: Path, scripts: Path) -> None:
@@ -125,7 +125,7 @@ def _output(*command: str) -> str:
 
 
 def _revision(
-    name: str, command: tuple[str, ...], home: Path, variables: dict[str, str]
+    name: str, command: tuple[str, ...], home: Path, results: Path, variables: dict[str, str]
 ) -> Revision:
     """Settings and kernels of the user's own environment stay out of it."""
     inherited = {
@@ -135,6 +135,5 @@ def _revision(
         or not (key.startswith(("FRACSIM_", "NUMBA_", "PYTHON")))
     }
     kept = {"XDG_CACHE_HOME": str(home / "cache"), "MPLCONFIGDIR": str(home / "cache")}
-    results = home / "results"
     results.mkdir(parents=True, exist_ok=True)
     return Revision(name, command, {**inherited, **kept, **variables}, results)

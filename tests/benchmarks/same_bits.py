@@ -51,9 +51,6 @@ class Row(NamedTuple):
 
 def examine(case: Case, old: Revision, new: Revision) -> Row:
     """Both revisions do it, at the same time, and their files are compared."""
-    for revision in (old, new):
-        for file in (path for name in case.files for path in revision.results.glob(f"{name}*")):
-            file.unlink()
     try:
         with ThreadPoolExecutor(2) as both:
             list(both.map(case.do, (old, new)))
@@ -153,7 +150,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).absolute()
         try:
-            old, new = older(options.revision, folder), checkout(folder / "checkout")
+            old = older(options.revision, folder, Path(temporary, "older"))
+            new = checkout(folder, Path(temporary, "newer"))
             same = options.no_bits or show(examine(case, old, new) for case in chosen)
             fast = not options.speed or show_speed(old, new, options.widths, options.turns)
         except Failure as error:
