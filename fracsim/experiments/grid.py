@@ -34,6 +34,14 @@ class Grid:
     crossed: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     zipped: list[dict[str, tuple[Any, ...]]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Read what is given at once, as ``fix``, ``cross`` and ``zip`` read what comes later."""
+        self.fixed = {key: _read(key, [value])[0] for key, value in self.fixed.items()}
+        self.crossed = {key: _read(key, values) for key, values in self.crossed.items()}
+        self.zipped = [
+            {key: _read(key, values) for key, values in table.items()} for table in self.zipped
+        ]
+
     def fix(self, key: str, value: Any, where: str = "") -> None:
         """Give ``key`` one value in every run; an axis it had goes."""
         check_key(key, where)
@@ -127,6 +135,11 @@ class Grid:
         self.zipped = [table for table in self.zipped if table]
 
 
+def _read(key: str, values: Sequence[Any]) -> tuple[Any, ...]:
+    check_key(key)
+    return tuple(coerce(key, value) for value in values)
+
+
 def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
     """The values of an axis as the type of ``key``. Raises UsageError where it is empty, malformed
     or has one twice."""
@@ -141,7 +154,7 @@ def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
         raise UsageError(
             f"the axis of {label(key)} is empty; accepted is a list of one or more values"
         )
-    values = tuple(coerce(key, value) for value in axis)
+    values = _read(key, axis)
     if distinct and len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
         raise UsageError(

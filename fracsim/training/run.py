@@ -105,8 +105,9 @@ class Run(ProblemKeys):
     )
 
     def settings(self) -> dict[str, Any]:
-        """Key -> value of every setting."""
-        return {key: getattr(self, key) for key in SETTINGS}
+        """Key -> value of every setting of its problem."""
+        foreign = foreign_keys(self.problem, vars(self)) if self.problem in PROBLEMS else ()
+        return {key: getattr(self, key) for key in SETTINGS if key not in foreign}
 
     def validate(self) -> None:
         """Raise UsageError, naming the key, where a value or a pair of values makes no sense."""

@@ -29,7 +29,7 @@ def all_text(figure) -> str:
 
 
 def best_of(run) -> float:
-    return max(made_up_record(run, step).test_accuracy for step in run.recorded_steps())
+    return max(made_up_record(run, step).quality["test_accuracy"] for step in run.recorded_steps())
 
 
 def filled(axes) -> list:
@@ -140,7 +140,7 @@ def test_training_of_one_setting_shows_levels_and_layers_with_a_band_over_seeds(
     assert [line.get_label() for line in layers.lines] == ["layer 1", "layer 2", "layer 3"]
     expected = np.array(
         [
-            [made_up_record(run, step).test_accuracy for step in run.recorded_steps()]
+            [made_up_record(run, step).quality["test_accuracy"] for step in run.recorded_steps()]
             for run in experiment.runs
         ]
     )

@@ -58,7 +58,9 @@ def test_bounds_and_trained_networks(tmp_path):
     depth, width, least = figure.axes
     best = {}
     for run in experiment.runs:
-        error = 1 - max(made_up_record(run, step).test_accuracy for step in run.recorded_steps())
+        error = 1 - max(
+            made_up_record(run, step).quality["test_accuracy"] for step in run.recorded_steps()
+        )
         best[run.network_depth, run.width] = min(best.get((run.network_depth, run.width), 1), error)
     assert [line.get_xydata().tolist() for line in points_of(depth)] == [
         [[1, pytest.approx(best[1, k])], [2, pytest.approx(best[2, k])]] for k in (10, 50)

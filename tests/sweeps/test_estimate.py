@@ -17,7 +17,6 @@ def test_the_plan_counts_parameters_and_work():
     assert (expected.runs, expected.steps, expected.records, expected.data_sets) == (12, 480, 48, 2)
     assert {(s.network_depth, s.width, s.parameters) for s in expected.shapes} == {
         (0, 3, 3),
-        (0, 20, 3),
         (1, 3, 13),
         (1, 20, 81),
         (2, 3, 25),

@@ -11,6 +11,8 @@ from command_line import fracsim
 from problems import line_of, steep_networks
 
 from fracsim.errors import UsageError
+from fracsim.experiments.experiment import make_experiment
+from fracsim.experiments.grid import Grid
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.backend import get_backend
@@ -107,7 +109,7 @@ def outcome(curve, **settings):
     )
     backend = get_backend("cpu")
     records = train_slice(run, backend, make_data(run, backend)).records
-    return records[-1], max(record.test_accuracy for record in records)
+    return records[-1], max(record.quality["test_accuracy"] for record in records)
 
 
 def test_a_run_cut_into_slices_makes_the_same_records(monkeypatch):
@@ -134,12 +136,7 @@ def test_a_run_cut_into_slices_makes_the_same_records(monkeypatch):
     assert parts[-1].status == straight.status == "complete"
     np.testing.assert_array_equal(parts[-1].state.state.params, straight.state.state.params)
     records = [record for part in parts for record in part.records]
-    assert [record.train_loss for record in records] == [
-        record.train_loss for record in straight.records
-    ]
-    assert [record.test_loss for record in records] == [
-        record.test_loss for record in straight.records
-    ]
+    assert [record.quality for record in records] == [record.quality for record in straight.records]
 
 
 @pytest.mark.compiled
@@ -147,9 +144,9 @@ def test_coarse_curves_are_learnt_and_fine_ones_stall():
     coarse, best_coarse = outcome("0.5,1,1,1,1,1,1,1,1")
     fine, best_fine = outcome("6")
     assert best_coarse > 0.99
-    assert coarse.train_loss < 0.02
-    assert abs(coarse.train_accuracy - coarse.test_accuracy) < 0.02
-    assert fine.train_loss > 0.99
+    assert coarse.quality["train_loss"] < 0.02
+    assert abs(coarse.quality["train_accuracy"] - coarse.quality["test_accuracy"]) < 0.02
+    assert fine.quality["train_loss"] > 0.99
     assert best_fine < 0.55
 
 
@@ -196,4 +193,4 @@ def test_the_command_trains_and_repeats_itself(tmp_path):
 )
 def test_what_has_no_exact_loss_is_refused(settings, sentence):
     with pytest.raises(UsageError, match=sentence):
-        make_run({"fractal": "cantor1d", "data": "population", **settings}).distribution()
+        make_experiment(Grid(fixed={"fractal": "cantor1d", "data": "population", **settings}))
