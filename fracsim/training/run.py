@@ -26,10 +26,10 @@ from fracsim.settings import (
     label,
     layer_widths,
     refusal,
+    setting,
     settings_of,
     width_of_layers,
 )
-from fracsim.settings import setting as _key
 
 if TYPE_CHECKING:
     from fracsim.kernels.network.shape import Shape
@@ -45,14 +45,14 @@ class Run(ProblemKeys):
     Fields that are no settings (``fractal_definition``, ``problem_facts``) hold what outside files
     say, once an experiment is resolved, so that a file can be rerun after they have gone."""
 
-    network_depth: int = _key(5, "hidden layers T", int, low=0, high=MOST_LAYERS)
-    width: int | str = _key(
+    network_depth: int = setting(5, "hidden layers T", int, low=0, high=MOST_LAYERS)
+    width: int | str = setting(
         100, "width k of each hidden layer", int, low=1, high=100_000, layers=True
     )
-    initialisation: str = _key(
+    initialisation: str = setting(
         "paper", "initial weights", str, choices=("paper", "he", "glorot", "uniform")
     )
-    bias: float | None = _key(
+    bias: float | None = setting(
         None,
         "initial biases",
         float,
@@ -60,23 +60,23 @@ class Run(ProblemKeys):
         high=1e6,
         optional="the initialisation's (uniform has none)",
     )
-    init_from: str | None = _key(
+    init_from: str | None = setting(
         None,
         "file of a network to start from, instead of drawn weights",
         str,
         optional="weights are drawn",
     )
-    loss: str = _key("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
-    optimizer: str = _key("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
-    learning_rate: float = _key(0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000)
-    momentum: float = _key(0.9, "factor μ of `momentum`", float, low=0, below=1)
-    beta1: float = _key(0.9, "decay β₁ of `adam`", float, low=0, below=1)
-    beta2: float = _key(0.999, "decay β₂ of `adam`", float, low=0, below=1)
-    epsilon: float = _key(1e-8, "ε of `adam`", float, low=_LEAST_FLOAT, high=1)
-    schedule: str = _key(
+    loss: str = setting("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
+    optimizer: str = setting("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
+    learning_rate: float = setting(0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000)
+    momentum: float = setting(0.9, "factor μ of `momentum`", float, low=0, below=1)
+    beta1: float = setting(0.9, "decay β₁ of `adam`", float, low=0, below=1)
+    beta2: float = setting(0.999, "decay β₂ of `adam`", float, low=0, below=1)
+    epsilon: float = setting(1e-8, "ε of `adam`", float, low=_LEAST_FLOAT, high=1)
+    schedule: str = setting(
         "constant", "course of the learning rate", str, choices=("constant", "step", "cosine")
     )
-    schedule_period: int | None = _key(
+    schedule_period: int | None = setting(
         None,
         "steps between two decays of `step`; length of `cosine`",
         int,
@@ -84,23 +84,25 @@ class Run(ProblemKeys):
         high=1e12,
         optional="all steps for cosine; step needs one",
     )
-    schedule_decay: float = _key(0.1, "factor of each decay of `step`", float, above=0, high=1)
-    data: str = _key(
+    schedule_decay: float = setting(0.1, "factor of each decay of `step`", float, above=0, high=1)
+    data: str = setting(
         "dataset",
         "points drawn once and reshuffled, fresh at every step, or the exact mean over all (d = "
         "1, hinge)",
         str,
         choices=("dataset", "stream", "population"),
     )
-    train_points: int = _key(50_000, "training points (`dataset`)", int, low=1, high=4e9)
-    test_points: int = _key(5_000, "test points", int, low=1, high=4e9)
-    batch_size: int = _key(100, "points B of one step (`dataset`, `stream`)", int, low=1, high=1e7)
-    steps: int = _key(1_000_000, "training steps", int, low=1, high=1e12)
-    record_every: int = _key(
+    train_points: int = setting(50_000, "training points (`dataset`)", int, low=1, high=4e9)
+    test_points: int = setting(5_000, "test points", int, low=1, high=4e9)
+    batch_size: int = setting(
+        100, "points B of one step (`dataset`, `stream`)", int, low=1, high=1e7
+    )
+    steps: int = setting(1_000_000, "training steps", int, low=1, high=1e12)
+    record_every: int = setting(
         10_000, "steps between two records; divides the steps", int, low=1, high=1e12
     )
-    seed: int = _key(0, "seed of data, initial weights and shuffling", int, low=0, high=10**18)
-    precision: str = _key(
+    seed: int = setting(0, "seed of data, initial weights and shuffling", int, low=0, high=10**18)
+    precision: str = setting(
         "float32", "arithmetic of the training", str, choices=("float32", "float64")
     )
 
