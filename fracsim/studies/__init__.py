@@ -25,6 +25,7 @@ STUDIES = _declared(
     "bounds",
     "gradient",
     "regions",
+    "meanfield",
     "moments",
 )
 """Name of its command -> declaration, in the order of the help."""
