@@ -26,6 +26,7 @@ STUDIES = _declared(
     "gradient",
     "regions",
     "meanfield",
+    "lengths",
     "moments",
 )
 """Name of its command -> declaration, in the order of the help."""

@@ -75,26 +75,45 @@ def _drawn(
     q = np.linspace(0, 2 * q_star, _POINTS)
     c = np.linspace(0, 1, _POINTS)
     name, weight, bias = one.activation, one.weight_std, one.bias_std
-    top = max(2.0, 1.3 * one.weight_std)
-    weights = np.linspace(0.1, min(top, 100.0), 48)
-    biases = np.linspace(0.0, max(1.0, 1.3 * one.bias_std), 33)
-    chis = np.full((len(biases), len(weights)), np.nan)
+    weights = np.linspace(0.1, min(max(2.0, 1.3 * weight), 100.0), 60)
+    biases = np.linspace(0.0, max(1.0, 1.3 * bias), 60)
+    chis = phases(name, weights, biases)
+    critical = []
     for row, bias_std in enumerate(biases):
         progress(row, len(biases))
-        for column, weight_std in enumerate(weights):
-            fixed = maps.fixed_length(name, weight_std, bias_std)
-            if fixed is not None or name == "relu":
-                chis[row, column] = maps.slope(name, weight_std, fixed or 0.0)
+        critical.append(maps.critical_weight_std(name, float(bias_std)))
     return {
         "q": q,
         "q_next": np.array([maps.length_map(name, weight, bias, x) for x in q]),
         "c": c,
         "c_next": np.array([maps.correlation_map(name, weight, bias, q_star, x) for x in c]),
         "bias_stds": biases,
-        "critical": np.array([maps.critical_weight_std(name, float(x)) for x in biases]),
+        "critical": np.array(critical),
         "weight_stds": weights,
         "chis": chis,
     }
+
+
+def phases(
+    name: str, weights: NDArray[np.float64], biases: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """χ₁ (biases, weights) at q*, good to a figure's line; NaN where there is no q*.
+
+    One table over q serves all: at a fixed point σ_b² = q - σ_w² E f², which rises with q beyond
+    its least value."""
+    if name == "relu":
+        return np.tile(weights**2 / 2, (len(biases), 1))
+    most = float(weights[-1] ** 2 + biases[-1] ** 2)
+    q = np.geomspace(1e-6 * most, 1.01 * most, 600)
+    squares = np.array([maps.mean_square(name, x) for x in q])
+    slopes = np.array([maps.mean_square_slope(name, x) for x in q])
+    chis = np.empty((len(biases), len(weights)))
+    for column, weight_std in enumerate(weights):
+        needed = q - weight_std**2 * squares
+        first = int(needed.argmin())
+        fixed = np.interp(biases**2, needed[first:], q[first:])
+        chis[:, column] = weight_std**2 * np.interp(fixed, q, slopes)
+    return chis
 
 
 def checks() -> Iterator[tuple[str, float, float]]:

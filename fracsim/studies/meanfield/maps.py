@@ -202,14 +202,18 @@ def critical_weight_std(activation: str, bias_std: float) -> float:
     if activation == "relu":
         return math.sqrt(2)
 
-    def orders(weight_std: float) -> bool:
-        q = fixed_length(activation, weight_std, bias_std)
-        return q is not None and slope(activation, weight_std, q) < 1
+    if bias_std == 0:  # lengths shrink to 0 up to the very point where slopes at 0 make up for it
+        return 1 / math.sqrt(mean_square_slope(activation, 0.0))
 
-    high = 1.0
-    while orders(high):
-        high *= 2
-    return _halve(orders, high / 2 if high > 1 else 1e-3, high, 50)
+    def spare(q: float) -> bool:
+        """Whether q is the fixed point of critical weights and less than these biases."""
+        weights = 1 / mean_square_slope(activation, q)
+        return q - weights * mean_square(activation, q) < bias_std**2
+
+    low, high = 0.0, bias_std**2
+    while spare(high):
+        low, high = high, 2 * high
+    return 1 / math.sqrt(mean_square_slope(activation, _halve(spare, low, high)))
 
 
 def _halve(left: Callable[[float], bool], low: float, high: float, steps: int = _STEPS) -> float:
