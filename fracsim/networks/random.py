@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.kernels.network import Shape, flat_layout
+from fracsim.kernels.network.shape import Shape, flat_layout
 from fracsim.kernels.random_networks.networks import NORMAL, UNIFORM
 from fracsim.networks.initial import WeightLaw, initial_bias, initial_parameters, weight_law
 from fracsim.networks.settings import NetworkKeys

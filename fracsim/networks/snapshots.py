@@ -12,7 +12,7 @@ from fracsim.data.errors import FileError
 from fracsim.data.reader import sniff
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.networks.stored import (
     StoredNetwork,
     choose_run,

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, inlined, kernel
-from fracsim.kernels.philox import CHAIN, random_words, uniform
+from fracsim.kernels.random.philox import CHAIN, random_words, uniform
 
 FEW = 12
 """Up to so many degrees of freedom a χ² is made of uniforms, above by rejection."""

@@ -10,9 +10,9 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.network import N_IN, N_OUT, STRIDE, Shape
+from fracsim.kernels.network.shape import N_IN, N_OUT, STRIDE, Shape
 from fracsim.kernels.random_networks.activations import activation
-from fracsim.kernels.regions_rows import AFTER, BEFORE, BLOCK, pack_rows, rows_plan, through_layer
+from fracsim.kernels.regions.rows import AFTER, BEFORE, BLOCK, pack_rows, rows_plan, through_layer
 
 CHORDS = BLOCK - 2
 """Chords of a block in ``chord_lengths``; even, so that every other vertex of one block is one of

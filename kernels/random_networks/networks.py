@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from fracsim.kernels.initial import fill_normal, fill_uniform
+from fracsim.kernels.random.initial import fill_normal, fill_uniform
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.network import N_IN, N_OUT, layer_weights
-from fracsim.kernels.philox import DIRECTION, random_words, uniform
+from fracsim.kernels.network.shape import N_IN, N_OUT, layer_weights
+from fracsim.kernels.random.philox import DIRECTION, random_words, uniform
 
 UNIFORM, NORMAL = range(2)
 """Laws of weights: U(±scale); N(0, scale²) truncated at ± bound · scale."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.errors import UsageError
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.kernels.random_networks.activations import ACTIVATIONS, HARDTANH, KINKS, RELU
 from fracsim.kernels.random_networks.forward import activate
 from fracsim.machine.cpus import available_threads

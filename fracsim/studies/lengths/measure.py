@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.kernels.network import Shape
+from fracsim.kernels.network.shape import Shape
 from fracsim.kernels.random_networks.activations import KINKS
 from fracsim.kernels.random_networks.forward import (
     activate,
@@ -14,7 +14,7 @@ from fracsim.kernels.random_networks.forward import (
     layer_forward,
     path_length,
 )
-from fracsim.kernels.regions_rows import pack_rows, rows_plan
+from fracsim.kernels.regions.rows import pack_rows, rows_plan
 from fracsim.studies.lengths.curves import Curve
 
 Floats = NDArray[np.float64]
