@@ -83,7 +83,9 @@ class RandomNetwork(NamedTuple):
         """As a phrase: "width 10-20-40, he, biases N(0, 0.3²)"."""
         widths = self.shape.widths
         width = f"{widths[0]} × {len(widths)}" if self.shape.is_even else "-".join(map(str, widths))
-        weights = self.scheme if self.weight_std is None else f"{self.scheme}, σ_w {self.weight_std:g}"
+        weights = (
+            self.scheme if self.weight_std is None else f"{self.scheme}, σ_w {self.weight_std:g}"
+        )
         biases = f", bias {self.bias:g}" if self.bias else ""
         if self.bias_std is not None:
             biases = f", biases N({self.bias:g}, {self.bias_std:g}²)"

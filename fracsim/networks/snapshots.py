@@ -1,7 +1,9 @@
 """A stored network at one of its snapshots, or a training at all of them, for studies that ask how
 a measure changes through training."""
 
+import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.data.errors import FileError
-from fracsim.data.reader import sniff
+from fracsim.data.numbering import Row
+from fracsim.data.reader import Trajectory, sniff
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.network.shape import Shape
+from fracsim.networks.initial import initial_parameters
 from fracsim.networks.stored import (
     StoredNetwork,
     choose_run,
@@ -55,7 +59,8 @@ class Snapshot:
 
 
 def snapshots_of(path: str, run: int | None, snapshot: str | None) -> list[Snapshot]:
-    """The network of a file at one snapshot (a number, by default the last), or at "all" of them.
+    """The network of a file at one snapshot (a number, by default the last), or at "all" of them
+    and, where its weights were drawn, as it was before the first step.
 
     Raises FileError (no network in the file), UsageError (no such run or snapshot, or all of a
     network that has no training)."""
@@ -71,7 +76,28 @@ def snapshots_of(path: str, run: int | None, snapshot: str | None) -> list[Snaps
     if not len(steps):
         raise FileError(f"'{path}' holds no snapshots of run {number}")
     scores = [stored_score(trajectory, row, i) for i in range(len(steps))]
-    return [_of(load_network(path, number, i), *scored) for i, scored in enumerate(scores)]
+    found = [_of(load_network(path, number, i), *scored) for i, scored in enumerate(scores)]
+    return [*_drawn(trajectory, row, found[0]), *found]
+
+
+def _drawn(trajectory: Trajectory, row: Row, first: Snapshot) -> list[Snapshot]:
+    """The network as it was drawn, from the settings of its run; nothing where the file has it, or
+    where it started from another network."""
+    settings = {key: column[row] for key, column in trajectory.runs.items()}
+    if first.step == 0 or settings.get("init_from") or "initialisation" not in settings:
+        return []
+    bias, weight_std = (float(settings.get(key, math.nan)) for key in ("bias", "weight_std"))
+    real = np.float64 if settings.get("precision") == "float64" else np.float32
+    params = initial_parameters(
+        first.shape,
+        str(settings["initialisation"]),
+        int(settings["seed"]),
+        None if math.isnan(bias) else bias,
+        real,
+        weight_std=None if math.isnan(weight_std) else weight_std,
+    )
+    drawn = np.asarray(params, np.float64)
+    return [dataclasses.replace(first, params=drawn, step=0, score=math.nan)]
 
 
 def _number(snapshot: str | None) -> int:

@@ -221,9 +221,7 @@ def of_random(settings: Settings, progress: OnProgress = silent) -> RandomMeasur
     by_layer["chord_error"] = lacking.mean(0)
     facts = {"radius": along.radius, "from_preactivation": int(along.from_z)}
     curve = facts if settings.along == "circle" else {}
-    return RandomMeasured(
-        network, activation, settings.along, exact, x, z, by_layer, curve, notes
-    )
+    return RandomMeasured(network, activation, settings.along, exact, x, z, by_layer, curve, notes)
 
 
 class _Start:
@@ -383,6 +381,3 @@ def _array(values: Sequence[float | None]) -> Floats:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-

@@ -37,7 +37,12 @@ class Settings(NetworkKeys):
         optional="a diagonal of the base (segment)",
     )
     radius: float | None = setting(
-        None, "radius of the circle", float, above=0, high=1e6, optional="1; see above without --inputs"
+        None,
+        "radius of the circle",
+        float,
+        above=0,
+        high=1e6,
+        optional="1; see above without --inputs",
     )
     points: int = setting(
         20_001, "vertices of the circle, or of each smooth piece", int, low=3, high=1e8

@@ -37,9 +37,7 @@ def relu_growth(n_in: int, n: int, kappa: float) -> float:
     return math.sqrt(2 * kappa / n_in) * math.sqrt(2) * total
 
 
-def theory(
-    network: RandomNetwork, activation: str, square: float | None, from_z: bool
-) -> Theory:
+def theory(network: RandomNetwork, activation: str, square: float | None, from_z: bool) -> Theory:
     """Growths for networks of one law. ``square``: mean square of the input's entries, all along
     the curve, or with ``from_z`` of the preactivation z_0 that the input comes from; None where it
     varies, so that for bounded activations there is no theory."""

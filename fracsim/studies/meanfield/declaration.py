@@ -28,9 +28,7 @@ VARIABLES = (
     Variable("c", ("c",), "<f8", "1", "correlation c of two inputs at q*"),
     Variable("c_next", ("c",), "<f8", "1", "that after one layer, the correlation map"),
     Variable("bias_stds", ("bias_stds",), "<f8", "1", "standard deviation of biases"),
-    Variable(
-        "critical", ("bias_stds",), "<f8", "1", "sigma_w at which chi_1 = 1 for these biases"
-    ),
+    Variable("critical", ("bias_stds",), "<f8", "1", "sigma_w at which chi_1 = 1 for these biases"),
     Variable("weight_stds", ("weight_stds",), "<f8", "1", "sigma_w of weights"),
     Variable(
         "chis", ("bias_stds", "weight_stds"), "<f8", "1", "chi_1 at the fixed point (NaN: none)"

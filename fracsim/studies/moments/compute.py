@@ -249,9 +249,7 @@ def _gradient(network: RandomNetwork, gradients: Floats) -> dict[str, float | No
     pairs = (total**2 - fourth) / (n0 * (n0 - 1)) if n0 > 1 else np.full(len(squares), np.nan)
     error = (fourth / n0).std(ddof=1) / np.sqrt(len(squares))
     known = exact.gradient_moments(n0, network.shape.widths, network.kappas)
-    exactly = {
-        key: _number(value) if network.is_gaussian else None for key, value in known.items()
-    }
+    exactly = {key: _number(value) if network.is_gaussian else None for key, value in known.items()}
     return {
         **exactly,
         "second": float(squares.mean()),

@@ -23,9 +23,7 @@ class Settings(NetworkKeys):
         False, "draw whole networks also where the χ² chain is their exact law", bool
     )
     gradient: bool = setting(False, "gradients of the output, too, of whole networks", bool)
-    direction: str = setting(
-        "random", "the input, of ‖x‖² = n_0", str, choices=("random", "ones")
-    )
+    direction: str = setting("random", "the input, of ‖x‖² = n_0", str, choices=("random", "ones"))
     points: int = setting(2000, "points of each level (FILE)", int, low=1, high=1e7)
     seed: int = setting(0, "network i is that of seed + i", int, low=0, high=10**18)
     threads: int | None = setting(

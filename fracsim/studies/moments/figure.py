@@ -41,9 +41,7 @@ def draw(
             raise FileError(f"'{study.path}' holds no moments that could be drawn")
     narrow = size is not None and size[0] < 5
     names = [str(study.attributes.get("about", "")) for study in studies]
-    handles = [
-        Line2D([], [], label=name, **style.look(index)) for index, name in enumerate(names)
-    ]
+    handles = [Line2D([], [], label=name, **style.look(index)) for index, name in enumerate(names)]
     grey: dict[str, Any] = {"color": "#606060"}
     handles += [
         Line2D([], [], label="mean, exact (or its limit in wide layers)", linestyle=":", **grey),

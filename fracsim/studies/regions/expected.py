@@ -31,9 +31,7 @@ def check_biases(bias_std: float | None) -> float:
     return bias_std
 
 
-def switches_by_layer(
-    widths: Sequence[int], bias_std: float, start: Floats, end: Floats
-) -> Floats:
+def switches_by_layer(widths: Sequence[int], bias_std: float, start: Floats, end: Floats) -> Floats:
     """Expected sign changes (T,) of the units of each layer on a segment between points (d,).
 
     One unit of layer l changes sign (arctan(t_2/s) - arctan(t_1/s))/π times, where t measures the
