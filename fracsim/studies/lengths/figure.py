@@ -12,7 +12,7 @@ from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.training import draw_by_level
+from fracsim.figures.by_level import draw_by_level
 
 MOST = 8
 
