@@ -65,7 +65,7 @@ def test_kinks_make_lengths_exact(code):
     fine = refined(corners, corners.length / 200_000)
     layers = by_hand(shape, params, code, fine.points)
     wanted = [np.linalg.norm(np.diff(h, axis=0), axis=1).sum() for h in layers]
-    np.testing.assert_allclose(found.x, wanted, rtol=1e-6)
+    np.testing.assert_allclose(found.x, wanted, rtol=3e-5)
     assert (found.x >= np.array(wanted) * (1 - 1e-12)).all()  # chords never exceed
 
 
@@ -103,6 +103,15 @@ def test_chords_say_what_they_lack():
     lacks = 1 - coarse.x / fine.x
     np.testing.assert_allclose(coarse.lacking, lacks, rtol=0.05)
     assert (fine.lacking < 1e-6).all()
+
+
+def test_chords_say_what_they_lack_at_kinks():
+    shape = Shape(2, (20, 20))
+    params, curve = network(shape, 2.0), circle(np.eye(2), 1.0, 4001)
+    chords = measured_by_chords(shape, params, HARDTANH, curve)
+    exact = exact_lengths(shape, params, HARDTANH, curve)
+    np.testing.assert_allclose(chords.lacking, 1 - chords.x / exact.x, rtol=0.3)
+    np.testing.assert_allclose(chords.z[0], exact.z[0], rtol=1e-12)
 
 
 def test_a_circle_and_a_zigzag_give_the_same_relu_ratio():
@@ -150,7 +159,7 @@ def test_one_bounded_layer_makes_at_most_four_per_unit(activation, sigma):
         draws=40,
     )
     each = found.lengths[:, 0] / 10
-    assert (each <= 4).all()
+    assert (each <= 4 + 1e-9).all()
     assert each.mean() == pytest.approx({"tanh": 3.89, "hardtanh": 3.95}[activation], abs=0.06)
 
 

@@ -50,7 +50,8 @@ def exact_lengths(shape: Shape, params: Floats, code: int, curve: Curve) -> Leng
 
 def measured_by_chords(shape: Shape, params: Floats, code: int, curve: Curve) -> Lengths:
     """Sums of chords between images of vertices. With half as many chords a smooth curve lacks four
-    times as much: a third of the difference is the estimate of what these lack."""
+    times as much, one with kinks between its vertices twice as much: a third of the difference, or
+    all of it, is the estimate of what these lack."""
     plan, rows = rows_plan(shape)
     work = pack_rows(plan, rows, np.ascontiguousarray(params, np.float64))
     lengths = np.zeros((shape.depth, 2, 2))
@@ -58,7 +59,8 @@ def measured_by_chords(shape: Shape, params: Floats, code: int, curve: Curve) ->
     for part in np.split(np.ascontiguousarray(curve.points, np.float64), ends):
         chord_lengths(plan, rows, work, code, part, lengths)
     fine, coarse = lengths[:, 1, 0], lengths[:, 1, 1]
-    lacking = np.maximum(fine - coarse, 0) / 3 / np.maximum(fine, 1e-300)
+    share = 1.0 if len(KINKS[code]) else 1 / 3
+    lacking = share * np.maximum(fine - coarse, 0) / np.maximum(fine, 1e-300)
     return Lengths(lengths[:, 0, 0], fine, lacking)
 
 
