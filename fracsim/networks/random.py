@@ -1,5 +1,6 @@
 """A random network: its shape and the law of its parameters, and what is exactly known of them."""
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ class RandomNetwork(NamedTuple):
         sizes = [self.shape.inputs, *self.shape.widths, self.shape.outputs]
         return [
             weight_law(self.scheme, n_in, n_out, self.weight_std)
-            for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+            for n_in, n_out in itertools.pairwise(sizes)
         ]
 
     @property

@@ -1,16 +1,17 @@
 """Random ReLU networks by the million, drawn, asked and forgotten in one kernel: their squared
 lengths by layer, and their gradients.
 
-Network i has the parameters that ``initial.py`` draws for the seed ``seed + i``, in float64; nothing
-else decides them. Its input is √n_0 times a direction: all ones, or one drawn for each network."""
+Network i has the parameters that ``random/initial.py`` draws for the seed ``seed + i``, in float64;
+nothing else decides them. Its input is √n_0 times a direction: all ones, or one drawn for each
+network."""
 
 import math
 
 import numpy as np
 
-from fracsim.kernels.random.initial import fill_normal, fill_uniform
 from fracsim.kernels.jit import kernel
 from fracsim.kernels.network.shape import N_IN, N_OUT, layer_weights
+from fracsim.kernels.random.initial import fill_normal, fill_uniform
 from fracsim.kernels.random.philox import DIRECTION, random_words, uniform
 
 UNIFORM, NORMAL = range(2)
@@ -69,7 +70,8 @@ def forward_relu(layout, params, x, h):
 
 @kernel
 def input_gradient(layout, params, h, back, gradient):
-    """gradient (d,) = ∂f/∂x, from the activations of ``forward_relu``; overwrites back (2, widest)."""
+    """gradient (d,) = ∂f/∂x, from the activations of ``forward_relu``; overwrites back
+    (2, widest)."""
     last = layout.shape[0] - 1
     weights, _ = layer_weights(layout, params, last)
     back[last % 2, : weights.shape[0]] = weights[:, 0]

@@ -126,7 +126,13 @@ def test_shipped_experiments_load(name, quick):
 def test_the_shipped_set_is_that_of_the_readme():
     fractals = ("cantor", "pentaflake", "sierpinski", "vicsek")
     names = [f"{fractal}5-{kind}" for fractal in fractals for kind in ("curves", "depth-width")]
-    assert set(experiment_names()) == {"cantor1d-fine", "radial-depth", *names}
+    assert set(experiment_names()) == {
+        "cantor1d-fine",
+        "radial-depth",
+        "cantor3-anatomy",
+        "start-depth",
+        *names,
+    }
     for name in names:
         experiment = load_experiment(name)
         assert {run.fractal for run in experiment.runs} == {name.partition("5")[0]}

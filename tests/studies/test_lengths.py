@@ -1,5 +1,6 @@
-"""Lengths of curves: exact means of ReLU, mean-field growth, exactness of kinks, stored networks."""
+"""Lengths of curves: exact means of ReLU, mean-field growth, kinks, stored networks."""
 
+import itertools
 import json
 import math
 
@@ -52,7 +53,7 @@ def test_relu_growth_at_every_width(n, growth):
 
 def test_relu_growth_from_two_inputs():
     sizes = [2, 30, 30, 30, 30, 30]
-    found = np.cumprod([relu_growth(a, b, 1.0) for a, b in zip(sizes, sizes[1:], strict=False)])
+    found = np.cumprod([relu_growth(a, b, 1.0) for a, b in itertools.pairwise(sizes)])
     np.testing.assert_allclose(found, [3.7915, 3.7117, 3.6337, 3.5572, 3.4824], atol=5e-5)
 
 
@@ -212,11 +213,11 @@ def test_without_a_fixed_point_the_circle_is_the_input():
         (["--random", "--along", "cells"], "a random network has no fractal; it needs a FILE"),
         (["--random", "--along", "polyline"], "--along polyline needs --path"),
         (
-            "--random --inputs 2 --along polyline --path 0,0,2,0.5".split(),
+            ["--random", "--inputs", "2", "--along", "polyline", "--path", "0,0,2,0.5"],
             "--path: vertex 2, (2,0.5), lies outside the base [-1, 1]^2",
         ),
         (
-            "--random --inputs 2 --along polyline --path 0,0,1".split(),
+            ["--random", "--inputs", "2", "--along", "polyline", "--path", "0,0,1"],
             "--path has 3 numbers; a polyline of a network with 2 input(s) needs 2",
         ),
         (["--random", "--inputs", 1], "a circle needs at least 2 inputs"),

@@ -117,7 +117,17 @@ def test_relu_and_networks_without_biases():
 
 def test_the_command_its_file_and_its_figure(tmp_path):
     path = tmp_path / "m.h5"
-    options = "meanfield --activation tanh --weight-std 4 --bias-std 0.3 --json -o".split()
+    options = [
+        "meanfield",
+        "--activation",
+        "tanh",
+        "--weight-std",
+        "4",
+        "--bias-std",
+        "0.3",
+        "--json",
+        "-o",
+    ]
     result = fracsim(*options, path)
     assert (result.code, result.err) == (0, "")
     value = json.loads(result.out)

@@ -189,7 +189,8 @@ def test_constant_biases_in_the_limit_of_wide_layers():
 
 def test_the_commands_of_the_issue(tmp_path):
     result = fracsim(
-        *"moments --width 10-10-10-10-10 --init he --draws 1e5 --json -o".split(), tmp_path / "m.h5"
+        *["moments", "--width", "10-10-10-10-10", "--init", "he", "--draws", "1e5", "--json", "-o"],
+        tmp_path / "m.h5",
     )
     assert (result.code, result.err) == (0, "")
     value = json.loads(result.out)
@@ -205,7 +206,19 @@ def test_the_commands_of_the_issue(tmp_path):
     again = fracsim("moments", "--from", tmp_path / "m.h5", "--json")
     assert json.loads(again.out)["layers"] == value["layers"]
     result = fracsim(
-        *"moments --width 10-10-10 --inputs 4 --init he --gradient --draws 2e4 --json".split()
+        *[
+            "moments",
+            "--width",
+            "10-10-10",
+            "--inputs",
+            "4",
+            "--init",
+            "he",
+            "--gradient",
+            "--draws",
+            "2e4",
+            "--json",
+        ]
     )
     gradient = json.loads(result.out)["gradient"]
     assert gradient["fourth_exact"] == pytest.approx(2.53125)

@@ -114,8 +114,21 @@ def test_switches_by_layer_have_what_is_expected():
 @pytest.mark.slow
 def test_the_plane_of_the_issue():
     result = fracsim(
-        *"regions --random --inputs 2 --depth 3 --width 32 --init he --bias-std 0.1".split(),
-        *"--window -1,1,-1,1 --draws 24 --json".split(),
+        *[
+            "regions",
+            "--random",
+            "--inputs",
+            "2",
+            "--depth",
+            "3",
+            "--width",
+            "32",
+            "--init",
+            "he",
+            "--bias-std",
+            "0.1",
+        ],
+        *["--window", "-1,1,-1,1", "--draws", "24", "--json"],
     )
     found = json.loads(result.out)
     off = found["activation_regions"] - found["expected"]["regions"]

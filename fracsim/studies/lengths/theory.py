@@ -4,6 +4,7 @@ ReLU with Gaussian weights: exact at every width, whatever the curve and the bia
 Bounded activations: the limit of wide layers (Poole et al. 2016), where squared lengths of small
 differences grow by σ_w² E f'(√q z)², which is χ₁ at q*."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ def _wide(
 ) -> list[float | None]:
     """√(σ_w² n_l/n_{l-1} E f'²) for preactivations; none for layer 1 where the input is no f(z)."""
     found: list[float | None] = []
-    for layer, (n_in, n) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, (n_in, n) in enumerate(itertools.pairwise(sizes)):
         known = layer > 0 or from_z
         found.append(math.sqrt(2 * kappas[layer] * n / n_in * slopes[layer]) if known else None)
     return found

@@ -1,8 +1,8 @@
 """What is exactly known of M_l = ‖x_l‖²/n_l in a random ReLU network, and of its gradients.
 
 Means hold for all symmetric weights and biases of mean 0. Second moments need Gaussian ones: then a
-layer multiplies by an independent χ²_K, K ~ Binomial(n, 1/2). Derived for this program; B. Hanin and
-D. Rolnick (*How to start training*, NeurIPS 2018) bound the same quantities."""
+layer multiplies by an independent χ²_K, K ~ Binomial(n, 1/2). Derived for this program; B. Hanin
+and D. Rolnick (*How to start training*, NeurIPS 2018) bound the same quantities."""
 
 import math
 from collections.abc import Sequence

@@ -94,8 +94,8 @@ class Settings:
     )
     along: str = setting(
         "window",
-        "where segments lie: in the window, or from the centres of the fractal's cells across their "
-        "borders, level by level",
+        "where segments lie: in the window, or from the centres of the fractal's cells across "
+        "their borders, level by level",
         str,
         choices=("window", "cells"),
     )

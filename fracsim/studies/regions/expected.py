@@ -3,10 +3,10 @@ boundaries, distance to the nearest one, regions of a window of the plane.
 
 Weights N(0, 2/n_in), biases N(0, σ_b²) in all layers, d inputs. By the formula of Kac and Rice,
 exact for layer 1, and for the layers above in the limit of wide ones (their error is of the order
-l/n). With a = 2/d and ρ = ‖x‖ a preactivation of layer l has variance s_l² = aρ² + l σ_b²; where it
-is 0, its gradient has variance a in the d - 1 directions across x, and a β_l along x, β_l = l σ_b² /
-s_l². Derived for this program; B. Hanin and D. Rolnick (ICML and NeurIPS 2019) bound the same
-means."""
+l/n). With a = 2/d and ρ = ‖x‖ a preactivation of layer l has variance s_l² = aρ² + l σ_b². Where
+it is 0, its gradient has variance a in the d - 1 directions across x, and a β_l along x, with
+β_l = l σ_b² / s_l². Derived for this program; B. Hanin and D. Rolnick (ICML and NeurIPS 2019)
+bound the same means."""
 
 import math
 from collections.abc import Sequence
