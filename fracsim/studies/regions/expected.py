@@ -61,10 +61,10 @@ def _mean_norm(dimension: int, a: float, beta: Floats) -> Floats:
     """E ‖g‖ of g ~ N(0, diag(a, …, a, β a)), β (N,), from its Laplace transform."""
     u = np.linspace(-80.0, 80.0, 1601)
     t = np.exp(u)
-    across = (1 + 2 * a * t) ** (-(dimension - 1) / 2)
+    across = -(dimension - 1) / 2 * np.log1p(2 * a * t)
     found = np.empty(len(beta))
     for i, one in enumerate(beta):
-        gone = 1 - across / np.sqrt(1 + 2 * a * one * t)
+        gone = -np.expm1(across - np.log1p(2 * a * one * t) / 2)
         found[i] = (gone * np.exp(-u / 2)).sum() * (u[1] - u[0]) / (2 * math.sqrt(math.pi))
     return found
 
