@@ -159,6 +159,7 @@ COLUMNS = {
     "width": "width k of each hidden layer",
     "widths": "units of each hidden layer, from the input side; width is that of the widest",
     "initialisation": "scheme of the initial parameters",
+    "weight_std": "standard deviation of initial weights times root fan-in (NaN: the scheme's)",
     "bias": "initial bias (NaN: the scheme's default)",
     "init_from": "file of the network it started from, # and the SHA-256 of its parameters "
     "(empty: drawn weights)",

@@ -25,6 +25,9 @@ STUDIES = _declared(
     "bounds",
     "gradient",
     "regions",
+    "meanfield",
+    "lengths",
+    "moments",
 )
 """Name of its command -> declaration, in the order of the help."""
 

@@ -50,7 +50,18 @@ class Run(ProblemKeys):
         100, "width k of each hidden layer", int, low=1, high=100_000, layers=True
     )
     initialisation: str = setting(
-        "paper", "initial weights", str, choices=("paper", "he", "glorot", "uniform")
+        "paper",
+        "initial weights",
+        str,
+        choices=("paper", "he", "he-uniform", "glorot", "uniform"),
+    )
+    weight_std: float | None = setting(
+        None,
+        "scale initial weights to the variance σ_w²/fan-in; κ is σ_w²/2",
+        float,
+        above=0,
+        high=1000,
+        optional="the initialisation's",
     )
     bias: float | None = setting(
         None,
@@ -146,6 +157,11 @@ class Run(ProblemKeys):
                 f"{label('init_from')} brings its own biases; accepted is no {label('bias')} "
                 f"beside it"
             )
+        if self.init_from is not None and self.weight_std is not None:
+            raise UsageError(
+                f"{label('init_from')} brings its own weights; accepted is no "
+                f"{label('weight_std')} beside it"
+            )
         if self.schedule == "step" and self.schedule_period is None:
             raise UsageError(
                 f"{label('schedule')} step needs a {label('schedule_period')}: the steps between "
@@ -175,8 +191,10 @@ class Run(ProblemKeys):
         return 25 * sum(self.widths) + 1 if self.data == "population" else self.batch_size
 
     def used_keys(self) -> tuple[str, ...]:
-        """The settings that mean something to this run: all but those of other problems."""
-        return _without(foreign_keys(self.problem, vars(self)))
+        """The settings that mean something to this run: all but those of other problems, and
+        weight_std where the weights are the initialisation's own."""
+        unused = foreign_keys(self.problem, vars(self))
+        return _without(unused if self.weight_std is not None else (*unused, "weight_std"))
 
     def decisive(self) -> dict[str, Any]:
         """Key -> value of all that decides the run's numbers, files by what they hold. (What was
@@ -188,6 +206,8 @@ class Run(ProblemKeys):
             del values["fractal_definition"]
         if kind is next(iter(PROBLEMS.values())):
             del values["problem"]
+        if self.weight_std is None:
+            del values["weight_std"]
         return {key: kind.content_of(key, value) for key, value in values.items()}
 
     def _validate_problem(self) -> None:

@@ -111,7 +111,8 @@ def test_shipped_experiments_load(name, quick):
     experiment = load_experiment(name, quick)
     assert experiment.description
     assert len({run.steps for run in experiment.runs}) == 1
-    if experiment.runs[0].problem != "fractal":  # the rest is the paper's protocol
+    others = ("cantor3-anatomy", "start-depth")
+    if experiment.runs[0].problem != "fractal" or name in others:  # the rest: the paper's protocol
         assert not quick or "learning_rate" not in experiment.varied
     elif quick:
         assert len(experiment.runs) <= 20
@@ -126,7 +127,13 @@ def test_shipped_experiments_load(name, quick):
 def test_the_shipped_set_is_that_of_the_readme():
     fractals = ("cantor", "pentaflake", "sierpinski", "vicsek")
     names = [f"{fractal}5-{kind}" for fractal in fractals for kind in ("curves", "depth-width")]
-    assert set(experiment_names()) == {"cantor1d-fine", "radial-depth", *names}
+    assert set(experiment_names()) == {
+        "cantor1d-fine",
+        "radial-depth",
+        "cantor3-anatomy",
+        "start-depth",
+        *names,
+    }
     for name in names:
         experiment = load_experiment(name)
         assert {run.fractal for run in experiment.runs} == {name.partition("5")[0]}

@@ -11,6 +11,8 @@ from fracsim.kernels.network.shape import Shape
 from fracsim.machine.cpus import available_threads
 from fracsim.settings import layer_widths
 from fracsim.studies.regions.declaration import Settings
+from fracsim.studies.regions.draws import of_draws
+from fracsim.studies.regions.levels import of_levels
 from fracsim.studies.regions.measure import Measured, Place, attributes, measure
 from fracsim.studies.regions.regions import count_on_segment
 from fracsim.studies.regions.subjects import Subject, random_subject, stored_subjects
@@ -101,8 +103,17 @@ class RegionsCounted(Result):
             yield f"{one.step:12,}  {regions:12,}  {pieces:12,}  {one.accuracy:13.4f}"
 
 
-def compute(settings: Settings, progress: OnProgress = silent) -> RegionsCounted:
+def compute(settings: Settings, progress: OnProgress = silent) -> Result:
     """Count. Raises UsageError, RunError, FileError."""
+    if settings.draws is not None:
+        return of_draws(settings, progress)
+    if settings.along == "cells":
+        return of_levels(settings, progress)
+    return of_place(settings, progress)
+
+
+def of_place(settings: Settings, progress: OnProgress = silent) -> RegionsCounted:
+    """Count in one place, in one network or all snapshots of a run."""
     subjects = find_subjects(settings)
     first = subjects[0]
     window = settings.window or (first.low, 1.0) * first.shape.inputs

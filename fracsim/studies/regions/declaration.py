@@ -48,7 +48,7 @@ class Settings:
         None, "its units k in each layer", int, low=1, high=100_000, layers=True, optional="64"
     )
     init: str | None = setting(
-        None, "its initialisation: paper, he, glorot or uniform", str, optional="he"
+        None, "its initialisation: paper, he, he-uniform, glorot or uniform", str, optional="he"
     )
     bias: float | None = setting(
         None,
@@ -92,6 +92,22 @@ class Settings:
         optional="none",
         excludes=("segment",),
     )
+    along: str = setting(
+        "window",
+        "where segments lie: in the window, or from the centres of the fractal's cells across "
+        "their borders, level by level",
+        str,
+        choices=("window", "cells"),
+    )
+    draws: int | None = setting(
+        None,
+        "count in so many random networks; network i is that of seed + i",
+        int,
+        low=2,
+        high=1e6,
+        optional="one",
+        excludes=STORED,
+    )
     points: int = setting(
         1000,
         "random points whose distance to the nearest boundary is measured",
@@ -104,7 +120,7 @@ class Settings:
     )
     threads: int | None = setting(
         None,
-        "threads for --lines",
+        "threads for --lines and --draws",
         int,
         low=1,
         high=MOST_THREADS,
@@ -127,6 +143,10 @@ class Settings:
             check_depth(self.width, self.depth)
         if self.segment is not None and self.lines is not None:
             raise UsageError("give --segment or --lines, not both")
+        if self.draws is not None and not self.random:
+            raise UsageError("draws (--draws) describes random networks; it needs --random")
+        if self.along == "cells" and (self.random or self.segment is not None):
+            raise UsageError("--along cells: takes a FILE trained on a fractal, and no --segment")
 
 
 VARIABLES = (
@@ -219,6 +239,30 @@ VARIABLES = (
         "mean distance from a random point to a boundary",
     ),
     Variable("test_accuracy", ("snapshot",), "<f8", "1", "accuracy on the test set"),
+    Variable("draw_regions", ("draw",), "<f8", "1", "activation regions of a random network"),
+    Variable("draw_pieces", ("draw",), "<f8", "1", "linear pieces of a random network"),
+    Variable(
+        "draw_distance",
+        ("draw",),
+        "<f8",
+        "1",
+        "mean distance from points of its own to the nearest boundary",
+    ),
+    Variable("layer", ("layer",), "<i8", "1", "hidden layer, from 1"),
+    Variable("switches", ("layer",), "<f8", "1", "units of the layer that switch, mean over draws"),
+    Variable("switches_error", ("layer",), "<f8", "1", "standard error of that mean"),
+    Variable("switches_expected", ("layer",), "<f8", "1", "the mean expected"),
+    Variable("level", ("level",), "<i8", "1", "level j of the cells that segments start in"),
+    Variable(
+        "rate_by_level",
+        ("snapshot", "level"),
+        "<f8",
+        "1",
+        "breakpoints per unit length from cells' centres across their borders",
+    ),
+    Variable(
+        "rate", ("snapshot",), "<f8", "1", "breakpoints per unit length on segments of the window"
+    ),
 )
 
 STUDY = Study(
@@ -233,6 +277,8 @@ STUDY = Study(
     settings=Settings,
     variables=VARIABLES,
     forms={
+        "draws": ("draw_regions", "draw_pieces", "draw_distance"),
+        "levels": ("snapshot", "level", "rate_by_level", "rate"),
         "training": ("snapshot", "activation_regions", "linear_pieces", "test_accuracy"),
         "plane": ("vertices", "corners", "corner_count", "gradient", "offset"),
         "segment": ("end", "slope", "offset", "start", "stop", "crossed_layer"),
@@ -243,6 +289,8 @@ STUDY = Study(
         "fracsim regions net.h5 --window -1,1,-1,1",
         "fracsim regions --random --inputs 2 --depth 3 --width 64 --bias-std 0.5 -o regions.h5",
         "fracsim regions run.h5 --snapshot all -o training.h5",
+        "fracsim regions run.h5 --snapshot all --along cells -o levels.h5",
+        "fracsim regions --random --depth 3 --width 32 --bias-std 0.1 --draws 24",
         "fracsim regions --random --inputs 10 --depth 5 --width 100 --bias-std 0.5 --lines 1e5",
     ),
     figure=Drawing(
@@ -257,6 +305,7 @@ STUDY = Study(
         {"random": True, "depth": 2, "width": 8, "bias_std": 0.5, "points": 2},
         {"random": True, "depth": 2, "width": 8, "segment": (-1.0, -1.0, 1.0, 1.0), "points": 2},
         {"random": True, "depth": 2, "width": 8, "bias_std": 0.5, "lines": 2, "points": 2},
+        {"random": True, "depth": 2, "width": 8, "bias_std": 0.5, "draws": 2, "points": 2},
     ),
     checks="fracsim.studies.regions.compute:checks",
 )

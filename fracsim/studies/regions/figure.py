@@ -18,6 +18,7 @@ from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.fractal import corners, drawable_depth
 from fracsim.fractals.fractal import Fractal
+from fracsim.studies.regions.figure_draws import draw_draws, draw_levels
 
 MOST_REGIONS = 300_000
 """More regions than this are smaller than a printed dot."""
@@ -51,6 +52,10 @@ def draw(
 
 
 def _counts(study: StudyContents) -> str:
+    if study.form == "draws":
+        return f"{study.attributes['activation_regions']:,.5g} activation regions on average"
+    if study.form == "levels":
+        return "breakpoints across the borders of cells, by level"
     if study.form == "training":
         return "linear regions through training"
     regions, pieces = (
@@ -274,6 +279,8 @@ def _draw_training(study: StudyContents, title: str, size: style.Inches | None) 
 
 
 _PAINTERS = {
+    "draws": draw_draws,
+    "levels": draw_levels,
     "training": _draw_training,
     "plane": _draw_plane,
     "segment": _draw_segment,

@@ -68,7 +68,6 @@ def measure(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) 
     """
     checked_box(place.window, shape.inputs)
     neurons = sum(shape.widths)
-    count = {"plane": _on_plane, "segment": _on_segment, "lines": _on_lines}[place.kind]
     counted = count(shape, params, place, threads)
     points = random_points(place.points, place.window, place.seed)
     distances = boundary_distances(shape, params, points)
@@ -85,6 +84,12 @@ def measure(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) 
         "bounds": region_bounds(shape, 2 if place.kind == "plane" else 1),
     }
     return Measured(facts, {**counted.arrays, "place": points, "distance": distances})
+
+
+def count(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) -> Measured:
+    """Count in a place, and nothing else. Raises as ``measure``."""
+    counting = {"plane": _on_plane, "segment": _on_segment, "lines": _on_lines}[place.kind]
+    return counting(shape, params, place, threads)
 
 
 def _on_plane(shape: Shape, params: NDArray[Any], place: Place, threads: int) -> Measured:

@@ -1,0 +1,81 @@
+"""The lengths of a curve's images, layer by layer."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.random_networks.activations import KINKS
+from fracsim.kernels.random_networks.forward import (
+    activate,
+    chord_lengths,
+    insert_kinks,
+    layer_forward,
+    path_length,
+)
+from fracsim.kernels.regions.rows import pack_rows, rows_plan
+from fracsim.studies.lengths.curves import Curve
+
+Floats = NDArray[np.float64]
+
+
+class Lengths(NamedTuple):
+    """Of one network."""
+
+    z: Floats
+    """(T,) of preactivations"""
+    x: Floats
+    """(T,) of activations"""
+    lacking: Floats
+    """(T,) what chords of activations are estimated to lack, relative; 0 where exact"""
+
+
+def exact_lengths(shape: Shape, params: Floats, code: int, curve: Curve) -> Lengths:
+    """Every kink becomes a vertex, so that all is exact: for relu and hardtanh, of a polyline."""
+    plan, rows = rows_plan(shape)
+    work = pack_rows(plan, rows, np.ascontiguousarray(params, np.float64))
+    h, piece = np.ascontiguousarray(curve.points, np.float64), curve.piece
+    z_lengths, x_lengths = np.empty((2, shape.depth))
+    for layer, width in enumerate(shape.widths):
+        z = np.empty((len(h), width))
+        layer_forward(plan, rows, work, layer, h, z)
+        z_lengths[layer] = path_length(z, piece)
+        z, piece = insert_kinks(z, piece, KINKS[code])
+        h = np.empty_like(z)
+        activate(code, z, h)
+        x_lengths[layer] = path_length(h, piece)
+    return Lengths(z_lengths, x_lengths, np.zeros(shape.depth))
+
+
+def measured_by_chords(shape: Shape, params: Floats, code: int, curve: Curve) -> Lengths:
+    """Sums of chords between images of vertices. With half as many chords a smooth curve lacks four
+    times as much, one with kinks between its vertices twice as much: a third of the difference, or
+    all of it, is the estimate of what these lack."""
+    plan, rows = rows_plan(shape)
+    work = pack_rows(plan, rows, np.ascontiguousarray(params, np.float64))
+    lengths = np.zeros((shape.depth, 2, 2))
+    ends = np.flatnonzero(np.diff(curve.piece)) + 1
+    for part in np.split(np.ascontiguousarray(curve.points, np.float64), ends):
+        chord_lengths(plan, rows, work, code, part, lengths)
+    fine, coarse = lengths[:, 1, 0], lengths[:, 1, 1]
+    share = 1.0 if len(KINKS[code]) else 1 / 3
+    lacking = share * np.maximum(fine - coarse, 0) / np.maximum(fine, 1e-300)
+    return Lengths(lengths[:, 0, 0], fine, lacking)
+
+
+def refined(curve: Curve, most: float) -> Curve:
+    """The same curve with vertices at most ``most`` apart, an even number of chords on each edge:
+    for chords."""
+    points, piece = [curve.points[:1]], [curve.piece[:1]]
+    steps = np.linalg.norm(np.diff(curve.points, axis=0), axis=1)
+    for i, step in enumerate(steps):
+        a, b = curve.points[i], curve.points[i + 1]
+        if curve.piece[i] == curve.piece[i + 1]:
+            count = 2 * max(1, int(np.ceil(step / most / 2)))
+            share = np.arange(1, count + 1)[:, None] / count
+            points.append(a + share * (b - a))
+        else:
+            points.append(b[None])
+        piece.append(np.full(len(points[-1]), curve.piece[i + 1]))
+    return Curve(np.concatenate(points), np.concatenate(piece))

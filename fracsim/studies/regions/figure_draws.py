@@ -1,0 +1,93 @@
+"""The figures of counts in many random networks, and by level of the fractal."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from fracsim.data.studies import StudyContents
+from fracsim.figures import style
+
+
+def draw_draws(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+    """Left: regions of the single networks, their mean and what is expected; right: switches by
+    layer, or distances to the nearest boundary."""
+    arrays, facts = study.arrays, study.attributes
+    narrow = size is not None and size[0] < 5
+    own = (3.4, 4.6) if narrow else (6.8, 3.0)
+    handles = [
+        Line2D([], [], color=style.colour(1), label="mean"),
+        Line2D([], [], color="#000000", linestyle=":", label="expected"),
+    ]
+    figure, body = style.page(own, size, [], handles)
+    left, right = body.subplots(2, 1) if narrow else body.subplots(1, 2)
+    _histogram(left, arrays["draw_regions"], facts.get("expected_regions"), "activation regions")
+    if "switches" in arrays:
+        _draw_switches(right, arrays)
+    else:
+        distances = arrays["draw_distance"]
+        label = "mean distance to a boundary"
+        _histogram(right, distances, facts.get("expected_distance"), label)
+    body.suptitle(title)
+    return figure
+
+
+def _histogram(axes: Axes, values: Any, expected: Any, label: str) -> None:
+    axes.hist(values, bins="auto", color=style.colour(0), edgecolor="white", linewidth=0.3)
+    axes.axvline(float(values.mean()), color=style.colour(1))
+    if expected is not None:
+        axes.axvline(float(expected), color="#000000", linestyle=":")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set(xlabel=label, ylabel="networks")
+
+
+def _draw_switches(axes: Axes, arrays: dict[str, Any]) -> None:
+    layer = arrays["layer"]
+    error = 2 * np.nan_to_num(arrays["switches_error"])
+    look = {**style.look(1), "linestyle": "-"}
+    axes.errorbar(layer, arrays["switches"], yerr=error, **look)
+    if "switches_expected" in arrays:
+        axes.plot(layer, arrays["switches_expected"], color="#000000", linestyle=":", zorder=5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="hidden layer", ylabel="switches ± 2 standard errors", ylim=(0, None))
+
+
+def draw_levels(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+    """Breakpoints per unit length through training, a line for each level, and anywhere."""
+    arrays = study.arrays
+    steps, rates = arrays["snapshot"], arrays["rate_by_level"]
+    levels = rates.shape[1]
+    handles = [
+        Line2D([], [], label=f"across borders, level {j}", **_look(j, levels))
+        for j in range(levels)
+    ]
+    anywhere = {"color": "#000000", "linestyle": ":"}
+    handles.append(Line2D([], [], label="anywhere in the window", **anywhere))
+    notes = [f"{int(study.attributes['lines']):,} segments each."]
+    figure, body = style.page((5.4, 3.0), size, notes, handles)
+    axes = body.subplots()
+    if len(steps) > 1:
+        for j in range(levels):
+            axes.plot(steps, rates[:, j], **_look(j, levels))
+        axes.plot(steps, arrays["rate"], **anywhere)
+        axes.set(xlabel="step")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+    else:
+        axes.plot(arrays["level"], rates[0], **style.look(0))
+        axes.axhline(float(arrays["rate"][0]), **anywhere)
+        axes.set(xlabel="level $j$ of the cells")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(ylabel="breakpoints per unit length", ylim=(0, None))
+    body.suptitle(title)
+    return figure
+
+
+def _look(level: int, levels: int) -> dict[str, Any]:
+    return {
+        "color": style.shade(level, levels),
+        "marker": style.MARKERS[level % len(style.MARKERS)],
+        "markersize": 3.5,
+    }

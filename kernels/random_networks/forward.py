@@ -1,0 +1,162 @@
+"""A forward pass that keeps every layer, in float64, for any of the four activations; and the
+length of a curve as it goes from layer to layer.
+
+A curve is a list of vertices; vertex i and i + 1 are joined where both belong to the same piece.
+Rows go through a layer in blocks of ``regions_rows.BLOCK``, by the tile kernels: the terms of a sum
+are added in the order of the units, wherever a row stands."""
+
+import math
+
+import numpy as np
+
+from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.network.shape import N_IN, N_OUT, STRIDE, Shape
+from fracsim.kernels.random_networks.activations import activation
+from fracsim.kernels.regions.rows import AFTER, BEFORE, BLOCK, pack_rows, rows_plan, through_layer
+
+CHORDS = BLOCK - 2
+"""Chords of a block in ``chord_lengths``; even, so that every other vertex of one block is one of
+the next."""
+
+
+def every_layer(shape: Shape, params, code: int, x, *, z: bool = False) -> list[np.ndarray]:
+    """Activations (N, n_l), or preactivations with ``z``, of all hidden layers at points x
+    (N, n_0)."""
+    found, h = [], np.ascontiguousarray(x, np.float64)
+    if not shape.depth:
+        return found
+    plan, rows = rows_plan(shape)
+    work = pack_rows(plan, rows, np.ascontiguousarray(params, np.float64))
+    for layer, width in enumerate(shape.widths):
+        before = np.empty((len(h), width))
+        layer_forward(plan, rows, work, layer, h, before)
+        h = np.empty_like(before)
+        activate(code, before, h)
+        found.append(before if z else h)
+    return found
+
+
+@kernel
+def layer_forward(plan, rows, w, layer, h, z):
+    """z (N, n_out) = preactivations of a layer at rows h (N, n_in)."""
+    n_in, n_out, stride = plan[layer, N_IN], plan[layer, N_OUT], plan[layer, STRIDE]
+    for first in range(0, h.shape[0], BLOCK):
+        count = min(BLOCK, h.shape[0] - first)
+        for p in range(count):
+            row = rows[BEFORE] + p * (n_in + 1)
+            w[row : row + n_in] = h[first + p]
+            w[row + n_in] = 1.0
+        through_layer(plan, rows, w, layer, count)
+        for p in range(count):
+            row = rows[AFTER] + p * stride
+            z[first + p] = w[row : row + n_out]
+
+
+@kernel
+def activate(code, z, h):
+    """h = f(z), elementwise, of matrices (N, k)."""
+    for p in range(z.shape[0]):
+        for o in range(z.shape[1]):
+            h[p, o] = activation(code, z[p, o])
+
+
+@kernel
+def chord_lengths(plan, rows, w, code, x, lengths):
+    """Add up the chords of one piece x (N, n_0), layer by layer; vertices are not kept.
+
+    lengths (T, 2, 2): [layer, z or activations, all chords or those between every other vertex].
+    N must be odd where the last are wanted. Overwrites the rows of the work array."""
+    layers = lengths.shape[0]
+    for first in range(0, x.shape[0] - 1, CHORDS):
+        count = min(CHORDS + 1, x.shape[0] - first)
+        for p in range(count):
+            row, n_in = rows[BEFORE] + p * (plan[0, N_IN] + 1), plan[0, N_IN]
+            w[row : row + n_in] = x[first + p]
+            w[row + n_in] = 1.0
+        for layer in range(layers):
+            through_layer(plan, rows, w, layer, count)
+            n_out, stride = plan[layer, N_OUT], plan[layer, STRIDE]
+            add_chords(w, rows[AFTER], stride, n_out, count, lengths[layer, 0])
+            for p in range(count):
+                source, target = rows[AFTER] + p * stride, rows[BEFORE] + p * (n_out + 1)
+                for o in range(n_out):
+                    w[target + o] = activation(code, w[source + o])
+                w[target + n_out] = 1.0
+            add_chords(w, rows[BEFORE], n_out + 1, n_out, count, lengths[layer, 1])
+
+
+@kernel
+def add_chords(w, place, stride, width, count, lengths):
+    """lengths[0] += the chords between the ``count`` rows at ``place``, lengths[1] += those between
+    every other row."""
+    for p in range(count - 1):
+        lengths[0] += distance(w, place + p * stride, place + (p + 1) * stride, width)
+    for p in range(0, count - 2, 2):
+        lengths[1] += distance(w, place + p * stride, place + (p + 2) * stride, width)
+
+
+@formula
+def distance(w, a, b, width):
+    """Euclidean distance of two rows, in eight partial sums that need not wait for each other."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    whole = width - width % 8
+    for i in range(0, whole, 8):
+        d0, d1 = w[a + i] - w[b + i], w[a + i + 1] - w[b + i + 1]
+        d2, d3 = w[a + i + 2] - w[b + i + 2], w[a + i + 3] - w[b + i + 3]
+        d4, d5 = w[a + i + 4] - w[b + i + 4], w[a + i + 5] - w[b + i + 5]
+        d6, d7 = w[a + i + 6] - w[b + i + 6], w[a + i + 7] - w[b + i + 7]
+        s0, s1, s2, s3 = s0 + d0 * d0, s1 + d1 * d1, s2 + d2 * d2, s3 + d3 * d3
+        s4, s5, s6, s7 = s4 + d4 * d4, s5 + d5 * d5, s6 + d6 * d6, s7 + d7 * d7
+    for i in range(whole, width):
+        s0 += (w[a + i] - w[b + i]) ** 2
+    return math.sqrt(((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7)))
+
+
+@kernel
+def path_length(values, piece):
+    """Σ |values[i + 1] - values[i]| over joined vertices; values (N, k), piece (N,)."""
+    total, flat, k = 0.0, values.reshape(values.size), values.shape[1]
+    for i in range(values.shape[0] - 1):
+        if piece[i] == piece[i + 1]:
+            total += distance(flat, i * k, (i + 1) * k, k)
+    return total
+
+
+@kernel
+def insert_kinks(z, piece, kinks):
+    """Vertices where any unit passes a kink, put between those that there are: new z (N', k), new
+    piece (N',). z is linear between joined vertices."""
+    n, k = z.shape
+    places = np.empty(k * kinks.size)
+    counts = np.zeros(n, np.int64)
+    for i in range(n - 1):
+        if piece[i] == piece[i + 1]:
+            counts[i] = kinks_between(z[i], z[i + 1], kinks, places)
+    total = n + counts.sum()
+    new, owner, at = np.empty((total, k)), np.empty(total, piece.dtype), 0
+    for i in range(n):
+        new[at], owner[at] = z[i], piece[i]
+        at += 1
+        if counts[i] == 0:
+            continue
+        found = kinks_between(z[i], z[i + 1], kinks, places)
+        inside = np.sort(places[:found])
+        for j in range(found):
+            t = inside[j]
+            for o in range(k):
+                new[at, o] = z[i, o] + t * (z[i + 1, o] - z[i, o])
+            owner[at] = piece[i]
+            at += 1
+    return new, owner
+
+
+@formula
+def kinks_between(a, b, kinks, places):
+    """Shares t of the way from a to b (k,) at which a unit passes a kink; returns how many."""
+    found = 0
+    for o in range(a.size):
+        for kink in kinks:
+            if (a[o] - kink) * (b[o] - kink) < 0.0:
+                places[found] = (kink - a[o]) / (b[o] - a[o])
+                found += 1
+    return found

@@ -1,0 +1,91 @@
+"""``lengths``, ``moments`` and ``regions --along cells`` of all snapshots of a training."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from command_line import fracsim
+
+from fracsim.cli.plot import command
+from fracsim.kernels.network.shape import Shape
+from fracsim.networks.initial import initial_parameters
+from fracsim.networks.snapshots import snapshots_of
+
+EXPERIMENT = """
+description = "a small training, weights at every record"
+weights = "records"
+fractal = "cantor"
+fractal_depth = 2
+network_depth = 2
+width = 8
+initialisation = "he-uniform"
+weight_std = 1.2
+train_points = 500
+test_points = 200
+steps = 60
+record_every = 20
+seed = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "small.toml").write_text(EXPERIMENT)
+    result = fracsim("sweep", folder / "small.toml", "-o", folder / "run.h5", "-q")
+    assert result.code == 0, result.err
+    return folder / "run.h5"
+
+
+def test_snapshots_begin_with_the_network_as_it_was_drawn(trained):
+    found = snapshots_of(str(trained), None, "all")
+    assert [one.step for one in found] == [0, 20, 40, 60]
+    drawn = initial_parameters(Shape(2, (8, 8)), "he-uniform", 3, weight_std=1.2)
+    np.testing.assert_array_equal(found[0].params, drawn)
+    assert np.isnan(found[0].score)
+    assert not np.isnan(found[1].score)
+
+
+@pytest.mark.parametrize(
+    ("study", "options", "names"),
+    [
+        ("lengths", ["--along", "cells"], {"ratio_by_level": (4, 3, 2)}),
+        ("moments", ["--points", 50], {"mean_by_level": (4, 3, 2)}),
+        ("regions", ["--along", "cells", "--lines", 20], {"rate_by_level": (4, 3), "rate": (4,)}),
+    ],
+)
+def test_measures_by_level_and_their_figures(trained, tmp_path, study, options, names):
+    from fracsim.studies import open_study
+
+    path = tmp_path / "s.h5"
+    result = fracsim(study, trained, "--snapshot", "all", *options, "--json", "-o", path)
+    assert (result.code, result.err) == (0, "")
+    json.loads(result.out)
+    arrays = open_study(path, study).arrays
+    for name, shape in names.items():
+        assert arrays[name].shape == shape
+        assert np.isfinite(arrays[name]).all()
+        assert (arrays[name] > 0).all()
+    for size in ([], ["--size", "3.4x4.5"]):
+        drawn = CliRunner().invoke(
+            command, [study, str(path), "-o", str(tmp_path / "s.png"), *size]
+        )
+        assert drawn.exit_code == 0, drawn.output
+
+
+def test_the_borders_of_level_0_are_the_border_of_the_square(trained):
+    result = fracsim("lengths", trained, "--along", "cells", "--json")
+    (snapshot,) = json.loads(result.out)["snapshots"]
+    assert [one["input_length"] for one in snapshot["levels"]] == pytest.approx([8, 32 / 3, 128 / 9])
+
+
+def test_a_file_without_snapshots_is_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "net.h5"
+    made = fracsim("construct", "cantor", "--fractal-depth", 1, "--count", 10, "-o", path, "-q")
+    assert made.code == 0, made.err
+    for study in ("lengths", "moments", "regions"):
+        result = fracsim(study, path, "--snapshot", "all")
+        assert result.code == 2
+        assert "a constructed network has no training; accepted is a trajectory" in result.err
+        assert result.err.count("\n") == 1
