@@ -25,6 +25,7 @@ STUDIES = _declared(
     "bounds",
     "gradient",
     "regions",
+    "multiply",
 )
 """Name of its command -> declaration, in the order of the help."""
 
