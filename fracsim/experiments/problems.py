@@ -35,6 +35,13 @@ def usable(grid: Grid) -> set[str]:
     return {key for key in SETTINGS if key not in PROBLEM_KEYS or key in taken} - plain
 
 
+def default_of(grid: Grid, key: str) -> Any:
+    """The default of a key: that of the grid's problems that take it, where they agree."""
+    takers = [kind for kind in _kinds(grid) if key in kind.keys(grid.fixed)]
+    found = {kind.defaults.get(key, getattr(Run, key)) for kind in takers}
+    return found.pop() if len(found) == 1 else getattr(Run, key)
+
+
 def open_keys(grid: Grid) -> set[str]:
     """The keys that a problem of the grid fills in, run by run."""
     return {key for kind in _kinds(grid) for key in kind.open_keys}
@@ -131,7 +138,7 @@ def check_problems(runs: Iterable[Run]) -> None:
     }
     for (problem, *_), run in different.items():
         problem.check(run.settings())
-        if problem.target == "real" and run.loss not in REAL_LOSSES:
+        if problem.target != "class" and run.loss not in REAL_LOSSES:
             raise UsageError(
                 f"{label('loss')} is {run.loss} and the labels of {label('problem')} "
                 f"{problem.name} are real numbers; accepted is {' or '.join(REAL_LOSSES)}"

@@ -45,6 +45,8 @@ class StoredNetwork:
     """Number of its run in the experiment; None for a constructed network."""
     note: str = ""
     """What must be said beside results: "" or e.g. "running, 37 of 100 records"."""
+    seed: int | None = None
+    """Seed of its training; None for a written network."""
 
     @property
     def sizes(self) -> str:
@@ -87,6 +89,7 @@ def load_network(
         f"test {what} {score:.4f} at step {step:,}",
         Number(int(trajectory.numbers[chosen])),
         trajectory.note,
+        int(settings["seed"]) if "seed" in settings else None,
     )
 
 
