@@ -26,6 +26,7 @@ STUDIES = _declared(
     "gradient",
     "regions",
     "multiply",
+    "radial",
 )
 """Name of its command -> declaration, in the order of the help."""
 
