@@ -27,6 +27,7 @@ STUDIES = _declared(
     "regions",
     "multiply",
     "radial",
+    "distil",
 )
 """Name of its command -> declaration, in the order of the help."""
 

@@ -59,6 +59,9 @@ def draw(
         for study in asked:
             _draw_needed(grid[1], study)
         style.ticks_at(grid[1], [float(d) for d in dimensions])
+        style.log_axis(grid[1], np.concatenate([study.arrays["units"] for study in asked]))
+        errors = sorted({float(study.attributes["error"]) for study in asked})
+        grid[1].set_ylabel(f"units for error {' and '.join(f'{e:g}' for e in errors)}")
     body.suptitle(title or f"Function of the distance, {profiles}")
     return figure
 
@@ -118,6 +121,4 @@ def _draw_needed(axes: Axes, study: StudyContents) -> None:
             fontsize=7,
         )
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
     axes.set_xlabel("dimension $d$")
-    axes.set_ylabel(f"units for error {float(study.attributes['error']):g}")
