@@ -11,6 +11,8 @@ from fracsim.errors import UsageError
 from fracsim.experiments.grid import Grid
 from fracsim.problems.problem import REAL_LOSSES, Problem
 from fracsim.problems.registry import PROBLEM_KEYS, PROBLEMS, foreign_keys, refuse_foreign
+from fracsim.problems.table import pinned_path
+from fracsim.problems.teacher import TeacherProblem, files_of
 from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, problem_of, with_depth
 
@@ -120,6 +122,20 @@ def check_sources(runs: Iterable[Run]) -> None:
     """Raise UsageError or FileError where a file of points is gone or no longer the pinned one."""
     for name, text in dict.fromkeys(_sources(runs)):
         PROBLEMS[name].look(text)
+
+
+def files_read(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
+    """(key, path) of every file that runs are made from, without its digest."""
+    named = {(key, text) for run in runs for key, text in _named(run) if text is not None}
+    for key, text in sorted(named):
+        for one in files_of(text) if key == TeacherProblem.source_key else [text]:
+            yield key, pinned_path(one)[0]
+
+
+def _named(run: Run) -> Iterator[tuple[str, str | None]]:
+    yield "init_from", run.init_from
+    if key := PROBLEMS[run.problem].source_key:
+        yield key, getattr(run, key)
 
 
 def _sources(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:

@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from command_line import fracsim, fracsim_plot
+from command_line import fracsim, run_group
 
+from fracsim.cli.plot import command as plot
 from fracsim.errors import RunError, UsageError
 from fracsim.networks.stored import load_network
 from fracsim.studies import STUDIES, open_study
@@ -139,7 +140,7 @@ def test_a_file_of_counts_holds_no_network(tmp_path):
     assert "holds what was counted, no network" in told.err
     figure = tmp_path / "m.png"
 
-    assert fracsim_plot("multiply", path, "-o", figure).code == 0
+    assert run_group(plot, "fracsim-plot", "multiply", path, "-o", figure).code == 0
     assert figure.stat().st_size > 10_000
 
 
