@@ -77,7 +77,7 @@ class ProductProblem(Problem):
         """The label is that of the point as rounded to the run's precision."""
         import numpy as np
 
-        from fracsim.kernels.product import fill_cube
+        from fracsim.kernels.points.product import fill_cube
 
         x = np.empty((count, self.factors))
         fill_cube(np.uint64(seed), purpose, np.uint64(first), self.range, x)

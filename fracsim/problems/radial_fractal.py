@@ -84,7 +84,7 @@ class RadialFractalProblem(Problem):
         """The label is that of the distance before it is rounded."""
         import numpy as np
 
-        from fracsim.kernels.radial import fill_directions
+        from fracsim.kernels.points.radial import fill_directions
 
         places, y, level = self.line.points(seed, purpose, first, count, backend)
         low = self.line.keyed.load_fractal().low

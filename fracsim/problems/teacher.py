@@ -201,7 +201,7 @@ class TeacherProblem(Problem):
         return self._places(seed, purpose, first, count, backend).y, -mean / deviation
 
     def _places(self, seed: int, purpose: int, first: int, count: int, backend: Any) -> Points:
-        from fracsim.kernels.philox import TRAIN
+        from fracsim.kernels.random.philox import TRAIN
 
         if purpose != TRAIN:
             return self.base.points(seed, purpose, first, count, backend)
@@ -215,8 +215,8 @@ class TeacherProblem(Problem):
     def _uniform(self, seed: int, first: int, count: int) -> Points:
         import numpy as np
 
-        from fracsim.kernels.philox import TRAIN
-        from fracsim.kernels.product import fill_cube
+        from fracsim.kernels.points.product import fill_cube
+        from fracsim.kernels.random.philox import TRAIN
 
         assert isinstance(self.base, FractalProblem)
         x, low = np.empty((count, self.inputs)), self.base.keyed.load_fractal().low
@@ -264,7 +264,7 @@ def _networks(text: str) -> tuple[StoredNetwork, ...]:
 
 @functools.lru_cache(maxsize=64)
 def _standard(problem: TeacherProblem, seed: int) -> tuple[float, float]:
-    from fracsim.kernels.philox import TRAIN
+    from fracsim.kernels.random.philox import TRAIN
 
     outputs = problem._outputs(problem._places(seed, TRAIN, 0, REFERENCE, None).x)
     mean, deviation = float(outputs.mean()), float(outputs.std())

@@ -7,7 +7,7 @@ from scipy import stats
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import make_experiment
 from fracsim.experiments.grid import Grid
-from fracsim.kernels.philox import TEST, TRAIN
+from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.training.run import make_run, problem_of
 
 

@@ -12,8 +12,8 @@ from fracsim.errors import RunError, UsageError
 from fracsim.experiments.experiment import make_experiment
 from fracsim.experiments.grid import Grid
 from fracsim.kernels.backend import get_backend
-from fracsim.kernels.losses import LOSSES
-from fracsim.kernels.philox import TEST, TRAIN
+from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.networks.initial import split_layers
 from fracsim.networks.stored import load_network
 from fracsim.problems.teacher import REFERENCE, files_of

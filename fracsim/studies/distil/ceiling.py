@@ -10,7 +10,7 @@ import numpy as np
 from fracsim.data.errors import FileError
 from fracsim.errors import FracsimError
 from fracsim.fractals.fractal import Fractal
-from fracsim.kernels.philox import TEST
+from fracsim.kernels.random.philox import TEST
 from fracsim.training.run import SETTINGS, Run, coerce_all, problem_of
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fracsim.errors import RunError, UsageError
-from fracsim.kernels.initial import fill_uniform
+from fracsim.kernels.random.initial import fill_uniform
 from fracsim.networks.rewriting.layers import (
     Layers,
     affine,

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fracsim.errors import RunError, UsageError
-from fracsim.kernels.initial import fill_uniform
-from fracsim.kernels.philox import SAMPLE
-from fracsim.kernels.radial import CONE, HAT, PROFILES, fill_directions, fill_profile
+from fracsim.kernels.points.radial import CONE, HAT, PROFILES, fill_directions, fill_profile
+from fracsim.kernels.random.initial import fill_uniform
+from fracsim.kernels.random.philox import SAMPLE
 from fracsim.networks.rewriting.layers import Layer, Layers, affine, beside, composed
 from fracsim.networks.rewriting.splines import spline, two_sided
 from fracsim.settings import label

@@ -6,7 +6,7 @@ Point i of a stream is a pure function of (seed, purpose, i): coordinate q is a 
 import numpy as np
 
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.philox import PRODUCT, random_words, uniform
+from fracsim.kernels.random.philox import PRODUCT, random_words, uniform
 
 
 @kernel
