@@ -11,16 +11,20 @@ from fracsim.data.errors import FileError
 from fracsim.errors import FracsimError
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.random.philox import TEST
-from fracsim.training.run import SETTINGS, Run, coerce_all, problem_of
+from fracsim.problems.registry import PROBLEM_KEYS
+from fracsim.training.run import Run, coerce, problem_of
 
 
 def segment_r2(settings: Mapping[str, Any], fractal: Fractal, pieces: int, points: int) -> float:
     """R² on the first ``points`` test points of the best function that is linear on each of
     ``pieces`` intervals, with jumps or without: no continuous one, as networks are, is better on
     them. NaN where the teacher's file is gone."""
-    known = {key: value for key, value in settings.items() if key in SETTINGS and value is not None}
-    definition = json.dumps(fractal.to_dict())
-    run = Run(**{**coerce_all(known), "fractal_definition": definition})
+    known = {
+        key: coerce(key, settings[key])
+        for key in ("problem", "seed", "precision", *PROBLEM_KEYS)
+        if settings.get(key) not in (None, "")
+    }
+    run = Run(**known, fractal_definition=json.dumps(fractal.to_dict()))
     try:
         found = problem_of(run).points(run.seed, TEST, 0, points)
     except (FileError, FracsimError):
