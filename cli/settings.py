@@ -17,7 +17,7 @@ from fracsim.training.run import SETTINGS, Run
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Joined(click.ParamType):
+class Joined(click.types.StringParamType):
     """A text whose option may be repeated; in the environment several are joined."""
 
     name = "text"

@@ -75,7 +75,8 @@ def evaluate(layers: Layers, x: np.ndarray) -> np.ndarray:
     """Outputs (N, n_out) at points x (N, n_in), in float64."""
     for layer in layers[:-1]:
         x = np.maximum(x @ layer.weights + layer.biases, 0)
-    return x @ layers[-1].weights + layers[-1].biases
+    outputs: np.ndarray = x @ layers[-1].weights + layers[-1].biases
+    return outputs
 
 
 def network_of(layers: Layers) -> tuple[Shape, np.ndarray]:

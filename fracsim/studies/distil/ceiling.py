@@ -57,6 +57,6 @@ def line_costs(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         vx, vy, cov = sxx - sx * sx / n, syy - sy * sy / n, sxy - sx * sy / n
         explained = np.where(vx > 1e-14 * np.abs(sxx), cov * cov / vx, 0.0)
-        found = np.maximum(vy - explained, 0.0)
+        found: np.ndarray = np.maximum(vy - explained, 0.0)
     found[np.tril_indices(len(x), -1)] = np.inf
     return found

@@ -96,10 +96,10 @@ def _points(arrays: dict[str, np.ndarray], path: str) -> list[_Point]:
         place = f"T = {arrays['network_depth'][i]}\nk = {arrays['width'][i]}"
         if many:
             place += f"\n{int(arrays['train_points'][i]):,}"
-        values = [
+        mean, least, greatest, ceiling = (
             float(arrays[name][i]) if name in arrays else float("nan")
             for name in ("accuracy", "least", "greatest", "ceiling")
-        ]
+        )
         name = str(method) if teachers < 2 else f"mean of {teachers} teachers"
-        found.append(_Point(place, name, *values, int(arrays["seeds"][i])))
+        found.append(_Point(place, name, mean, least, greatest, ceiling, int(arrays["seeds"][i])))
     return found

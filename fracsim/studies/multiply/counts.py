@@ -38,7 +38,7 @@ def unequal_tree(factors: int, layers: int) -> int:
     """Neurons of the best tree whose groups may differ in size, a group of one being carried by
     two."""
     if layers == 1:
-        return 2**factors
+        return 1 << factors
     return min(
         _layer(factors, groups) + unequal_tree(groups, layers - 1)
         for groups in range(layers, factors)
@@ -68,4 +68,4 @@ def binary_tree(factors: int) -> int:
 def _layer(numbers: int, groups: int) -> int:
     """Neurons of one layer: 2^b is convex in b, so that groups as equal as can be are best."""
     size, larger = divmod(numbers, groups)
-    return larger * 2 ** (size + 1) + (groups - larger) * 2**size
+    return (larger << size + 1) + (groups - larger << size)

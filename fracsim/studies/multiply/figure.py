@@ -1,5 +1,7 @@
 """The figure ``multiply``: what depth saves where numbers are multiplied."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -39,7 +41,8 @@ def draw(
     )
     figure, body = style.page((6.8, 3.0), size, [note])
     narrow = figure.get_size_inches()[0] < 5
-    left, right = body.subplots(2 if narrow else 1, 1 if narrow else 2)
+    parts: Any = body.subplots(2 if narrow else 1, 1 if narrow else 2)
+    left, right = parts
     _draw_counts(left, factors)
     _draw_errors(right, arrays)
     body.suptitle(title or "Multiplying numbers: what depth saves")

@@ -36,13 +36,15 @@ class Gate:
     def product(self, u: np.ndarray, v: np.ndarray, scale: float) -> np.ndarray:
         """u v by four units."""
         sums, differences = self._even(scale * (u + v)), self._even(scale * (u - v))
-        return (sums - differences) / (4 * self.curvature * scale**2)
+        found: np.ndarray = (sums - differences) / (4 * self.curvature * scale**2)
+        return found
 
     def carry(self, u: np.ndarray, scale: float) -> np.ndarray:
         """u by two units."""
         z = scale * u
         odd = self.activation(self.at + z) - self.activation(self.at - z)
-        return odd / (2 * self.slope * scale)
+        found: np.ndarray = odd / (2 * self.slope * scale)
+        return found
 
     def error(self, scale: float) -> float:
         """Bound of a product's own error: the two fourth powers of |u ± v| are 16 together at
@@ -58,11 +60,13 @@ class Gate:
         return _ROUNDING * self.size / (abs(self.curvature) * scale**2)
 
     def _even(self, z: np.ndarray) -> np.ndarray:
-        return self.activation(self.at + z) + self.activation(self.at - z)
+        found: np.ndarray = self.activation(self.at + z) + self.activation(self.at - z)
+        return found
 
 
 def _softplus(z: np.ndarray) -> np.ndarray:
-    return np.logaddexp(0.0, z)
+    found: np.ndarray = np.logaddexp(0.0, z)
+    return found
 
 
 GATES = {
@@ -118,7 +122,8 @@ def shallow(x: np.ndarray, scale: float) -> np.ndarray:
     for number in range(2**n):
         signs = 1.0 - 2.0 * ((number >> np.arange(n)) & 1)
         total += signs.prod() * np.exp(scale * (x @ signs))
-    return total / (2.0 * scale) ** n
+    found: np.ndarray = total / (2.0 * scale) ** n
+    return found
 
 
 def shallow_bound(factors: int, scale: float) -> float:

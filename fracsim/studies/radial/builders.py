@@ -60,7 +60,8 @@ class Profile(NamedTuple):
             slope = np.where(r < 1, -1.0, 0.0)
         else:
             slope = r * np.cos(self.omega * r * r)
-        return self(r) + r * slope
+        found: np.ndarray = self(r) + r * slope
+        return found
 
 
 def depth3(profile: Profile, d: int, pieces: int, knots: int) -> Layers:

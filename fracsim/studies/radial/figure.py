@@ -1,6 +1,7 @@
 """The figure ``radial``: what one and two hidden layers pay for a function of the distance."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ def draw(
     return figure
 
 
-def _dash(name: str) -> dict[str, str]:
+def _dash(name: str) -> dict[str, Any]:
     return {
         "linestyle": {"depth3": "-", "learnt": "--"}.get(name, ":"),
         "marker": {"depth3": "o", "learnt": "s"}.get(name, "^"),
