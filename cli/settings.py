@@ -17,12 +17,25 @@ from fracsim.training.run import SETTINGS, Run
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Joined(click.types.StringParamType):
+    """A text whose option may be repeated; in the environment several are joined."""
+
+    name = "text"
+
+    def __init__(self, joint: str) -> None:
+        self.envvar_list_splitter = joint  # type: ignore[misc]
+
+
 def run_options(function: F) -> F:
     """One option per setting of a run, as keyword arguments that are None where not given (see
     ``given_settings``)."""
     for key, setting in reversed(SETTINGS.items()):
         metavar, help = setting_metavar(setting), setting_help(setting, getattr(Run, key))
-        function = click.option(option_name(key), metavar=metavar, help=help)(function)
+        kind = Joined(setting.joined) if setting.joined else None
+        option = click.option(
+            option_name(key), metavar=metavar, help=help, type=kind, multiple=kind is not None
+        )
+        function = option(function)
     return function
 
 
@@ -49,10 +62,16 @@ def setting_help(setting: Setting, default: Any) -> str:
     return f"{about}{accepted}. [default: {shown}]"
 
 
-def given_settings(options: Mapping[str, str | None]) -> dict[str, str]:
+def given_settings(options: Mapping[str, str | tuple[str, ...] | None]) -> dict[str, str]:
     """Key -> text of the settings given as options (command line or environment)."""
     named = {parameter_name(key): key for key in SETTINGS}
-    return {named[name]: value for name, value in options.items() if value is not None}
+    found = {}
+    for name, value in options.items():
+        if isinstance(value, tuple):
+            value = SETTINGS[named[name]].joined.join(value) or None
+        if value is not None:
+            found[named[name]] = value
+    return found
 
 
 def parameter_name(key: str) -> str:

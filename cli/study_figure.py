@@ -60,7 +60,7 @@ def _draw(
 ) -> tuple[Figure, list[str]]:
     """The figure and what its maker should know."""
     own = [path for path in files if not drawing.trajectories or _is_study(path)]
-    if not own or len(own) > drawing.most:
+    if (not own and not drawing.alone) or len(own) > drawing.most:
         accepted = "one file" if drawing.most == 1 else f"at most {drawing.most} files"
         beside = ", beside any trajectories" if drawing.trajectories else ""
         raise UsageError(

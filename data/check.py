@@ -28,6 +28,8 @@ _RANGES = {  # infinity is a value that a loss and a gradient can have, not an a
     "test_r2": (-np.inf, 1),
     "test_rmse": (0, np.inf),
     "test_rmse_by_level": (0, np.inf),
+    "test_agreement": (0, 1),
+    "test_agreement_by_level": (0, 1),
 }
 # Training that overflows ends at the next step: these may be NaN in the last record of a run, and
 # only there.
@@ -68,14 +70,14 @@ def _record_problems(trajectory: Trajectory) -> Iterator[str]:
     position = np.arange(len(trajectory.steps))
     done = trajectory.records_done[:, None]
     there, last = position < done, position == done - 1
-    real = np.array([trajectory.target(row) == "real" for row in trajectory.rows.values()])
+    targets = [trajectory.target(row) for row in trajectory.rows.values()]
     for variable in (v for v in schema.EVERY_RECORD if v.name in trajectory.records):
         values = trajectory.variable(variable.name)
         low, high = _RANGES[variable.name]
         missing = np.isnan(values)
         exists = np.ones(1, bool)
         needed, committed = there & ~last if variable.name in _MAY_OVERFLOW else there, there
-        whose = _whose(variable, real)
+        whose = np.array([schema.is_of(variable, target) for target in targets])[:, None]
         needed = needed & whose & (variable.name not in _MAY_LACK)
         if values.ndim == 3:
             layers = variable.dims[2] == "layer"
@@ -100,13 +102,6 @@ def _record_problems(trajectory: Trajectory) -> Iterator[str]:
                 f"{_first(trajectory, variable, values, alien)}; the labels of this run are of "
                 f"another kind"
             )
-
-
-def _whose(variable: schema.Variable, real: np.ndarray) -> np.ndarray:
-    """(R, 1): which runs have a variable, by what their labels are."""
-    if variable in schema.REAL_RECORDS:
-        return real[:, None]
-    return ~real[:, None] if variable.name in schema.OF_CLASSES else np.ones_like(real)[:, None]
 
 
 def _accepted(low: float, high: float) -> str:

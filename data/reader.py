@@ -68,12 +68,20 @@ class Trajectory:
         return tuple(self._variables)
 
     def target(self, run: Row) -> str:
-        """What the labels of `run` are, "class" or "real"; where the file has runs of both, and
-        this one no record yet, it counts as "class"."""
-        if "test_rmse" not in self._variables:
+        """What the labels of `run` are, "class", "real" or "mimic"; where the file has runs of
+        several, and this one no record yet, the first of these."""
+        there = [
+            target
+            for target, name in (("mimic", "test_agreement"), ("real", "test_rmse"))
+            if name in self._variables
+        ]
+        if not there:
             return "class"
-        both = "test_accuracy" in self._variables
-        return "class" if both and np.isnan(self._variables["test_rmse"][run, 0]) else "real"
+        for target, name in (("mimic", "test_agreement"), ("real", "test_rmse")):
+            if target in there and not np.isnan(self._variables[name][run, 0]):
+                return target
+        others = "test_accuracy" if there == ["real"] else "train_accuracy"
+        return "class" if others in self._variables else there[0]
 
     @functools.cached_property
     def rows(self) -> dict[Number, Row]:
@@ -87,9 +95,9 @@ class Trajectory:
 
     def records_of(self, run: Row) -> tuple[str, ...]:
         """Names of the variables that are recorded of `run`, by what its labels are."""
-        real = [variable.name for variable in schema.REAL_RECORDS]
-        others = real if self.target(run) == "class" else schema.OF_CLASSES
-        return tuple(name for name in self.records if name not in others)
+        target = self.target(run)
+        own = [v.name for v in schema.EVERY_RECORD if schema.is_of(v, target)]
+        return tuple(name for name in self.records if name in own)
 
     def variable(self, name: str) -> np.ndarray:
         """Values of one of `records`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is no
@@ -254,9 +262,11 @@ def load_trajectory(file: Opened) -> Trajectory:
 def _recorded(names: list[str], levels: int) -> tuple[schema.Variable, ...]:
     """The variables that a file with these members must have."""
     real = "test_r2" in names or "test_rmse" in names
-    classes = not real or "test_accuracy" in names or "train_accuracy" in names
-    targets = [target for target, is_there in (("class", classes), ("real", real)) if is_there]
-    return schema.records_of(targets, levels)
+    mimic = "test_agreement" in names
+    classes = "train_accuracy" in names or not (real or mimic)
+    classes |= not mimic and "test_accuracy" in names
+    there = {"class": classes, "real": real, "mimic": mimic}
+    return schema.records_of([target for target, is_there in there.items() if is_there], levels)
 
 
 def _experiment(

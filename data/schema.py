@@ -92,8 +92,22 @@ REAL_RECORDS = (
         "root mean square error on the test points of one level (NaN: none)",
     ),
 )
-TARGETS = ("class", "real")  # what labels are: one of two classes, or real numbers
-EVERY_RECORD = (*RECORDS, *REAL_RECORDS)
+# Beside both, of students of a teacher: its outputs are real numbers, the points have classes.
+MIMIC_RECORDS = (
+    Variable(
+        "test_agreement", ("run", "step"), "<f8", "1", "test points with the teacher's own sign"
+    ),
+    Variable(
+        "test_agreement_by_level",
+        ("run", "step", "level"),
+        "<f8",
+        "1",
+        "share of the test points of one level with the teacher's own sign (NaN: none)",
+    ),
+)
+# What labels are: one of two classes, real numbers, or a teacher's outputs.
+TARGETS = ("class", "real", "mimic")
+EVERY_RECORD = (*RECORDS, *REAL_RECORDS, *MIMIC_RECORDS)
 OF_CLASSES = ("train_accuracy", "test_accuracy", "test_accuracy_by_level")
 
 PROGRESS = (
@@ -149,6 +163,12 @@ COLUMNS = {
     "dimension": "dimension d of the points",
     "table": "file of the points, # and the SHA-256 of its arrays",
     "target": "what the labels are: class or real",
+    "factors": "numbers n that are multiplied",
+    "range": "each of them is uniform from -range to range",
+    "teacher": "file of the network that is imitated, # and the SHA-256 of its parameters; of "
+    "several, joined by +, the mean of their outputs",
+    "points_of": "problem whose points the teacher is asked at",
+    "transfer": "training points of a student: the teacher's own, fresh or uniform ones",
     "fractal": "name of the fractal",
     "fractal_depth": "depth n of the fractal",
     "curve": "approximation curve",
@@ -199,6 +219,9 @@ TEXT_COLUMNS = frozenset(
         "profile",
         "table",
         "target",
+        "teacher",
+        "points_of",
+        "transfer",
         "widths",
     ]
 )
@@ -216,16 +239,23 @@ RESERVED = frozenset(
 def records_of(targets: Sequence[str], levels: int) -> tuple[Variable, ...]:
     """The recorded variables of a file whose runs have these targets; by level where there are
     several."""
-    found = []
-    for variable in EVERY_RECORD:
-        real, classes = variable in REAL_RECORDS, variable.name in OF_CLASSES
-        if (
-            (not real or "real" in targets)
-            and (not classes or "class" in targets)
-            and ("level" not in variable.dims or levels > 1)
-        ):
-            found.append(variable)
-    return tuple(found)
+    return tuple(
+        variable
+        for variable in EVERY_RECORD
+        if any(is_of(variable, target) for target in targets)
+        and ("level" not in variable.dims or levels > 1)
+    )
+
+
+def is_of(variable: Variable, target: str) -> bool:
+    """Whether a variable is recorded of runs with this target."""
+    if variable in MIMIC_RECORDS:
+        return target == "mimic"
+    if variable in REAL_RECORDS:
+        return target != "class"
+    if variable.name in OF_CLASSES:
+        return target == "class" or (target == "mimic" and variable.name != "train_accuracy")
+    return True
 
 
 Sizes = tuple[int, int, int | str]

@@ -60,6 +60,8 @@ class Setting:
     layers: bool = False
     """Its value is one number for every layer of a network, or text with one for each, as in
     100-20-100."""
+    joined: str = ""
+    """Several of them are one value, joined by this: its option may be repeated."""
     coordinates: bool = False
     """Its value is a tuple of finite numbers that are one thing, as a window."""
     argument: bool = False

@@ -23,6 +23,7 @@ from fracsim.experiments.problems import (
     applicable,
     check_problems,
     check_sources,
+    default_of,
     open_keys,
     pin_sources,
     refuse_unused,
@@ -31,7 +32,7 @@ from fracsim.experiments.problems import (
 )
 from fracsim.experiments.starts import check_starts, pin_starts
 from fracsim.networks.start import without_path
-from fracsim.problems.problem import TARGETS
+from fracsim.problems.problem import RECORDED
 from fracsim.toml import parse_toml
 from fracsim.training.run import SETTINGS, Run, make_run, problem_of
 
@@ -112,9 +113,9 @@ class Experiment:
 
     @cached_property
     def targets(self) -> tuple[str, ...]:
-        """What the labels of its runs are: class, real, or both."""
+        """What the records of its runs are by: class, real, mimic."""
         found = {problem_of(run).target for run in self.runs}
-        return tuple(target for target in TARGETS if target in found)
+        return tuple(target for target in RECORDED if target in found)
 
     @cached_property
     def layers(self) -> int:
@@ -261,7 +262,7 @@ def make_experiment(
     sources = pin_sources(resolved)
     left_open = open_keys(resolved) | resolved.open_keys()
     for key in usable(resolved) - left_open - {*resolved.varied}:
-        resolved.fixed.setdefault(key, getattr(Run, key))
+        resolved.fixed.setdefault(key, default_of(resolved, key))
     for axes in (resolved.crossed, *resolved.zipped):
         if "fractal" in axes:
             axes["fractal"] = tuple(resolve(text) for text in axes["fractal"])

@@ -11,6 +11,8 @@ from fracsim.errors import UsageError
 from fracsim.experiments.grid import Grid
 from fracsim.problems.problem import REAL_LOSSES, Problem
 from fracsim.problems.registry import PROBLEM_KEYS, PROBLEMS, foreign_keys, refuse_foreign
+from fracsim.problems.table import pinned_path
+from fracsim.problems.teacher import TeacherProblem, files_of
 from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, problem_of, with_depth
 
@@ -33,6 +35,13 @@ def usable(grid: Grid) -> set[str]:
     taken = {key for kind in _kinds(grid) for key in kind.keys(grid.fixed)}
     plain = {"problem"} if _values(grid, "problem") == (Run.problem,) else set()
     return {key for key in SETTINGS if key not in PROBLEM_KEYS or key in taken} - plain
+
+
+def default_of(grid: Grid, key: str) -> Any:
+    """The default of a key: that of the grid's problems that take it, where they agree."""
+    takers = [kind for kind in _kinds(grid) if key in kind.keys(grid.fixed)]
+    found = {kind.defaults.get(key, getattr(Run, key)) for kind in takers}
+    return found.pop() if len(found) == 1 else getattr(Run, key)
 
 
 def open_keys(grid: Grid) -> set[str]:
@@ -115,6 +124,20 @@ def check_sources(runs: Iterable[Run]) -> None:
         PROBLEMS[name].look(text)
 
 
+def files_read(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
+    """(key, path) of every file that runs are made from, without its digest."""
+    named = {(key, text) for run in runs for key, text in _named(run) if text is not None}
+    for key, text in sorted(named):
+        for one in files_of(text) if key == TeacherProblem.source_key else [text]:
+            yield key, pinned_path(one)[0]
+
+
+def _named(run: Run) -> Iterator[tuple[str, str | None]]:
+    yield "init_from", run.init_from
+    if key := PROBLEMS[run.problem].source_key:
+        yield key, getattr(run, key)
+
+
 def _sources(runs: Iterable[Run]) -> Iterator[tuple[str, str]]:
     for run in runs:
         key = PROBLEMS[run.problem].source_key
@@ -131,7 +154,7 @@ def check_problems(runs: Iterable[Run]) -> None:
     }
     for (problem, *_), run in different.items():
         problem.check(run.settings())
-        if problem.target == "real" and run.loss not in REAL_LOSSES:
+        if problem.target != "class" and run.loss not in REAL_LOSSES:
             raise UsageError(
                 f"{label('loss')} is {run.loss} and the labels of {label('problem')} "
                 f"{problem.name} are real numbers; accepted is {' or '.join(REAL_LOSSES)}"

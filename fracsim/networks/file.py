@@ -1,12 +1,14 @@
-"""What a file of a constructed network holds. Nothing heavy is imported here: the studies that make
+"""What files of written networks hold. Nothing heavy is imported here: the studies that make
 networks declare it as theirs."""
 
 from fracsim.data.schema import StudyFormat, Variable
 
+PARAMS = Variable("params", ("parameter",), "<f8", "1", "weights and biases of the network, flat")
+
 NETWORK = StudyFormat(
     "network",
     (
-        Variable("params", ("parameter",), "<f8", "1", "weights and biases of the network, flat"),
+        PARAMS,
         Variable(
             "level", ("level",), "<i8", "1", "level(x): negatives at j < n, positives at j = n"
         ),
@@ -14,3 +16,7 @@ NETWORK = StudyFormat(
         Variable("samples", ("level",), "<i8", "1", "points of the level on which it was tried"),
     ),
 )
+
+KINDS = (NETWORK.kind, "multiply", "radial")
+"""The kinds of studies whose files can keep a network: ``PARAMS``, and the attributes of
+``networks.stored.described``."""

@@ -46,13 +46,14 @@ def without_path(text: str | None) -> str | None:
     return pinned["digest"] if pinned else text
 
 
-def pin(text: str) -> "tuple[str, StoredNetwork]":
-    """``init_from`` with the digest, and the network that it names. Raises FileError."""
-    network = _load(text)
+def pin(text: str, key: str = "init_from") -> "tuple[str, StoredNetwork]":
+    """``init_from``, or another key that names a network, with the digest, and that network. Raises
+    FileError."""
+    network = _load(text, key)
     return f"{network.path}#{_digest(network)}", network
 
 
-def _load(text: str) -> "StoredNetwork":
+def _load(text: str, key: str = "init_from") -> "StoredNetwork":
     from fracsim.data.errors import FileError
     from fracsim.networks.stored import load_network
 
@@ -60,10 +61,10 @@ def _load(text: str) -> "StoredNetwork":
     try:
         network = load_network(pinned["path"] if pinned else text)
     except FileError as error:
-        raise FileError(f"{label('init_from')}: {error}") from error
+        raise FileError(f"{label(key)}: {error}") from error
     if pinned and pinned["digest"] != _digest(network):
         raise FileError(
-            f"{label('init_from')}: '{network.path}' no longer holds the network that was there "
+            f"{label(key)}: '{network.path}' no longer holds the network that was there "
             f"when this experiment "
             "was made; put that file back, or name the new one"
         )

@@ -3,6 +3,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,12 @@ from fracsim.data.errors import FileError, printable
 from fracsim.data.numbering import Number, Row
 from fracsim.data.reader import Trajectory, open_trajectory, sniff
 from fracsim.data.schema import layer_widths
-from fracsim.data.studies import read_study
+from fracsim.data.studies import StudyContents, read_study
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.network.shape import Shape, parameter_count
-from fracsim.networks.file import NETWORK
+from fracsim.networks.file import KINDS, NETWORK
+from fracsim.settings import width_of_layers
 
 _LONGEST_WIDTHS = 20  # characters of "100-20-100" that a title has room for
 
@@ -43,6 +45,8 @@ class StoredNetwork:
     """Number of its run in the experiment; None for a constructed network."""
     note: str = ""
     """What must be said beside results: "" or e.g. "running, 37 of 100 records"."""
+    seed: int | None = None
+    """Seed of its training; None for a written network."""
 
     @property
     def sizes(self) -> str:
@@ -85,6 +89,7 @@ def load_network(
         f"test {what} {score:.4f} at step {step:,}",
         Number(int(trajectory.numbers[chosen])),
         trajectory.note,
+        int(settings["seed"]) if "seed" in settings else None,
     )
 
 
@@ -156,9 +161,25 @@ def open_trained(path: str | os.PathLike[str]) -> Trajectory:
         raise
 
 
+def described(shape: Shape, about: str) -> dict[str, str | int | float]:
+    """The attributes by which a study's file says what network its ``params`` are."""
+    widths = width_of_layers(shape.widths) if shape.widths else 1
+    said = {"widths": widths} if isinstance(widths, str) else {}
+    return {
+        "about": about,
+        "input_dimension": shape.inputs,
+        "network_depth": shape.depth,
+        "width": shape.width,
+        **said,
+    }
+
+
 def _constructed(path: str) -> StoredNetwork:
-    study = read_study(path, NETWORK)
-    facts, params = study.attributes, study.arrays["params"]
+    study = _study(path)
+    facts = study.attributes
+    if "params" not in study.arrays:
+        raise FileError(f"'{path}' holds what was counted, no network")
+    params = study.arrays["params"]
     try:
         inputs, depth, width = (
             int(facts[key]) for key in ("input_dimension", "network_depth", "width")
@@ -168,8 +189,11 @@ def _constructed(path: str) -> StoredNetwork:
         said = str(facts["widths"]) if "widths" in facts else width
         widths = layer_widths(depth, said)
         shape = Shape(inputs, widths)
-        fractal = Fractal.from_dict(json.loads(str(facts["fractal_definition"])))
-        fractal_depth, about = int(facts["fractal_depth"]), str(facts["about"])
+        about = str(facts["about"])
+        fractal, fractal_depth = None, 0
+        if study.kind == NETWORK.kind:
+            fractal = Fractal.from_dict(json.loads(str(facts["fractal_definition"])))
+            fractal_depth = int(facts["fractal_depth"])
     except (KeyError, ValueError, TypeError) as error:
         raise FileError(
             f"'{path}' is not a valid fracsim file: its network is not described ({error})"
@@ -182,3 +206,11 @@ def _constructed(path: str) -> StoredNetwork:
             f"{shape}"
         )
     return StoredNetwork(path, shape, params, fractal, fractal_depth, "", said, about)
+
+
+def _study(path: str) -> StudyContents:
+    """The file of a study that can keep a network. Raises FileError."""
+    for kind in KINDS[1:]:
+        with suppress(FileError):
+            return read_study(path, NETWORK._replace(kind=kind))
+    return read_study(path, NETWORK)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 TARGETS = ("class", "real")
 """Labels ±1, which are told apart, or real ones, which are approximated."""
 
+RECORDED = (*TARGETS, "mimic")
+"""What the records of a run may be by: of a teacher's outputs, real numbers, it is also recorded
+how well a student tells apart the classes that the teacher was taught."""
+
 BESTS = {"best_test_accuracy": "best test accuracy", "best_test_r2": "best test R²"}
 """What tells how good a run is, by what its labels are, and its words."""
 
@@ -57,6 +61,8 @@ class Problem(ABC):
     """Keys of all runs that, where they are not given, ``complete`` decides."""
     described: ClassVar[tuple[str, ...]] = ()
     """The keys that ``describe`` tells."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Key of another problem that it takes, too -> the default that it has here."""
     outputs: ClassVar[int] = 1
 
     @classmethod
@@ -99,7 +105,7 @@ class Problem(ABC):
     @property
     @abstractmethod
     def target(self) -> str:
-        """One of ``TARGETS``."""
+        """One of ``RECORDED``."""
 
     @property
     @abstractmethod
@@ -121,6 +127,13 @@ class Problem(ABC):
 
         ``backend``: which draws them where it can; the points do not depend on it. Raises
         UsageError, FileError where a file is not what it was."""
+
+    def truth(
+        self, seed: int, purpose: int, first: int, count: int, backend: Any = None
+    ) -> tuple[np.ndarray, float]:
+        """Of a problem of target mimic: the classes ±1 (N,) of these points, and the label that
+        parts them."""
+        raise NotImplementedError
 
     def source(self, data: str) -> Stream | Population:
         """What ``train`` draws its points from, for a ``data`` other than dataset."""

@@ -11,12 +11,23 @@ from typing import Any
 from fracsim.errors import UsageError
 from fracsim.problems.fractal import FractalKeys, FractalProblem
 from fracsim.problems.problem import Problem, own_keys
+from fracsim.problems.product import ProductKeys, ProductProblem
 from fracsim.problems.radial import RadialKeys, RadialProblem
+from fracsim.problems.radial_fractal import RadialFractalKeys, RadialFractalProblem
 from fracsim.problems.table import TableKeys, TableProblem
+from fracsim.problems.teacher import TeacherKeys, TeacherProblem
 from fracsim.settings import label, setting
 
 PROBLEMS: dict[str, type[Problem]] = {
-    kind.name: kind for kind in (FractalProblem, RadialProblem, TableProblem)
+    kind.name: kind
+    for kind in (
+        FractalProblem,
+        RadialProblem,
+        TableProblem,
+        ProductProblem,
+        RadialFractalProblem,
+        TeacherProblem,
+    )
 }
 """Name -> kind of problem; the first is the default."""
 
@@ -27,7 +38,9 @@ class _Named:
 
 
 @dataclass(frozen=True)
-class ProblemKeys(TableKeys, RadialKeys, FractalKeys, _Named):  # the last come first in tables
+class ProblemKeys(  # the last come first in tables
+    TeacherKeys, RadialFractalKeys, ProductKeys, TableKeys, RadialKeys, FractalKeys, _Named
+):
     """The keys of all problems; a run uses those of its own, and the others keep their defaults.
 
     ``problem_facts`` is no setting: it holds what is known of the file that the problem reads (JSON
@@ -42,7 +55,9 @@ PROBLEM_KEYS: dict[str, str] = {
 """Key -> the problem that declares it."""
 
 
-DESCRIBED = ("problem", *(key for kind in PROBLEMS.values() for key in kind.described))
+DESCRIBED = tuple(
+    dict.fromkeys(("problem", *(key for kind in PROBLEMS.values() for key in kind.described)))
+)
 """The keys that a problem's name in a title tells."""
 
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from fracsim.data.numbering import Row
 from fracsim.errors import RunError, UsageError
 from fracsim.experiments.experiment import Experiment
+from fracsim.experiments.problems import files_read
 from fracsim.experiments.shard import Part
 from fracsim.networks.start import without_path
+from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, parameters_of
 
 if TYPE_CHECKING:
@@ -82,6 +84,12 @@ def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory 
     experiment = part.experiment
     if overwrite or not path.exists():
         check_folder(path)
+        for key, file in files_read(part.runs) if path.exists() else ():
+            if os.path.exists(file) and path.samefile(file):
+                raise RunError(
+                    f"the output {path} is the file of {label(key)}, which would be lost; give "
+                    f"another --output"
+                )
         return None
     if path.is_dir():
         check_folder(path)

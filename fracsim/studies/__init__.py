@@ -28,6 +28,9 @@ STUDIES = _declared(
     "meanfield",
     "lengths",
     "moments",
+    "multiply",
+    "radial",
+    "distil",
 )
 """Name of its command -> declaration, in the order of the help."""
 

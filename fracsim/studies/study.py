@@ -87,6 +87,8 @@ class Drawing:
     """Files that one figure can hold."""
     trajectories: bool = False
     """Whether trajectory files given beside the study's own are drawn into it."""
+    alone: bool = False
+    """Whether trajectory files are enough, without any of the study's own."""
 
 
 @dataclass(frozen=True, eq=False)

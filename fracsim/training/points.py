@@ -1,6 +1,7 @@
 """The data of runs: training and test points, drawn once, and stacked where runs are trained side
 by side."""
 
+import dataclasses
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from fracsim.kernels.backend import Backend
 from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.kernels.training.train import Dataset, Population, Stream
 from fracsim.training.run import Run, problem_of
+
+_OF_MIMICS = ("truth", "border")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,10 @@ class RunData:
     """Test labels (sets, N), ±1 or real"""
     group: np.ndarray
     """Groups (sets, N) int16 of the test points: levels, classes, or what a table says"""
+    truth: np.ndarray | None = None
+    """Of a teacher's outputs: the classes ±1 (sets, N) of the test points"""
+    border: np.ndarray | None = None
+    """and the labels (sets,) that part them"""
 
 
 def data_key(run: Run) -> tuple[Hashable, ...]:
@@ -52,7 +59,11 @@ def make_data(run: Run, backend: Backend) -> RunData:
     if run.data != "dataset":
         return RunData(problem.source(run.data), *draw(TEST, run.test_points))
     x, y, _ = draw(TRAIN, run.train_points)
-    return RunData(Dataset(x, y), *draw(TEST, run.test_points))
+    tested = draw(TEST, run.test_points)
+    if problem.target != "mimic":
+        return RunData(Dataset(x, y), *tested)
+    truth, border = problem.truth(run.seed, TEST, 0, run.test_points, backend)
+    return RunData(Dataset(x, y), *tested, truth[None], np.array([border]))
 
 
 def place_data(runs: Sequence[Run], backend: Backend) -> RunData:
@@ -65,7 +76,11 @@ def place_data(runs: Sequence[Run], backend: Backend) -> RunData:
     if isinstance(source, Dataset):
         arrays = zip(*(part.source for part in parts), strict=True)
         source = backend.place(Dataset(*(_stack(list(sets)) for sets in arrays)))
-    return RunData(source, backend.place(x), backend.place(y), backend.place(group))
+    found = RunData(source, backend.place(x), backend.place(y), backend.place(group))
+    if parts[0].truth is None:
+        return found
+    truth, border = (_stack([getattr(part, name) for part in parts]) for name in _OF_MIMICS)
+    return dataclasses.replace(found, truth=truth, border=border)
 
 
 def _stack(arrays: list[np.ndarray]) -> np.ndarray:

@@ -29,13 +29,22 @@ def measure(
     set_of_run: Any,
 ) -> list[dict[str, float | np.ndarray]]:
     """The quality of each of R networks, params (R, Q), on the test points of ``data``."""
-    if problem.target == "real":
+    if problem.target != "class":
         scores = backend.fetch(backend.forward(shape, params, data.x, set_of_run))
         labels, groups = backend.fetch(data.y), backend.fetch(data.group)
-        return [
+        sets = backend.fetch(set_of_run)
+        found = [
             of_real_labels(scores[run], labels[chosen], groups[chosen], problem.groups)
-            for run, chosen in enumerate(backend.fetch(set_of_run))
+            for run, chosen in enumerate(sets)
         ]
+        if data.truth is not None and data.border is not None:
+            for run, chosen in enumerate(sets):
+                above = scores[run] - data.border[chosen]
+                taught = labels[chosen] - data.border[chosen]
+                of_group = groups[chosen], problem.groups
+                found[run] |= of_classes("test_accuracy", above * data.truth[chosen], *of_group)
+                found[run] |= of_classes("test_agreement", above * taught, *of_group)
+        return found
     losses, accuracy, by_level = backend.evaluate(
         shape, loss, params, data.x, data.y, data.group, problem.groups - 1, set_of_run
     )
@@ -71,6 +80,22 @@ def of_real_labels(
             found["test_rmse_by_level"] = np.sqrt(
                 np.divide(sums, count, out=np.full(groups, np.nan), where=count > 0)
             )
+    return found
+
+
+def of_classes(
+    name: str, agrees: np.ndarray, group: np.ndarray, groups: int
+) -> dict[str, float | np.ndarray]:
+    """Share of points at which a product of two numbers (N,) is positive: their signs agree, and
+    none is 0; the same by group."""
+    right = agrees > 0
+    found: dict[str, float | np.ndarray] = {name: float(right.mean())}
+    if groups > 1:
+        count = np.bincount(group, minlength=groups)
+        sums = np.bincount(group, weights=right, minlength=groups)
+        found[f"{name}_by_level"] = np.divide(
+            sums, count, out=np.full(groups, np.nan), where=count > 0
+        )
     return found
 
 

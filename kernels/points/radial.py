@@ -41,31 +41,43 @@ def normal_pair(word, other):
 
 
 @kernel
+def fill_direction(seed, stream, index, radius, x):
+    """x (d,) = radius times the direction of point ``index``; overwrites."""
+    d = x.size
+    squares = 0.0
+    for q in range(0, d, 4):
+        w0, w1, w2, w3 = random_words(index, stream, 1 + q // 4, seed)
+        z0, z1 = normal_pair(w0, w1)
+        z2, z3 = normal_pair(w2, w3)
+        x[q] = z0
+        if q + 1 < d:
+            x[q + 1] = z1
+        if q + 2 < d:
+            x[q + 2] = z2
+        if q + 3 < d:
+            x[q + 3] = z3
+        for p in range(q, min(q + 4, d)):
+            squares += x[p] * x[p]
+    scale = radius / math.sqrt(squares)
+    for q in range(d):
+        x[q] *= scale
+
+
+@kernel
 def fill_ball(seed, purpose, first, x):
     """x (N, d) float64 = points first … first + N - 1 of the stream; overwrites."""
-    d = x.shape[1]
     stream = np.uint64(purpose + RADIAL)
     for i in range(x.shape[0]):
-        index = first + np.uint64(i)
-        word, _, _, _ = random_words(index, stream, 0, seed)
-        radius = uniform(word)
-        squares = 0.0
-        for q in range(0, d, 4):
-            w0, w1, w2, w3 = random_words(index, stream, 1 + q // 4, seed)
-            z0, z1 = normal_pair(w0, w1)
-            z2, z3 = normal_pair(w2, w3)
-            x[i, q] = z0
-            if q + 1 < d:
-                x[i, q + 1] = z1
-            if q + 2 < d:
-                x[i, q + 2] = z2
-            if q + 3 < d:
-                x[i, q + 3] = z3
-            for p in range(q, min(q + 4, d)):
-                squares += x[i, p] * x[i, p]
-        scale = radius / math.sqrt(squares)
-        for q in range(d):
-            x[i, q] *= scale
+        word, _, _, _ = random_words(first + np.uint64(i), stream, 0, seed)
+        fill_direction(seed, stream, first + np.uint64(i), uniform(word), x[i])
+
+
+@kernel
+def fill_directions(seed, purpose, first, radius, x):
+    """x (N, d) float64 = the same directions, each point at its own radius (N,); overwrites."""
+    stream = np.uint64(purpose + RADIAL)
+    for i in range(x.shape[0]):
+        fill_direction(seed, stream, first + np.uint64(i), radius[i], x[i])
 
 
 @kernel

@@ -16,6 +16,9 @@ CHAIN, DIRECTION = 16, 17
 RADIAL = 256
 """Added to a purpose by the points of radial functions, so that they meet no fractal's."""
 
+PRODUCT = 512
+"""Added to a purpose by the points of products."""
+
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _WORD = np.uint64(0xFFFFFFFF), np.uint64(32)

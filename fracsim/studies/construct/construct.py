@@ -28,16 +28,15 @@ from fracsim.errors import RunError, UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.fractals.overlap import separation
 from fracsim.networks.initial import Shape, parameter_count
-from fracsim.studies.construct.folds import (
-    Layer,
+from fracsim.networks.rewriting.folds import (
     Maps,
     Slope,
     Source,
     base_layers,
     fold_layers,
     image_layers,
-    joined,
 )
+from fracsim.networks.rewriting.layers import Layer, network_of
 
 WIDEST_H, WIDEST_G = 1 / 64, 1 / 64
 """h and g where the gap has room for them: wide enough for small weights, narrow enough for a small
@@ -138,7 +137,7 @@ def construct(
     plan = _make_plan(fractal, n, j, merge, positive_margin, negative_margin)
     _check_rounding(plan)
     layers = _layers(plan)
-    shape, params = joined(layers)
+    shape, params = network_of(layers)
     margins = plan.positive_margin, plan.negative_margin
     return Construction(fractal, n, j, merge, shape, params, layers, *margins, plan.gap)
 

@@ -20,20 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.networks.initial import Shape, parameter_count, split_layers
+from fracsim.networks.rewriting.layers import Layer
 
 _SIGNS = np.array([1.0, -1.0, 1.0, -1.0])
 """D = (r_1 - r_2 + r_3 - r_4) / (outer - inner), r = [-u - inner]_+, [-u - outer]_+, [u - inner]_+,
 [u - outer]_+."""
-
-
-class Layer(NamedTuple):
-    """One layer of a network."""
-
-    weights: np.ndarray
-    """(n_in, n_out)"""
-    biases: np.ndarray
-    """(n_out,)"""
 
 
 class Slope(NamedTuple):
@@ -143,12 +134,3 @@ def _sum_of_ramps(m: int, d: int, slope: Slope, factor: float, block: np.ndarray
     each i."""
     share = np.kron(np.eye(m), block) * (factor / (slope.outer - slope.inner))
     return np.vstack([sign * share for sign in _SIGNS])
-
-
-def joined(layers: list[Layer]) -> tuple[Shape, np.ndarray]:
-    """The layers as one network: its shape and flat parameters (Q,) float64."""
-    shape = Shape(layers[0].weights.shape[0], [len(layer.biases) for layer in layers[:-1]])
-    params = np.empty(parameter_count(shape))
-    for layer, (weights, biases) in zip(layers, split_layers(shape, params), strict=True):
-        weights[:], biases[:] = layer
-    return shape, params
