@@ -77,7 +77,8 @@ def test_measures_by_level_and_their_figures(trained, tmp_path, study, options, 
 def test_the_borders_of_level_0_are_the_border_of_the_square(trained):
     result = fracsim("lengths", trained, "--along", "cells", "--json")
     (snapshot,) = json.loads(result.out)["snapshots"]
-    assert [one["input_length"] for one in snapshot["levels"]] == pytest.approx([8, 32 / 3, 128 / 9])
+    lengths = [one["input_length"] for one in snapshot["levels"]]
+    assert lengths == pytest.approx([8, 32 / 3, 128 / 9])
 
 
 def test_a_file_without_snapshots_is_refused_in_one_sentence(tmp_path):
