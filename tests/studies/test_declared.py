@@ -221,7 +221,8 @@ def test_a_declaration_names_what_there_is(study):
 
 @ALL
 def test_defaults_are_accepted(study):
-    needed = {"fractal": "cantor"} if "fractal" in study.keys else {}
+    defaults = defaults_of(study.settings)
+    needed = {key: "cantor" for key in study.keys if defaults[key] is REQUIRED}
     for key, default in defaults_of(study.settings).items():
         if key in study.keys and default is not REQUIRED and default is not None:
             assert study.keys[key].holds(default), key
