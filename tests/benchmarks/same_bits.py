@@ -12,7 +12,8 @@ both have. The exit code is 1 where a value differs or a command fails.
 
 ``--speed`` times networks of depth 5 in float32 at batch 100 on one pinned thread, the two
 revisions in turns, by their own wall_time between two records (so without start, data and
-compilation). The exit code is 1 where a width is slower by more than 3 % in the median."""
+compilation). It needs a machine that does nothing else. The exit code is 1 where a width is slower
+by more than 3 % in the median."""
 
 import argparse
 import dataclasses
