@@ -31,9 +31,12 @@ def _kinds(grid: Grid) -> list[type[Problem]]:
 
 
 def usable(grid: Grid) -> set[str]:
-    """The keys that mean something to some run; ``problem`` only where it is not the default."""
+    """The keys that mean something to some run; ``problem`` and ``weight_std`` only where they are
+    not the default: what was there before them stays as it was."""
     taken = {key for kind in _kinds(grid) for key in kind.keys(grid.fixed)}
     plain = {"problem"} if _values(grid, "problem") == (Run.problem,) else set()
+    if _values(grid, "weight_std") == (Run.weight_std,):
+        plain.add("weight_std")
     return {key for key in SETTINGS if key not in PROBLEM_KEYS or key in taken} - plain
 
 
@@ -51,7 +54,7 @@ def open_keys(grid: Grid) -> set[str]:
 
 def refuse_unused(grid: Grid) -> None:
     """Raise UsageError where a key belongs to a problem that no run has."""
-    used = {*usable(grid), "problem"}
+    used = {*usable(grid), "problem", "weight_std"}
     for key in (*grid.fixed, *grid.varied):
         if key not in used and _kinds(grid):
             raise refuse_foreign(key, " and ".join(kind.name for kind in _kinds(grid)))
