@@ -136,9 +136,9 @@ def test_depth_helps_at_equal_size(tmp_path):
     """120 units in d = 8: one hidden layer is at least four times worse than two (Safran, Eldan and
     Shamir's separation, as trained)."""
     experiment = load_experiment("radial-depth", quick=True)
-    assert [(run.network_depth, run.width) for run in experiment.runs] == [
-        (1, 120), (2, 60), (3, 40), (4, 30),
-    ]  # fmt: skip
+    shapes = [(run.network_depth, run.width) for run in experiment.runs if run.seed == 0]
+    assert shapes == [(1, 120), (2, 60), (3, 40), (4, 30)]
+    experiment = experiment.changed({"seed": 0})
     run_sweep(experiment, tmp_path / "r.h5")
     r2 = np.nanmax(open_trajectory(tmp_path / "r.h5").variable("test_r2"), axis=1)
     errors = np.sqrt(1 - r2)

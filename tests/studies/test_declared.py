@@ -226,17 +226,28 @@ def test_defaults_are_accepted(study):
     for key, default in defaults_of(study.settings).items():
         if key in study.keys and default is not REQUIRED and default is not None:
             assert study.keys[key].holds(default), key
-    if study.name != "regions":  # which needs a FILE or --random
+    if not {"file", "random"} <= set(study.keys):  # which need a FILE or --random
         make_settings(study.settings, needed)
     for values in study.warmup:
         make_settings(study.settings, values)
 
 
-@ALL
+WITHOUT_KERNELS = {"distil", "meanfield"}
+"""Studies that call no kernel of their own, and have nothing to warm up."""
+
+
+def test_every_study_with_kernels_warms_them_up():
+    assert {name for name, study in STUDIES.items() if not study.warmup} == WITHOUT_KERNELS
+
+
+@pytest.mark.parametrize(
+    "study",
+    [study for name, study in STUDIES.items() if name not in WITHOUT_KERNELS],
+    ids=lambda study: study.name,
+)
 @pytest.mark.compiled
 def test_warmup_computes_and_a_file_of_it_runs_again(study, tmp_path):
     """Every form: the file is valid, says its form, and --from it gives the same arrays."""
-    assert study.warmup
     for values in study.warmup:
         settings = make_settings(study.settings, values)
         result = study.result(settings)

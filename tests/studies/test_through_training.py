@@ -66,7 +66,8 @@ def test_measures_by_level_and_their_figures(trained, tmp_path, study, options, 
     for name, shape in names.items():
         assert arrays[name].shape == shape
         assert np.isfinite(arrays[name]).all()
-        assert (arrays[name] > 0).all()
+        assert (arrays[name] >= 0).all()  # of few lines none may meet a breakpoint
+        assert (arrays[name] > 0).any()
     for size in ([], ["--size", "3.4x4.5"]):
         drawn = CliRunner().invoke(
             command, [study, str(path), "-o", str(tmp_path / "s.png"), *size]
