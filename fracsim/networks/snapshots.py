@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.data.errors import FileError
-from fracsim.data.numbering import Row
+from fracsim.data.numbering import Number, Row
 from fracsim.data.reader import Trajectory, sniff
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
@@ -65,14 +65,15 @@ def snapshots_of(path: str, run: int | None, snapshot: str | None) -> list[Snaps
     Raises FileError (no network in the file), UsageError (no such run or snapshot, or all of a
     network that has no training)."""
     if snapshot != "all":
-        return [_of(load_network(path, run, _number(snapshot)))]
+        chosen = None if run is None else Number(run)
+        return [_of(load_network(path, chosen, _number(snapshot)))]
     if sniff(path) == "study":
         raise UsageError(
             "--snapshot all: a constructed network has no training; accepted is a trajectory"
         )
     trajectory = open_trained(path)
-    row = choose_run(trajectory, run)
-    number, steps = int(trajectory.numbers[row]), trajectory.weight_steps(row)
+    row = choose_run(trajectory, None if run is None else Number(run))
+    number, steps = Number(int(trajectory.numbers[row])), trajectory.weight_steps(row)
     if not len(steps):
         raise FileError(f"'{path}' holds no snapshots of run {number}")
     scores = [stored_score(trajectory, row, i) for i in range(len(steps))]

@@ -22,7 +22,8 @@ the next."""
 def every_layer(shape: Shape, params, code: int, x, *, z: bool = False) -> list[np.ndarray]:
     """Activations (N, n_l), or preactivations with ``z``, of all hidden layers at points x
     (N, n_0)."""
-    found, h = [], np.ascontiguousarray(x, np.float64)
+    found: list[np.ndarray] = []
+    h = np.ascontiguousarray(x, np.float64)
     if not shape.depth:
         return found
     plan, rows = rows_plan(shape)

@@ -230,7 +230,8 @@ class _Start:
     def __init__(self, settings: Settings, network: RandomNetwork, activation: str) -> None:
         self.settings, self.code = settings, ACTIVATIONS.index(activation)
         self.inputs = network.shape.inputs
-        self.from_z, self.square, self.radius = False, None, 1.0
+        self.square: float | None = None
+        self.from_z, self.radius = False, 1.0
         if settings.along != "circle":
             return
         q = None
@@ -240,7 +241,7 @@ class _Start:
             self.radius = math.sqrt(self.inputs * (1.0 if q is None else q))
         elif settings.radius is not None:
             self.radius = settings.radius
-        self.square: float | None = self.radius**2 / self.inputs
+        self.square = self.radius**2 / self.inputs
 
     def curve(self, seed: int) -> tuple[Curve, float]:
         """The curve for one network, and the length of its preactivation z_0 (NaN: none)."""

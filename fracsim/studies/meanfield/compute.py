@@ -50,11 +50,12 @@ class FixedPoints(Result):
     def words(self) -> list[str]:
         """The fixed points."""
         one, found = self.settings, self.found
+        growth = float("nan") if found.chi is None else np.sqrt(found.chi)
         q = "none" if found.q_star is None else f"{found.q_star:.6g}"
         return [
             f"{one.activation}, σ_w = {one.weight_std:g}, σ_b = {one.bias_std:g}: {found.regime}",
             f"  q* = {q}, the mean square of preactivations",
-            f"  χ₁ = {found.chi:.6g}: curves grow by √χ₁ = {np.sqrt(found.chi):.6g} per layer",
+            f"  χ₁ = {found.chi:.6g}: curves grow by √χ₁ = {growth:.6g} per layer",
             f"  c* = {found.c_star:.6g}, the correlation that any two inputs tend to",
             f"  χ₁ = 1 at σ_w = {self.critical:.6g}",
         ]

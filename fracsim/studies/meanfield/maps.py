@@ -60,7 +60,8 @@ def mean_square(activation: str, q: float) -> float:
         return 2 / math.pi * math.asin(2 * q / (1 + 2 * q))
     if activation == "hardtanh":
         a = 1 / math.sqrt(q)
-        return q * (math.erf(a / math.sqrt(2)) - 2 * a * _density(a)) + math.erfc(a / math.sqrt(2))
+        density = math.exp(-(a**2) / 2) / math.sqrt(2 * math.pi)
+        return q * (math.erf(a / math.sqrt(2)) - 2 * a * density) + math.erfc(a / math.sqrt(2))
     z, weights = _nodes(q)
     return float(weights @ np.tanh(math.sqrt(q) * z) ** 2)
 
@@ -120,15 +121,15 @@ def _nodes(q: float, least: int = _NODES) -> tuple[Floats, Floats]:
     return z, weights / weights.sum()
 
 
-def _density(z):
-    return np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+def _density(z: Floats) -> Floats:
+    return np.asarray(np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi))
 
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def _distribution(z: Floats) -> Floats:
-    return (1 + _erf(z / math.sqrt(2)).astype(np.float64)) / 2
+    return np.asarray(1 + np.asarray(_erf(z / math.sqrt(2)), np.float64)) / 2
 
 
 def length_map(activation: str, weight_std: float, bias_std: float, q: float) -> float:

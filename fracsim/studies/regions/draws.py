@@ -16,7 +16,7 @@ from fracsim.studies.regions.declaration import Settings
 from fracsim.studies.regions.expected import check_biases, expected_facts, switches_by_layer
 from fracsim.studies.regions.measure import Place, count
 from fracsim.studies.regions.regions import boundary_distances, checked_box, random_points
-from fracsim.studies.regions.subjects import random_subject
+from fracsim.studies.regions.subjects import random_shape, random_subject
 from fracsim.studies.study import OnProgress, Result, silent
 
 Floats = NDArray[np.float64]
@@ -155,7 +155,7 @@ def of_draws(settings: Settings, progress: OnProgress = silent) -> DrawsCounted:
         settings.bias,
         settings.bias_std,
     )
-    shape = Shape(*law[:3])
+    shape = random_shape(*law[:3])
     known = init == "he" and not settings.bias and shape.depth > 0
     bias_std = check_biases(settings.bias_std) if known else 0.0
     window = settings.window or (-1.0, 1.0) * shape.inputs

@@ -64,7 +64,7 @@ def draw_levels(study: StudyContents, title: str, size: style.Inches | None) -> 
         Line2D([], [], label=f"across borders, level {j}", **_look(j, levels))
         for j in range(levels)
     ]
-    anywhere = {"color": "#000000", "linestyle": ":"}
+    anywhere: dict[str, Any] = {"color": "#000000", "linestyle": ":"}
     handles.append(Line2D([], [], label="anywhere in the window", **anywhere))
     notes = [f"{int(study.attributes['lines']):,} segments each."]
     figure, body = style.page((5.4, 3.0), size, notes, handles)

@@ -49,6 +49,11 @@ class Subject:
         return known
 
 
+def random_shape(inputs: int, depth: int, width: int | str) -> Shape:
+    """The shape of a random network: ``depth`` layers of one width, or those of "100-20-100"."""
+    return Shape(inputs, layer_widths(width) if isinstance(width, str) else (width,) * depth)
+
+
 def random_subject(
     inputs: int,
     depth: int,
@@ -60,7 +65,7 @@ def random_subject(
 ) -> Subject:
     """A network at initialisation, in float32 as the ones that are trained; ``width`` of every
     layer, or text as 100-20-100. Raises UsageError."""
-    shape = Shape(inputs, layer_widths(width) if isinstance(width, str) else (width,) * depth)
+    shape = random_shape(inputs, depth, width)
     params = initial_parameters(shape, init, seed, bias, bias_std=bias_std)
     biases = f", N({bias or 0:g}, {bias_std:g}²) biases" if bias_std is not None else ""
     return Subject(
