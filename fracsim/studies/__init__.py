@@ -31,6 +31,7 @@ STUDIES = _declared(
     "multiply",
     "radial",
     "distil",
+    "kernel_spectrum",
 )
 """Name of its command -> declaration, in the order of the help."""
 
