@@ -32,6 +32,7 @@ STUDIES = _declared(
     "radial",
     "distil",
     "kernel_spectrum",
+    "ntk",
 )
 """Name of its command -> declaration, in the order of the help."""
 

@@ -73,3 +73,18 @@ def moments_of_degrees(dimension, cosine, values, weights, out, size):
                     k + dimension - 2
                 )
             before[i], here[i] = here[i], after
+
+
+@kernel
+def kernel_matrix(kind, layers, beta, scale, x, y, out):
+    """out[i, j] = K(x_i, y_j) of x (N, d) and y (M, d), float64."""
+    lengths = np.empty(y.shape[0])
+    for j in range(y.shape[0]):
+        lengths[j] = np.sum(y[j] ** 2)
+    for i in range(x.shape[0]):
+        a = np.sum(x[i] ** 2)
+        for j in range(y.shape[0]):
+            p = 0.0
+            for axis in range(x.shape[1]):
+                p += x[i, axis] * y[j, axis]
+            out[i, j] = wide_kernel(kind, layers, beta, scale, a, lengths[j], p)
