@@ -92,7 +92,7 @@ def test_the_command_its_file_and_its_figure(tmp_path):
     [
         (["--depth", 0], 2, "network_depth (--depth) is 0; accepted is a whole number from 1"),
         (["--draws", 1], 2, "draws (--draws) is 1; accepted"),
-        (["--width", "0"], 2, "width (--width) are 0; accepted"),
+        (["--width", "0"], 2, "width (--width) is '0'; accepted"),
         (["--width", 10000, "--depth", 100, "--threads", 64], 1, "GiB are free"),
     ],
 )

@@ -46,5 +46,5 @@ def draw(
     style.ticks_at(right, [float(width) for width in widths])
     right.margins(0.15)
     right.set_ylim(bottom=0)
-    body.suptitle(title or f"Tangent kernel at random weights, T = {depth} hidden layers")
+    body.suptitle(title or f"Tangent kernels at random weights, T = {depth}")
     return figure
