@@ -31,6 +31,7 @@ STUDIES = _declared(
     "multiply",
     "radial",
     "distil",
+    "quantise",
 )
 """Name of its command -> declaration, in the order of the help."""
 
