@@ -32,6 +32,7 @@ STUDIES = _declared(
     "radial",
     "distil",
     "quantise",
+    "shallow",
 )
 """Name of its command -> declaration, in the order of the help."""
 

@@ -1,5 +1,6 @@
 """What ``fracsim quantise`` does: round, or convert, and say what became of the function."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -55,7 +56,7 @@ def _convert(subject: Subject, bits: int, settings: Settings) -> Converted:
     layers, grids = rounded(subject.layers, bits, shared=settings.grid == "network")
     units = widths(layers, grids)
     sizes = [len(layers[0].weights), *units, 1]
-    parameters = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    parameters = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
     if len(units) > MOST_LAYERS or parameters > MOST_PARAMETERS:
         raise RunError(
             f"the network would have {len(units):,} hidden layers and {parameters:,} parameters; "
