@@ -88,7 +88,7 @@ def test_random_networks_convert_exactly(bits, scale):
     np.testing.assert_allclose(
         evaluate(few, x / 256), evaluate(deep, x / 256), rtol=1e-10, atol=1e-10 * scale**3
     )
-    deep[1].weights[0, 0] += 0.5
+    deep[-1].biases[0] += 0.5
     assert not identical(few, deep, x, 8)
 
 

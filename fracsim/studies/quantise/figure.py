@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
@@ -48,10 +49,15 @@ def draw(
             axes.plot(study.arrays["bits"], study.arrays[of], **style.look(i))
     if of == "largest_change":
         axes.set_yscale("symlog", linthresh=1e-12)
-    axes.set_xlabel("bits of each weight")
+    _bits_axis(axes)
     axes.set_ylabel(of.replace("_", " "))
     body.suptitle(title or "A network rounded to few bits")
     return figure
+
+
+def _bits_axis(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("bits of each weight")
 
 
 def _levels(study: StudyContents) -> list[Line2D]:
@@ -72,7 +78,8 @@ def _draw_levels(axes: Axes, study: StudyContents) -> None:
     bits, by_level = study.arrays["bits"], study.arrays["accuracy_by_level"]
     for j in range(by_level.shape[1]):
         axes.plot(bits, by_level[:, j], color=style.shade(j, by_level.shape[1]), linewidth=1.2)
-    axes.plot(bits, study.arrays["accuracy"], color="#000000", linewidth=2.4)
+    whole = {"color": "#000000", "linewidth": 2.4, "zorder": 1.9}  # below the levels
+    axes.plot(bits, study.arrays["accuracy"], **whole)
     exact = bits[study.arrays["exact"] == 1]
     if exact.size:
         axes.axvline(exact.min(), color="#808080", linewidth=0.8, linestyle="--")
@@ -104,7 +111,7 @@ def _draw_distances(
     for i, (_, bits, errors) in enumerate(rows):
         axes.plot(bits, errors, **style.look(i))
     style.log_axis(axes, np.concatenate([errors for _, _, errors in rows]))
-    axes.set_xlabel("bits of each weight")
+    _bits_axis(axes)
     axes.set_ylabel("largest error")
     body.suptitle(title or "Distance from the Cantor set")
     return figure
