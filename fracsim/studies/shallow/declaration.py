@@ -49,7 +49,7 @@ class Settings:
         low=1,
         high=12,
         many=True,
-        optional="1:6",
+        optional="1:4",
         excludes=("file", *_STORED),
     )
 
@@ -74,6 +74,7 @@ VARIABLES = (
     _of_twins("deep_units", "units of the deep network"),
     _of_twins("deep_layers", "hidden layers of the deep network"),
     _of_twins("largest_error", "largest difference of the two, over the largest value", "<f8"),
+    _of_twins("rounding", "about how far rounding can take the shallow network", "<f8"),
     _of_twins("least_width", "least width of Theorem 2 for one hidden layer (NaN: none)", "<f8"),
 )
 
@@ -91,7 +92,7 @@ STUDY = Study(
     compute="fracsim.studies.shallow.compute:compute",
     example=(
         "fracsim shallow net.h5 -o twin.h5 --json",
-        "fracsim shallow --fractal-depth 1:6 -o sizes.h5",
+        "fracsim shallow --fractal-depth 1:4 -o sizes.h5",
     ),
     figure=Drawing(
         "fracsim.studies.shallow.figure:draw",

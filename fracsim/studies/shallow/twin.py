@@ -24,6 +24,8 @@ class Twin:
     """largest difference on the interval"""
     largest: float
     """largest |f| there"""
+    rounding: float
+    """about how far rounding can take the twin from f: 2^-53 Σ |change of slope| (high - t)"""
 
     @property
     def pieces(self) -> int:
@@ -41,12 +43,15 @@ def twin_of(shape: Shape, params: np.ndarray, low: float, high: float, points: i
     first = np.flatnonzero(np.diff(cut.piece, prepend=-1))
     at = low + (high - low) * cut.ends[first]
     slope = cut.slope[first] / (high - low)
-    layers = kinks(at, np.diff(slope, prepend=0.0), float(cut.offset[0]))
+    change = np.diff(slope, prepend=0.0)
+    layers = kinks(at, change, float(cut.offset[0]))
     deep = [Layer(*layer) for layer in split_layers(shape, params)]
     ends = np.append(at, high)
     x = np.union1d(np.linspace(low, high, points), ends)
     exact, found = _values(deep, x), _values(layers, x)
-    return Twin(deep, layers, ends, float(np.abs(exact - found).max()), float(np.abs(exact).max()))
+    error, largest = float(np.abs(exact - found).max()), float(np.abs(exact).max())
+    rounding = 2.0**-53 * float(np.abs(change) @ (high - at))
+    return Twin(deep, layers, ends, error, largest, rounding)
 
 
 def _values(layers: Layers, x: np.ndarray) -> np.ndarray:
