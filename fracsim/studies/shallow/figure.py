@@ -1,6 +1,8 @@
 """The figure ``shallow``: what one hidden layer costs."""
 
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
@@ -26,19 +28,20 @@ def draw(
             f"'{study.path}' holds the twin of one network, which `fracsim-plot decision` draws; "
             "accepted is a file of `fracsim shallow --fractal-depth`"
         )
-    figure = style.new_figure((4.4, 3.0), size)
-    axes = figure.add_subplot(title=title or "Deep networks of cantor1d, and one layer instead")
-    n = arrays["fractal_depth"]
     names = {
         "units": "one hidden layer, same function",
         "deep_units": "deep network (Theorem 1)",
         "least_width": "least of one layer (Theorem 2)",
     }
-    for i, (key, name) in enumerate(names.items()):
-        axes.plot(n, arrays[key], label=name, **style.look(i))
-    axes.set_yscale("log")
+    handles = [Line2D([], [], label=name, **style.look(i)) for i, name in enumerate(names.values())]
+    figure, body = style.page((4.4, 2.8), size, ["Networks for cantor1d."], handles)
+    axes = body.subplots()
+    n = arrays["fractal_depth"]
+    for i, key in enumerate(names):
+        axes.plot(n, arrays[key], **style.look(i))
+    style.log_axis(axes, np.concatenate([arrays[key] for key in names]))
     style.ticks_at(axes, [float(value) for value in n])
     axes.set_xlabel("depth n of the fractal")
     axes.set_ylabel("units")
-    axes.legend()
+    body.suptitle(title or "One hidden layer instead of many")
     return figure
