@@ -1,6 +1,7 @@
 """The figure ``quantise``: what bits are worth."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -78,7 +79,11 @@ def _draw_levels(axes: Axes, study: StudyContents) -> None:
     bits, by_level = study.arrays["bits"], study.arrays["accuracy_by_level"]
     for j in range(by_level.shape[1]):
         axes.plot(bits, by_level[:, j], color=style.shade(j, by_level.shape[1]), linewidth=1.2)
-    whole = {"color": "#000000", "linewidth": 2.4, "zorder": 1.9}  # below the levels
+    whole: dict[str, Any] = {
+        "color": "#000000",
+        "linewidth": 2.4,
+        "zorder": 1.9,
+    }  # below the levels
     axes.plot(bits, study.arrays["accuracy"], **whole)
     exact = bits[study.arrays["exact"] == 1]
     if exact.size:
