@@ -17,6 +17,6 @@ NETWORK = StudyFormat(
     ),
 )
 
-KINDS = (NETWORK.kind, "multiply", "radial")
+KINDS = (NETWORK.kind, "multiply", "radial", "quantise", "shallow")
 """The kinds of studies whose files can keep a network: ``PARAMS``, and the attributes of
 ``networks.stored.described``."""

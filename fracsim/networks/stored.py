@@ -191,7 +191,7 @@ def _constructed(path: str) -> StoredNetwork:
         shape = Shape(inputs, widths)
         about = str(facts["about"])
         fractal, fractal_depth = None, 0
-        if study.kind == NETWORK.kind:
+        if study.kind == NETWORK.kind or "fractal_definition" in facts:
             fractal = Fractal.from_dict(json.loads(str(facts["fractal_definition"])))
             fractal_depth = int(facts["fractal_depth"])
     except (KeyError, ValueError, TypeError) as error:

@@ -33,6 +33,8 @@ STUDIES = _declared(
     "distil",
     "kernel_spectrum",
     "ntk",
+    "quantise",
+    "shallow",
 )
 """Name of its command -> declaration, in the order of the help."""
 
