@@ -190,7 +190,7 @@ def test_the_command_its_file_and_its_figure(tmp_path):
     ("options", "said"),
     [
         (["--dimension", 1], "dimension (--dimension) is 1; accepted is a whole number from 2"),
-        (["--layers", 0], "layers (--layers) are 0; accepted are whole numbers from 1"),
+        (["--layers", 0], "layers (--layers) is '0'; accepted are whole numbers from 1"),
         (["--kernel", "rbf"], "kernel (--kernel) is 'rbf'; accepted is one of ntk, rf"),
         (["--degrees", 201], "accepted is a whole number from 1 to 200"),
         (["--scale", 2], "--scale is of kernel laplace"),
