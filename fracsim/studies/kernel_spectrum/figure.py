@@ -1,5 +1,7 @@
 """The figure ``kernel-spectrum``: eigenvalues by degree, and their limits."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -26,7 +28,7 @@ def draw(
         Line2D([], [], label=f"L = {count} layers" if named else "eigenvalues", **_look(row))
         for row, count in enumerate(layers)
     ]
-    grey = {"color": "#606060", "linestyle": "none", "marker": "o", "markersize": 4}
+    grey: dict[str, Any] = {"color": "#606060", "linestyle": "none", "marker": "o", "markersize": 4}
     handles += [
         Line2D([], [], label="even k", **grey),
         Line2D([], [], label="odd k", markerfacecolor="none", **grey),
@@ -62,7 +64,7 @@ def draw(
     return figure
 
 
-def _look(row: int) -> dict[str, object]:
+def _look(row: int) -> dict[str, Any]:
     return {**style.look(row), "linestyle": "none", "markersize": 4, "markeredgewidth": 0.8} | {
         "markeredgecolor": style.look(row)["color"]
     }

@@ -74,9 +74,10 @@ def zeros(kernel: SphereKernel, degrees: int) -> NDArray[np.bool_]:
     if kernel.kind == "laplace":
         return np.zeros(degrees + 1, bool)
     if kernel.layers == 1:
-        return ~((k == 1) | ((k == 0) & (kernel.bias > 0)))
+        return np.asarray(~((k == 1) | ((k == 0) & (kernel.bias > 0))))
     if kernel.layers == 2 and kernel.bias == 0:
-        return (k % 2 == 0) & (k >= 2) if kernel.kind == "step" else (k % 2 == 1) & (k >= 3)
+        even, odd = (k % 2 == 0) & (k >= 2), (k % 2 == 1) & (k >= 3)
+        return np.asarray(even if kernel.kind == "step" else odd)
     return np.zeros(degrees + 1, bool)
 
 

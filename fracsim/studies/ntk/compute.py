@@ -109,7 +109,8 @@ def compute(settings: Settings, progress: OnProgress = silent) -> TangentKernels
             firsts = range(0, one.draws, _BLOCK)
 
             def block(first: int, width: int = width, row: int = row) -> Floats:
-                last, kernels = min(first + _BLOCK, one.draws), np.zeros_like(means[row])
+                last = min(first + _BLOCK, one.draws)
+                kernels: Floats = np.zeros_like(means[row])
                 for draw in range(first, last):
                     network = random_network(one.seed, draw, one.inputs, one.network_depth, width)
                     kernel = tangent_kernel(x, *network)
