@@ -32,6 +32,7 @@ STUDIES = _declared(
     "radial",
     "distil",
     "kernel_spectrum",
+    "kernel_learning",
     "ntk",
     "quantise",
     "shallow",

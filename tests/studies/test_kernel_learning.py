@@ -1,0 +1,103 @@
+"""Kernel ridge regression and gradient flow against plain solutions, and known accuracies."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from command_line import fracsim
+
+from fracsim.cli.plot import command
+from fracsim.studies.kernel_learning.compute import lifted
+from fracsim.studies.kernel_learning.machine import Machine, matrix, nearest
+
+
+def of(x, y):
+    return matrix("ntk", 3, 1.0, x, y, 1)
+
+
+@pytest.fixture
+def points():
+    rng = np.random.default_rng(0)
+    x = lifted(rng.uniform(-1, 1, (40, 2)))
+    return x, np.sign(x[:, 0] * x[:, 1]), lifted(rng.uniform(-1, 1, (30, 2)))
+
+
+def expression(x, y, layers):
+    """The NTK as NumPy writes it."""
+    lengths = np.linalg.norm(x, axis=1)[:, None] * np.linalg.norm(y, axis=1)
+    k = np.clip(x @ y.T / lengths, -1, 1)
+    tangent = k
+    for _ in range(layers - 1):
+        left = np.pi - np.arccos(np.clip(k, -1, 1))
+        k, gate = (k * left + np.sqrt(1 - np.clip(k, -1, 1) ** 2)) / np.pi, left / np.pi
+        tangent = tangent * gate + k
+    return lengths * tangent
+
+
+@pytest.mark.compiled
+def test_matrices_against_a_numpy_expression(points):
+    x, _, test = points
+    for threads in (1, 2):
+        found = matrix("ntk", 4, 1.0, test, x, threads)
+        np.testing.assert_allclose(found, expression(test, x, 4), rtol=1e-7)
+    found = matrix("laplace", 0, 2.0, test, x, 1)
+    wanted = np.exp(-2 * np.linalg.norm(test[:, None] - x, axis=2))
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.compiled
+def test_ridge_and_flow_against_plain_solutions(points):
+    x, y, test = points
+    machine, ridges, k = Machine(of, x, y), np.array([1e-4, 1e-1]), of(x, x)
+    for column, ridge in enumerate(ridges):
+        wanted = of(test, x) @ np.linalg.solve(k + 40 * ridge * np.eye(40), y)
+        np.testing.assert_allclose(machine.ridge(test, ridges)[:, column], wanted, atol=1e-8)
+    alpha = np.zeros(40)
+    for _ in range(5000):  # Euler's steps of the flow, t = 5
+        alpha += 1e-3 / 40 * (y - k @ alpha)
+    found = machine.flow(test, np.array([5.0]))[:, 0]
+    np.testing.assert_allclose(found, of(test, x) @ alpha, atol=5e-3)
+
+
+def test_the_nearest_neighbour(points):
+    x, y, test = points
+    wanted = y[np.linalg.norm(test[:, None] - x, axis=2).argmin(1)]
+    np.testing.assert_array_equal(nearest(x, y, test), wanted)
+
+
+@pytest.mark.compiled
+def test_accuracies_of_every_depth_and_the_files_figure(tmp_path):
+    """n = 3, curve 1, m = 500: 0.958 to 0.966 with λ of the test points, every depth the same."""
+    path = tmp_path / "k.h5"
+    options = ["--fractal-depth", 3, "--kernel", "ntk,rf,laplace", "--layers", "2,6"]
+    options += ["--train-points", "500", "--test-points", 3000]
+    done = fracsim("kernel-learning", "cantor", *options, "--json", "-o", path)
+    assert (done.code, done.err) == (0, "")
+    rows = json.loads(done.out)["results"]
+    assert len(rows) == 5
+    for row in rows:
+        assert row["accuracy"] == pytest.approx(0.96, abs=0.025)
+        assert len(row["accuracy_by_level"]) == 4
+    by_depth = [row["accuracy"] for row in rows if row["kernel"] == "ntk"]
+    assert abs(by_depth[0] - by_depth[1]) < 0.01
+    for size in ([], ["--size", "3.4x3.4"]):
+        out = str(tmp_path / "k.png")
+        drawn = CliRunner().invoke(command, ["kernel-learning", str(path), "-o", out, *size])
+        assert drawn.exit_code == 0, drawn.output
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--layers", 0], 2, "layers (--layers) is '0'; accepted are"),
+        (["--kernel", "svm"], 2, "accepted is one or several of ntk, rf, laplace"),
+        (["--ridge", ""], 2, "ridge (--ridge) is ''; accepted are"),
+        (["--scale", 3], 2, "--scale is of kernel laplace"),
+        (["--train-points", 100000], 1, "100,000 points need 372.5 GiB"),
+    ],
+)
+def test_wrong_input_is_told_in_one_sentence(options, code, said):
+    done = fracsim("kernel-learning", "cantor", *options)
+    assert done.code == code
+    assert said in done.sentence
