@@ -1,5 +1,7 @@
 """The figure ``kernel-learning``: accuracy by points, or through the gradient flow."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,7 +22,7 @@ def draw(
     arrays, facts = study.arrays, study.attributes
     names = list(dict.fromkeys(_name(study, row) for row in range(len(arrays["layers"]))))
     handles = [Line2D([], [], label=name, **style.look(i)) for i, name in enumerate(names)]
-    grey = {"color": "#606060", "linestyle": ":"}
+    grey: dict[str, Any] = {"color": "#606060", "linestyle": ":"}
     handles.append(Line2D([], [], label="nearest neighbour", **grey))
     notes = [
         f"Mean of {int(facts['draws'])} draws, {int(facts['test_points']):,} test points; λ by "
