@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import trajectory_files as files
 
+from fracsim.data import schema
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory, sniff
 from fracsim.data.schema import RECORDS
@@ -241,3 +242,19 @@ def test_a_thousand_runs_take_about_a_second(tmp_path):
     assert trajectory.variable("test_accuracy_by_level").shape == (1000, 100, 6)
     assert written < 8
     assert read < 4
+
+
+def test_names_of_weights_groups():
+    for sizes in ((2, 5, 100), (1, 0, 7), (3, 2, "9-4"), (2, 3, "100-20-100")):
+        assert schema.weights_shape(schema.weights_name(*sizes)) == sizes
+    assert schema.parameter_count(3, 2, "9-4") == 4 * 9 + 10 * 4 + 5
+    assert schema.parameter_count(2, 3, "9-9-9") == schema.parameter_count(2, 3, 9)
+    for name in (
+        "T2_k5-5_d2",
+        "T3_k9-4_d2",
+        "T2_k9-0_d2",
+        "T2_k0_d2",
+        "T1_k5-_d2",
+        "T9999999_k1_d1",
+    ):
+        assert schema.weights_shape(name) is None, name

@@ -7,6 +7,10 @@ import pytest
 from command_line import fracsim, run_group
 
 from fracsim.cli import plot
+from fracsim.data.errors import FileError
+from fracsim.data.studies import write_study
+from fracsim.kernels.network.shape import Shape, parameter_count, split_layers
+from fracsim.networks.file import NETWORK
 from fracsim.networks.stored import load_network
 from fracsim.studies import open_study
 from fracsim.studies.construct.construct import construct
@@ -114,3 +118,54 @@ def test_an_output_is_not_lost(tmp_path):
     path.write_text("mine")
     assert "exists already" in fracsim("construct", "cantor", "-o", path).sentence
     assert path.read_text() == "mine"
+
+
+def as_older_versions(study, shape):
+    """Arrays and attributes with every layer filled up to the widest one's width, by zeros."""
+    padded = Shape(shape.inputs, shape.depth, shape.width)
+    params = np.zeros(parameter_count(padded))
+    for (weights, biases), (narrow, few) in zip(
+        split_layers(padded, params), split_layers(shape, study.arrays["params"]), strict=True
+    ):
+        weights[: narrow.shape[0], : narrow.shape[1]], biases[: few.size] = narrow, few
+    kept = {key: value for key, value in study.attributes.items() if key != "widths"}
+    for key in ("format", "format_version", "status", "study"):
+        kept.pop(key, None)
+    return {**study.arrays, "params": params}, kept
+
+
+def test_networks_filled_up_by_older_versions_stay_readable(tmp_path, backend):
+    path, old = tmp_path / "net.h5", tmp_path / "old.h5"
+    fracsim("construct", "cantor", "--fractal-depth", 2, "--count", 100, "-o", path, "-q")
+    new = load_network(path)
+    assert (new.shape, new.width) == (Shape(2, (40, 8, 40, 8, 8)), "40-8-40-8-8")
+    write_study(old, NETWORK, *as_older_versions(open_study(path, "network"), new.shape))
+    padded = load_network(old)
+    assert (padded.shape, padded.width) == (Shape(2, 5, 40), 40)
+    x, only = np.random.default_rng(0).uniform(-1, 1, (1, 500, 2)), np.zeros(1, np.int64)
+    np.testing.assert_array_equal(
+        *(backend.forward(net.shape, net.params[None], x, only) for net in (new, padded))
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"widths": "40-8-40-8"},
+        {"widths": "40-8-40-8-9"},
+        {"widths": "40-8-x"},
+        {"widths": "-"},
+        {"width": 41},
+        {"network_depth": 10**12},
+        {"network_depth": -1},
+    ],
+)
+def test_sizes_that_do_not_fit_the_parameters_are_refused(tmp_path, changed):
+    path, wrong = tmp_path / "net.h5", tmp_path / "wrong.h5"
+    fracsim("construct", "cantor", "--fractal-depth", 2, "--count", 100, "-o", path, "-q")
+    study = open_study(path, "network")
+    own = ("format", "format_version", "status", "study")
+    kept = {key: value for key, value in study.attributes.items() if key not in own}
+    write_study(wrong, NETWORK, dict(study.arrays), {**kept, **changed})
+    with pytest.raises(FileError, match="is not a valid fracsim file"):
+        load_network(wrong)
