@@ -11,6 +11,11 @@ import os
 import numba
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# No test fails for being slow: machines differ, and are shared.
+settings.register_profile("fracsim", deadline=None)
+settings.load_profile("fracsim")
 
 
 def card_works() -> bool:
