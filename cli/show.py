@@ -26,7 +26,7 @@ def command(context: click.Context, as_json: bool) -> None:
     """Show one fractal, curve or experiment; without a subcommand, list what there is."""
     if context.invoked_subcommand is not None:
         return
-    from fracsim.experiments.experiment import experiment_names, load_experiment
+    from fracsim.experiments.experiment import experiment_description, experiment_names
     from fracsim.fractals.curve import CURVE_FAMILIES, PAPER_CURVES
     from fracsim.fractals.fractal import fractal_names, load_fractal
 
@@ -36,7 +36,7 @@ def command(context: click.Context, as_json: bool) -> None:
             **{name: f"of the paper: {meaning}" for name, meaning in PAPER_CURVES.items()},
             **CURVE_FAMILIES,
         },
-        "experiments": {name: load_experiment(name).description for name in experiment_names()},
+        "experiments": {name: experiment_description(name) for name in experiment_names()},
     }
     if as_json:
         echo_json(kinds)

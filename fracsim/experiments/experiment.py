@@ -290,6 +290,13 @@ def experiment_names() -> list[str]:
     return preset_names("experiments")
 
 
+def experiment_description(name_or_path: str) -> str:
+    """What an experiment is about, also where it still needs a file to be loaded. Raises
+    UsageError."""
+    _, text = _read(name_or_path)
+    return str(parse_toml(text, name_or_path).get("description", ""))
+
+
 def load_experiment(
     name_or_path: str | Path,
     quick: bool = False,
