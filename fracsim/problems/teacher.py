@@ -226,8 +226,7 @@ class TeacherProblem(Problem):
         return Points(x.astype(self.precision), nothing, nothing.astype(np.int16))
 
     def _outputs(self, x: np.ndarray) -> np.ndarray:
-        """Mean of the teachers' outputs (N,) float64 at x (N, d), some points at a time on each
-        thread."""
+        """Mean of the teachers' outputs (N,) float64 at x (N, d), some points at a time."""
         import numpy as np
 
         from fracsim.kernels.backend import get_backend
