@@ -11,8 +11,9 @@ import click
 
 from fracsim.cli.options import ENVIRONMENT
 from fracsim.errors import UsageError
-from fracsim.settings import REQUIRED, Setting, option_name
-from fracsim.training.run import SETTINGS, Run
+from fracsim.problems.registry import PROBLEM_KEYS
+from fracsim.settings import REQUIRED, Setting, key_of, option_name
+from fracsim.training.run import NETWORK_KEYS, SETTINGS, Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +27,40 @@ class Joined(click.types.StringParamType):
         self.envvar_list_splitter = joint  # type: ignore[misc]
 
 
+class SectionOption(click.Option):
+    """An option that stands in a section of the help (``SectionCommand``)."""
+
+    def __init__(self, *args: Any, section: str = "", **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.section = section
+
+
+class SectionCommand(click.Command):
+    """A command whose options stand in sections, those without one last."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                title = getattr(parameter, "section", "") or "Output and machine"
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def _section(key: str) -> str:
+    if key == "problem" or key in PROBLEM_KEYS:
+        return "What is learnt"
+    return "Network" if key in NETWORK_KEYS else "Training"
+
+
+def option_names(key: str, accepts: Setting) -> tuple[str, ...]:
+    """The option of a setting and, where it has one, its shorter name."""
+    return (option_name(key, accepts), *([accepts.short] if accepts.short else []))
+
+
 def run_options(function: F) -> F:
     """One option per setting of a run, as keyword arguments that are None where not given (see
     ``given_settings``)."""
@@ -33,7 +68,14 @@ def run_options(function: F) -> F:
         metavar, help = setting_metavar(setting), setting_help(setting, getattr(Run, key))
         kind = Joined(setting.joined) if setting.joined else None
         option = click.option(
-            option_name(key), metavar=metavar, help=help, type=kind, multiple=kind is not None
+            *option_names(key, setting),
+            parameter_name(key),
+            cls=SectionOption,
+            section=_section(key),
+            metavar=metavar,
+            help=help,
+            type=kind,
+            multiple=kind is not None,
         )
         function = option(function)
     return function
@@ -90,7 +132,7 @@ def parse_set(assignments: tuple[str, ...]) -> dict[str, Any]:
             raise UsageError(
                 f"--set is '{assignment}'; accepted is key=value, as in width=50 or width=[50,100]"
             )
-        values[key.strip()] = toml_value(text.strip(), f"--set {assignment}")
+        values[key_of(key.strip(), SETTINGS)] = toml_value(text.strip(), f"--set {assignment}")
     return values
 
 

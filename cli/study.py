@@ -23,7 +23,7 @@ from fracsim.cli.options import (
     quiet_option,
 )
 from fracsim.cli.progress import ProgressBar
-from fracsim.cli.settings import setting_help, setting_metavar
+from fracsim.cli.settings import option_names, setting_help, setting_metavar
 from fracsim.errors import UsageError
 from fracsim.settings import Setting, checked, defaults_of, option_name
 from fracsim.studies import STUDIES
@@ -98,7 +98,7 @@ def _parameter(key: str, accepts: Setting, default: Any) -> Callable[[Any], Any]
     if accepts.kind is bool:
         return click.option(f"{name}/--no-{name[2:]}", _name(key, accepts), default=None, help=help)
     return click.option(
-        name,
+        *option_names(key, accepts),
         _name(key, accepts),
         type=Value(key, accepts),
         metavar=setting_metavar(accepts),

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fracsim.cli.options import example, json_option, quiet_option, training_options
-from fracsim.cli.settings import given_settings, run_options
+from fracsim.cli.settings import SectionCommand, given_settings, run_options
 from fracsim.cli.sweep import run_experiment
 from fracsim.errors import UsageError
 
@@ -16,6 +16,7 @@ _WEIGHTS = ("final", "records")
 
 @click.command(
     "train",
+    cls=SectionCommand,
     epilog=example(
         "fracsim train --depth 5 --width 100 --learning-rate 0.001 --steps 100000 -o run.h5",
         "fracsim train --fractal vicsek --curve 4 --depth 3 --steps 50000 --threads 1 -o run.h5 "

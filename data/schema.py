@@ -181,6 +181,7 @@ COLUMNS = {
     "initialisation": "scheme of the initial parameters",
     "weight_std": "standard deviation of initial weights times root fan-in (NaN: the scheme's)",
     "bias": "initial bias (NaN: the scheme's default)",
+    "bias_std": "standard deviation of initial biases (NaN: all are equal)",
     "init_from": "file of the network it started from, # and the SHA-256 of its parameters "
     "(empty: drawn weights)",
     "loss": "loss function",

@@ -67,7 +67,9 @@ class Setting:
     argument: bool = False
     """It stands in the command line by its place, as FRACTAL, and is no option."""
     option: str = ""
-    """Its option, where that is not made of the key: "--init"."""
+    """Its option, where that is not made of the key."""
+    short: str = ""
+    """A second, shorter name of its option: "--lr"."""
     metavar: str = ""
     """What the help shows in place of a value, where TEXT or NUMBER says too little."""
     excludes: tuple[str, ...] = ()
@@ -176,7 +178,7 @@ def make_settings(declared: type[T], values: Mapping[str, Any], where: str = "")
     for key in values:
         if key not in known:
             raise UsageError(
-                f"unknown key '{key}'{' in ' + where if where else ''}{nearest(key, known)}"
+                f"unknown key '{key}'{' in ' + where if where else ''}{nearest_key(key, known)}"
             )
     for key, default in defaults_of(declared).items():
         if default is REQUIRED and values.get(key) is None:
@@ -228,6 +230,25 @@ def option_name(key: str, accepts: Setting | None = None) -> str:
     if accepts is not None and accepts.option:
         return accepts.option
     return "--depth" if key == "network_depth" else "--" + key.replace("_", "-")
+
+
+def key_of(name: str, known: Mapping[str, Setting]) -> str:
+    """The key that ``name`` means where somebody types it: a key, or its option's name with or
+    without dashes ("learning-rate", "lr", "depth"); ``name`` itself where it means none."""
+    if name in known:
+        return name
+    option = "--" + name.lstrip("-").replace("_", "-")
+    for key, accepts in known.items():
+        if option in (option_name(key, accepts), accepts.short):
+            return key
+    return name
+
+
+def nearest_key(name: str, known: Mapping[str, Setting], others: Sequence[str] = ()) -> str:
+    """What ``nearest`` says of keys, knowing that "lr" and "depth" are meant by their options; or
+    ``""``."""
+    meant = key_of(name, known)
+    return f"; did you mean '{meant}'?" if meant != name else nearest(name, [*known, *others])
 
 
 def label(key: str, accepts: Setting | None = None) -> str:

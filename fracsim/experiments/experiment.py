@@ -33,6 +33,7 @@ from fracsim.experiments.problems import (
 from fracsim.experiments.starts import check_starts, pin_starts
 from fracsim.networks.start import without_path
 from fracsim.problems.problem import RECORDED
+from fracsim.settings import nearest_key
 from fracsim.toml import parse_toml
 from fracsim.training.run import SETTINGS, Run, make_run, problem_of
 
@@ -358,7 +359,7 @@ def _apply(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[st
         if key in others:
             continue
         if key not in SETTINGS:
-            raise UsageError(f"unknown key '{key}' in {where}{nearest(key, [*SETTINGS, *others])}")
+            raise UsageError(f"unknown key '{key}' in {where}{nearest_key(key, SETTINGS, others)}")
         grid.fix(key, value, where)
     crossed, zipped = table.get("grid", {}), table.get("zip", [])
     if not isinstance(crossed, Mapping):

@@ -14,7 +14,7 @@ from fracsim.problems.registry import PROBLEM_KEYS, PROBLEMS, foreign_keys, refu
 from fracsim.problems.table import pinned_path
 from fracsim.problems.teacher import TeacherProblem, files_of
 from fracsim.settings import label
-from fracsim.training.run import SETTINGS, Run, problem_of, with_depth
+from fracsim.training.run import SETTINGS, WHERE_SET, Run, problem_of, with_depth
 
 
 def _values(grid: Grid, key: str) -> tuple[Any, ...]:
@@ -31,12 +31,10 @@ def _kinds(grid: Grid) -> list[type[Problem]]:
 
 
 def usable(grid: Grid) -> set[str]:
-    """The keys that mean something to some run; ``problem`` and ``weight_std`` only where they are
-    not the default: what was there before them stays as it was."""
+    """The keys that mean something to some run; ``problem`` and those of ``WHERE_SET`` only where
+    they are not the default: what was there before them stays as it was."""
     taken = {key for kind in _kinds(grid) for key in kind.keys(grid.fixed)}
-    plain = {"problem"} if _values(grid, "problem") == (Run.problem,) else set()
-    if _values(grid, "weight_std") == (Run.weight_std,):
-        plain.add("weight_std")
+    plain = {key for key in ("problem", *WHERE_SET) if _values(grid, key) == (getattr(Run, key),)}
     return {key for key in SETTINGS if key not in PROBLEM_KEYS or key in taken} - plain
 
 
@@ -54,7 +52,7 @@ def open_keys(grid: Grid) -> set[str]:
 
 def refuse_unused(grid: Grid) -> None:
     """Raise UsageError where a key belongs to a problem that no run has."""
-    used = {*usable(grid), "problem", "weight_std"}
+    used = {*usable(grid), "problem", *WHERE_SET}
     for key in (*grid.fixed, *grid.varied):
         if key not in used and _kinds(grid):
             raise refuse_foreign(key, " and ".join(kind.name for kind in _kinds(grid)))

@@ -50,7 +50,7 @@ class NetworkKeys:
         optional="100-100-100-100-100",
     )
     initialisation: str | None = setting(
-        None, "initial weights", str, option="--init", metavar=SCHEMES, optional="he"
+        None, "initial weights", str, short="--init", metavar=SCHEMES, optional="he"
     )
     weight_std: float | None = setting(
         None,

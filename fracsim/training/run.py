@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fracsim.errors import UsageError, nearest
+from fracsim.errors import UsageError
 from fracsim.problems.problem import Problem
 from fracsim.problems.registry import PROBLEMS, ProblemKeys, foreign_keys, refuse_foreign
 from fracsim.settings import (
@@ -25,6 +25,7 @@ from fracsim.settings import (
     is_number,
     label,
     layer_widths,
+    nearest_key,
     refusal,
     setting,
     settings_of,
@@ -54,6 +55,7 @@ class Run(ProblemKeys):
         "initial weights",
         str,
         choices=("paper", "he", "he-uniform", "glorot", "uniform"),
+        short="--init",
     )
     weight_std: float | None = setting(
         None,
@@ -71,6 +73,14 @@ class Run(ProblemKeys):
         high=1e6,
         optional="the initialisation's (uniform has none)",
     )
+    bias_std: float | None = setting(
+        None,
+        "draw initial biases with this standard deviation σ_b, around `bias` or 0",
+        float,
+        low=0,
+        high=1e6,
+        optional="all biases are equal",
+    )
     init_from: str | None = setting(
         None,
         "file of a network to start from, instead of drawn weights",
@@ -79,7 +89,9 @@ class Run(ProblemKeys):
     )
     loss: str = setting("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
     optimizer: str = setting("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
-    learning_rate: float = setting(0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000)
+    learning_rate: float = setting(
+        0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000, short="--lr"
+    )
     momentum: float = setting(0.9, "factor μ of `momentum`", float, low=0, below=1)
     beta1: float = setting(0.9, "decay β₁ of `adam`", float, low=0, below=1)
     beta2: float = setting(0.999, "decay β₂ of `adam`", float, low=0, below=1)
@@ -148,20 +160,16 @@ class Run(ProblemKeys):
                 f"{label('record_every')} is {self.record_every}; it must divide "
                 f"{label('steps')}, {self.steps}"
             )
-        if self.initialisation == "uniform" and self.bias is None:
+        if self.initialisation == "uniform" and self.bias is None and self.bias_std is None:
             raise UsageError(
                 f"{label('initialisation')} uniform needs a {label('bias')}, for example 0.25"
             )
-        if self.init_from is not None and self.bias is not None:
-            raise UsageError(
-                f"{label('init_from')} brings its own biases; accepted is no {label('bias')} "
-                f"beside it"
-            )
-        if self.init_from is not None and self.weight_std is not None:
-            raise UsageError(
-                f"{label('init_from')} brings its own weights; accepted is no "
-                f"{label('weight_std')} beside it"
-            )
+        for key, what in (("bias", "biases"), ("bias_std", "biases"), ("weight_std", "weights")):
+            if self.init_from is not None and getattr(self, key) is not None:
+                raise UsageError(
+                    f"{label('init_from')} brings its own {what}; accepted is no {label(key)} "
+                    f"beside it"
+                )
         if self.schedule == "step" and self.schedule_period is None:
             raise UsageError(
                 f"{label('schedule')} step needs a {label('schedule_period')}: the steps between "
@@ -192,9 +200,9 @@ class Run(ProblemKeys):
 
     def used_keys(self) -> tuple[str, ...]:
         """The settings that mean something to this run: all but those of other problems, and
-        weight_std where the weights are the initialisation's own."""
-        unused = foreign_keys(self.problem, vars(self))
-        return _without(unused if self.weight_std is not None else (*unused, "weight_std"))
+        those of ``WHERE_SET`` that are not set."""
+        unset = (key for key in WHERE_SET if getattr(self, key) is None)
+        return _without((*foreign_keys(self.problem, vars(self)), *unset))
 
     def decisive(self) -> dict[str, Any]:
         """Key -> value of all that decides the run's numbers, files by what they hold. (What was
@@ -206,8 +214,9 @@ class Run(ProblemKeys):
             del values["fractal_definition"]
         if kind is next(iter(PROBLEMS.values())):
             del values["problem"]
-        if self.weight_std is None:
-            del values["weight_std"]
+        for key in WHERE_SET:
+            if values[key] is None:
+                del values[key]
         return {key: kind.content_of(key, value) for key, value in values.items()}
 
     def _validate_problem(self) -> None:
@@ -228,6 +237,16 @@ SETTINGS: dict[str, Setting] = settings_of(Run)
 """Key -> what it accepts, in the order of ``Run``."""
 
 
+NETWORK_KEYS = (
+    *("network_depth", "width", "initialisation", "weight_std", "bias", "bias_std", "init_from"),
+)
+"""The settings of the network and its initial parameters."""
+
+WHERE_SET = ("weight_std", "bias_std")
+"""Keys that files and hashes have only where some run sets them: those of before stay as they
+were."""
+
+
 @functools.cache
 def _without(foreign: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for key in SETTINGS if key not in foreign)
@@ -237,7 +256,7 @@ def check_key(key: str, where: str = "") -> None:
     """Raise UsageError, naming the nearest key, unless ``key`` is a setting."""
     if key in SETTINGS:
         return
-    hint = "; did you mean 'network_depth'?" if key == "depth" else nearest(key, SETTINGS)
+    hint = nearest_key(key, SETTINGS)
     raise UsageError(f"unknown key '{key}'{' in ' + where if where else ''}{hint}")
 
 

@@ -112,7 +112,7 @@ def _first_parameters(run: Run, shape: Shape) -> np.ndarray:
     real = np.float64 if run.precision == "float64" else np.float32
     if run.init_from is None:
         return initial_parameters(
-            shape, run.initialisation, run.seed, run.bias, real, weight_std=run.weight_std
+            shape, run.initialisation, run.seed, run.bias, real, run.bias_std, run.weight_std
         )
     return load_start(run.init_from, shape).astype(real)
 

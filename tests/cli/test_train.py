@@ -3,6 +3,7 @@ heavy."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from places import TOP
 
 from fracsim.cli.sweep import _one_line_result
 from fracsim.data.reader import open_trajectory
+from fracsim.kernels.network.shape import Shape, split_layers
 from fracsim.settings import option_name
 from fracsim.training.run import SETTINGS, Run
 
@@ -192,7 +194,7 @@ def test_help_names_every_setting_with_its_default():
     assert code == 0
     text = " ".join(out.split())
     for key in SETTINGS:
-        assert option_name(key) + " " in text
+        assert re.search(rf"{option_name(key)}[, ]", text), key
         default = getattr(Run, key)
         assert default is None or f"[default: {default}]" in text
     assert "Example" in out
@@ -211,3 +213,34 @@ def test_help_imports_nothing_heavy(name):
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=TOP, check=True
     )
     assert done.stdout.strip().endswith("[]")
+
+
+def test_short_names_set_the_same_as_long_ones(tmp_path):
+    short = ["--lr", "0.01", "--init", "he"]
+    long = ["--learning-rate", "0.01", "--initialisation", "he"]
+    for name, options in (("short", short), ("long", long)):
+        assert fracsim("train", *TINY, *options, "-o", tmp_path / f"{name}.h5", "-q")[0] == 0
+    short, long = (open_trajectory(tmp_path / f"{name}.h5") for name in ("short", "long"))
+    assert short.experiment == long.experiment
+    assert short.runs["learning_rate"][0] == 0.01
+    assert short.runs["initialisation"][0] == "he"
+    taken = ["sweep", "cantor5-depth-width", "--quick", "--dry-run", "--json"]
+    for assignments in (("lr=0.1", "init=he", "depth=2"), ("learning_rate=0.1", "depth=[2]")):
+        sets = [part for one in assignments for part in ("--set", one)]
+        assert fracsim(*taken, *sets)[0] == 0
+
+
+def test_drawn_biases_are_a_setting_and_leave_the_weights_alone(tmp_path):
+    for name, options in (("equal", ["--bias", "0"]), ("drawn", ["--bias-std", "0.5"])):
+        path = tmp_path / f"{name}.h5"
+        rate = ["--lr", "1e-30", "--steps", "10"]
+        assert fracsim("train", *TINY, *rate, *options, "-o", path, "-q")[0] == 0
+    files = (open_trajectory(tmp_path / f"{name}.h5") for name in ("equal", "drawn"))
+    equal, drawn = (split_layers(Shape(2, (5,)), one.weights(0)[1]) for one in files)
+    for (weights, biases), (same, others) in zip(equal, drawn, strict=True):
+        assert (weights == same).all()
+        assert (abs(biases) < 1e-25).all()
+        assert (abs(others) > 1e-6).all()
+    code, _, err = fracsim("train", *TINY, "--bias-std", "-1", "-o", tmp_path / "no.h5")
+    assert code == 2
+    assert "bias_std (--bias-std) is -1.0; accepted is a number from 0" in err

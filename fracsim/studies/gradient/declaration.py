@@ -25,7 +25,7 @@ class Settings:
         "uniform",
         "initial weights; uniform is the theorem's",
         str,
-        option="--init",
+        short="--init",
         metavar="paper|he|glorot|uniform",
     )
     bias: float | None = setting(
