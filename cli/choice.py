@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracsim.cli.options import ENVIRONMENT
-from fracsim.cli.settings import environment_settings, parameter_name, parse_set
+from fracsim.cli.settings import environment_settings, parameter_name, parse_set, value_of
 from fracsim.errors import UsageError
 from fracsim.training.run import check_key
 
@@ -31,9 +31,9 @@ _OPTIONS = (
         "assignments",
         metavar="KEY=VALUE",
         multiple=True,
-        help="Set a key, as in TOML; a list or range varies it. May be repeated.",
+        help="Set a key; width=10,20 or seed=0:4 vary it. May be repeated.",
     ),
-    click.option("--seed", metavar="NUMBER", help="Short for --set seed=NUMBER."),
+    click.option("--seed", metavar="NUMBER", help="Short for --set seed=NUMBER, or 0,1,2 or 0:2."),
     click.option(
         "--weights",
         metavar="none|final|records",
@@ -100,7 +100,7 @@ class Choice:
                 raise UsageError(
                     "seed is given twice, by --set and by --seed; accepted is one of them"
                 )
-            chosen["seed"] = self.seed
+            chosen["seed"] = value_of("seed", self.seed, "--seed")
         for key in chosen:
             check_key(key, "--set")
         return chosen

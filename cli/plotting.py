@@ -48,22 +48,6 @@ class Size(click.ParamType):
         return width, height
 
 
-class Condition(click.ParamType):
-    """``KEY=VALUE``."""
-
-    name = "key=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        key, equals, text = str(value).partition("=")
-        if not (key and equals and text):
-            self.fail(f"{value!r} is not KEY=VALUE (as in width=100).", param, ctx)
-        return key.strip().replace("-", "_"), text.strip()
-
-
 def figure_options(function: F) -> F:
     """What every figure has: where to, title, size, resolution, style; collected in the argument
     ``look``."""
@@ -149,18 +133,21 @@ def files_options(function: F) -> F:
     """FILE … and ``--where``: the runs to draw."""
     condition = click.option(
         "--where",
-        type=Condition(),
+        metavar="KEY=VALUES",
         multiple=True,
-        help="Only runs with this setting, as in --where width=100; may be repeated.",
+        help="Only runs with this setting: width=100, width=50,100 or width=50:200. May be "
+        "repeated: one key's conditions are alternatives.",
     )
     return click.argument("files", nargs=-1, required=True, metavar="FILE...")(condition(function))
 
 
-def read_runs(files: tuple[str, ...], where: tuple[tuple[str, str], ...]) -> "Runs":
+def read_runs(files: tuple[str, ...], where: tuple[str, ...]) -> "Runs":
     """The recorded runs of the files that meet the conditions."""
     from fracsim.figures.collect import load_runs
+    from fracsim.products.where import parse_conditions
 
-    return load_runs(files).where(dict(where))
+    conditions = parse_conditions(where)
+    return load_runs(files).where(conditions)
 
 
 def with_notes(figure: "Figure", runs: "Runs") -> "tuple[Figure, list[str]]":

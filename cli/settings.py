@@ -4,6 +4,7 @@ is imported."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -11,8 +12,17 @@ import click
 
 from fracsim.cli.options import ENVIRONMENT
 from fracsim.errors import UsageError
+from fracsim.experiments.grid import MOST_RUNS
 from fracsim.problems.registry import PROBLEM_KEYS
-from fracsim.settings import REQUIRED, Setting, key_of, option_name
+from fracsim.settings import (
+    REQUIRED,
+    Setting,
+    alternatives,
+    key_of,
+    label,
+    option_name,
+    shown,
+)
 from fracsim.training.run import NETWORK_KEYS, SETTINGS, Run
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -123,31 +133,60 @@ def parameter_name(key: str) -> str:
 
 
 def parse_set(assignments: tuple[str, ...]) -> dict[str, Any]:
-    """Key -> value of ``--set key=value`` options, values as in TOML; a bare word is text. Raises
+    """Key -> value of ``--set key=value`` options, as :func:`value_of` reads it. Raises
     UsageError."""
     values = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip() or not text.strip():
             raise UsageError(
-                f"--set is '{assignment}'; accepted is key=value, as in width=50 or width=[50,100]"
+                f"--set is '{assignment}'; accepted is key=value, as in width=50 or width=50,100"
             )
-        values[key_of(key.strip(), SETTINGS)] = toml_value(text.strip(), f"--set {assignment}")
+        key = key_of(key.strip(), SETTINGS)
+        values[key] = value_of(key, text, f"--set {assignment}")
     return values
 
 
-def toml_value(text: str, where: str) -> Any:
-    """The TOML value that ``text`` writes, else the text itself. Raises UsageError for a broken
-    list or table."""
+def value_of(key: str, text: str, where: str) -> Any:
+    """What a text says of a setting: a value, or a list of alternatives: ``10,20``, ``1:5``,
+    ``10:50:10``, ``paper,he``. What begins with a bracket or a quotation mark is TOML; words in
+    brackets need no quotes. Raises UsageError, naming ``where``."""
+    text = text.strip()
+    if not text or text[0] not in "[{\"'":
+        found = _alternatives(key, text)
+        return found[0] if len(found) == 1 else found
     from fracsim.toml import parse_toml
 
     try:
         table = parse_toml(f"value = {text}", where)
     except UsageError:
-        if text[0] in "[{\"'":
+        inside = text[1:-1]
+        if text[0] != "[" or text[-1] != "]" or not _WORDS.fullmatch(inside):
             raise
-        return text
+        return _alternatives(key, inside)
     return table["value"] if len(table) == 1 else text
+
+
+_WORDS = re.compile(r"[^\[\]{}\"'=#]+")
+"""A list that TOML does not understand but for want of quotes."""
+
+
+def _alternatives(key: str, text: str) -> list[str]:
+    """Texts that the grid reads by the rules of their key; an unknown key is refused there."""
+    if key not in SETTINGS:
+        return [text]
+    try:
+        found = alternatives(SETTINGS[key].kind, text, MOST_RUNS)
+    except (ValueError, ArithmeticError):
+        raise UsageError(
+            f"{label(key)} is {shown(text)}; accepted are values as in 10,20 or a range that "
+            f"rises, as in 0:4 or 10:50:10"
+        ) from None
+    if len(found) > MOST_RUNS:
+        raise UsageError(
+            f"{label(key)} is {shown(text)}, more than the {MOST_RUNS} values that are accepted"
+        )
+    return found
 
 
 def environment_settings() -> dict[str, Any]:
@@ -157,5 +196,5 @@ def environment_settings() -> dict[str, Any]:
     for key in SETTINGS:
         variable = f"{ENVIRONMENT}_{parameter_name(key).upper()}"
         if text := os.environ.get(variable, "").strip():
-            values[key] = toml_value(text, variable)
+            values[key] = value_of(key, text, variable)
     return values

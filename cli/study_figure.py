@@ -36,7 +36,7 @@ def figure_command(study: Study, drawing: Drawing) -> click.Command:
 
     def draw(look: Look, **given: Any) -> tuple[Figure, list[str]]:
         files = given["files"] if drawing.most > 1 or drawing.trajectories else (given["files"],)
-        return _draw(study, drawing, look, files, dict(given.get("where", ())))
+        return _draw(study, drawing, look, files, given.get("where", ()))
 
     function: Callable[..., Any] = figure_options(draw)
     if drawing.trajectories:
@@ -56,7 +56,7 @@ def figure_command(study: Study, drawing: Drawing) -> click.Command:
 
 
 def _draw(
-    study: Study, drawing: Drawing, look: Look, files: tuple[str, ...], where: dict[str, str]
+    study: Study, drawing: Drawing, look: Look, files: tuple[str, ...], where: tuple[str, ...]
 ) -> tuple[Figure, list[str]]:
     """The figure and what its maker should know."""
     own = [path for path in files if not drawing.trajectories or _is_study(path)]
@@ -72,9 +72,10 @@ def _draw(
     arguments: list[Any] = [found[0] if drawing.most == 1 else found]
     if drawing.trajectories:
         from fracsim.figures.collect import Runs, load_runs
+        from fracsim.products.where import parse_conditions
 
         others = [path for path in files if path not in own]
-        runs = (load_runs(others) if others else Runs([])).where(where)
+        runs = (load_runs(others) if others else Runs([])).where(parse_conditions(where))
         figure = load(drawing.function)(*arguments, runs, **look)
         return figure, [*notes, *runs.notes]
     return load(drawing.function)(*arguments, **look), notes

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "sweep",
     epilog=example(
         "fracsim sweep cantor5-depth-width --quick -o quick.h5",
-        "fracsim sweep cantor5-depth-width --set width=[10,20] --set seed=[0,1,2] -o narrow.h5",
+        "fracsim sweep cantor5-depth-width --set width=10,20 --set seed=0:2 -o narrow.h5",
         "fracsim sweep my-experiment.toml --dry-run",
         "fracsim sweep --from quick.h5 --seed 1 -o again.h5",
     ),

@@ -334,25 +334,32 @@ def _alternatives(kind: type, value: Any) -> tuple[Any, ...]:
     )
 
 
-def _split(kind: type, text: str) -> list[Any]:
+def alternatives(kind: type, text: str, most: int = MOST_VALUES) -> list[str]:
+    """The values that a text separates by commas, as texts; of numbers ranges are written out, up
+    to one more than ``most``, and a list that is one curve is one value. Raises ValueError for a
+    range that does not rise."""
     parts = [part.strip() for part in text.split(",")]
     if kind is str:
         return [text.strip()] if _is_curve(parts) else parts
-    found: list[Any] = []
+    found: list[str] = []
     for part in parts:
         ends = _RANGE.fullmatch(part)
-        found += _range(kind, *ends.groups()) if ends else [_one(kind, part)]
+        found += _range(*ends.groups(), most) if ends else [part]
     return found
 
 
-def _range(kind: type, first: str, last: str, step: str | None) -> list[Any]:
+def _split(kind: type, text: str) -> list[Any]:
+    return [_one(kind, part) for part in alternatives(kind, text)]
+
+
+def _range(first: str, last: str, step: str | None, most: int) -> list[str]:
     """first, first + step, … up to last, in decimals, so that 0.1:0.3:0.1 has 0.3. Raises
-    ValueError."""
+    ValueError, ArithmeticError."""
     a, b, by = Decimal(first), Decimal(last), Decimal(step or 1)
     if not (a.is_finite() and b.is_finite() and by.is_finite()) or by <= 0 or b < a:
         raise ValueError(first)
-    count = int((b - a) // by) + 1 if (b - a) / by < MOST_VALUES else MOST_VALUES + 1
-    return [_one(kind, str(a + i * by)) for i in range(count)]
+    count = int((b - a) // by) + 1 if (b - a) / by < most else most + 1
+    return [str(a + i * by) for i in range(count)]
 
 
 def _is_curve(parts: Sequence[str]) -> bool:

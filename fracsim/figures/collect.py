@@ -18,6 +18,7 @@ from fracsim.networks.stored import open_trained, stored_fractal
 from fracsim.problems.fractal import FractalProblem
 from fracsim.problems.registry import DESCRIBED, PROBLEMS
 from fracsim.products.coverage import Gathering
+from fracsim.products.where import Conditions, accepted
 
 FIRST = (*DESCRIBED, "network_depth", "width", "widths", "learning_rate")
 """How settings are ordered in legends; the others follow in the order of the file."""
@@ -84,25 +85,30 @@ class Runs:
     caveats: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def where(self, conditions: Mapping[str, str]) -> "Runs":
+    def where(self, conditions: Conditions) -> "Runs":
         """The runs whose settings have the given values.
+
+        Args:
+            conditions: key -> what is accepted: a value, several, or text in the grammar of
+                ``--where``: "10,20", "10:200".
 
         Raises:
             UsageError: unknown setting, or no run has these values.
         """
         kept = self.entries
-        for key, text in conditions.items():
+        for key, given in conditions.items():
             known = sorted(set().union(*(entry.settings for entry in self.entries)))
             if key not in known:
                 raise UsageError(
                     f"--where {key}: no such setting{nearest(key, known)} (accepted: "
                     f"{', '.join(known)})"
                 )
-            there = kept
-            kept = [entry for entry in there if same(entry.settings.get(key), text)]
+            there, wanted = kept, accepted(given, f"--where {key}")
+            kept = [entry for entry in there if entry.settings.get(key) in wanted]
             if not kept:
                 raise UsageError(
-                    f"--where {key}={text}: no run has it; the files hold {values_text(there, key)}"
+                    f"--where {key}={wanted}: no run has it; the files hold "
+                    f"{values_text(there, key)}"
                 )
         return Runs(kept, self.caveats, self.notes)
 
@@ -217,11 +223,6 @@ def distinct(entries: Iterable[Entry], key: str) -> list[Any]:
 def values_text(entries: Iterable[Entry], key: str) -> str:
     """The values of a setting that occur, for a message."""
     return f"{key} = " + ", ".join(f"{value}" for value in distinct(entries, key))
-
-
-def same(value: Any, text: str) -> bool:
-    """Whether a setting has the value a user typed."""
-    return str(value) == text or (order(value)[0] == 0 and order(value) == order(text))
 
 
 @dataclass(frozen=True)
