@@ -16,7 +16,7 @@ from fracsim.cli.options import check_output, echo_json, json_option, quiet_opti
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from fracsim.figures.collect import Runs
+    from fracsim.products.runs import Runs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -143,7 +143,7 @@ def files_options(function: F) -> F:
 
 def read_runs(files: tuple[str, ...], where: tuple[str, ...]) -> "Runs":
     """The recorded runs of the files that meet the conditions."""
-    from fracsim.figures.collect import load_runs
+    from fracsim.products.runs import load_runs
     from fracsim.products.where import parse_conditions
 
     conditions = parse_conditions(where)

@@ -122,6 +122,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
     owner = owner_of(trajectory.path)
+    bests = trajectory.best().tolist()
     return {
         "status": trajectory.status,
         "state": file_state(trajectory.status, owner),
@@ -139,14 +140,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
                 "run": number,
                 "status": state,
                 "records_done": int(done),
-                f"best_{trajectory.score(row)}": max(
-                    (
-                        float(value)
-                        for value in trajectory.variable(trajectory.score(row))[row, :done]
-                        if value == value
-                    ),
-                    default=None,
-                ),
+                f"best_{trajectory.score(row)}": bests[row] if bests[row] == bests[row] else None,
                 **{key: column[row] for key, column in columns.items()},
             }
             for (number, row), state, done in zip(

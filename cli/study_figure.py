@@ -71,7 +71,7 @@ def _draw(
     notes = [note for one in found for note in notes_of(one)]
     arguments: list[Any] = [found[0] if drawing.most == 1 else found]
     if drawing.trajectories:
-        from fracsim.figures.collect import Runs, load_runs
+        from fracsim.products.runs import Runs, load_runs
         from fracsim.products.where import parse_conditions
 
         others = [path for path in files if path not in own]

@@ -103,16 +103,17 @@ def run_experiment(
 
 def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> None:
     """Print what became of a sweep: JSON or a table on stdout, the rest on stderr."""
-    from fracsim.products.results import read_results, sweep_table
+    from fracsim.products.results import results_of, runs_of, sweep_table
 
-    results = read_results(summary.output, experiment.varied)
+    runs = runs_of(summary.output)
+    results = results_of(runs, experiment.varied)
     if as_json:
         echo_json(report(summary, results))
     elif not quiet:
         if len(results) == 1:
             click.echo(_one_line_result(results[0], summary.status))
         else:
-            click.echo(sweep_table(experiment.varied, results))
+            click.echo(sweep_table(runs, experiment.varied))
     if quiet:
         return
     diverged = sum(result["status"] == "diverged" for result in results)

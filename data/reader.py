@@ -93,6 +93,30 @@ class Trajectory:
         real labels, "test_r2"."""
         return "test_r2" if self.target(run) == "real" else "test_accuracy"
 
+    def best(self) -> np.ndarray:
+        """The best `score` of each run over its records (R,), NaN where it has none."""
+        return self._best[1]
+
+    def best_records(self) -> np.ndarray:
+        """Where along `steps` the best `score` of each run is (R,), -1 where it has none."""
+        return self._best[0]
+
+    @functools.cached_property
+    def _best(self) -> tuple[np.ndarray, np.ndarray]:
+        """Places and scores; what a network was before its first step is no result of training."""
+        places = np.full(len(self.records_done), -1)
+        scores = np.full(len(places), np.nan)
+        names = np.array([self.score(Row(row)) for row in range(len(places))])
+        for name in np.unique(names):
+            rows = np.flatnonzero(names == name)
+            found = np.where(self.steps > 0, self._variables[name][rows], np.nan)
+            found = np.where(np.isfinite(found), found, -np.inf)
+            best = found.argmax(axis=1)
+            values = found[np.arange(len(rows)), best]
+            there = np.isfinite(values)
+            places[rows[there]], scores[rows[there]] = best[there], values[there]
+        return places, scores
+
     def records_of(self, run: Row) -> tuple[str, ...]:
         """Names of the variables that are recorded of `run`, by what its labels are."""
         target = self.target(run)

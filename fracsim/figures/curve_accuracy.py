@@ -6,20 +6,13 @@ from matplotlib.figure import Figure
 
 from fracsim.data.errors import FileError
 from fracsim.figures import paper, style
-from fracsim.figures.collect import (
-    Entry,
-    Runs,
-    best_choice,
-    distinct,
-    group,
-    heading,
-    name_values,
-    panels,
-    varied,
-)
+from fracsim.figures.collect import heading, name_values, panels
 from fracsim.figures.curves import curve_label
 from fracsim.figures.depth_width import draw_line, hollow, panel_grid, title_panels
 from fracsim.fractals.curve import parse_curve
+from fracsim.products.entries import Entry, distinct, group, varied
+from fracsim.products.runs import Runs
+from fracsim.products.selection import best_choice
 
 INSIDE = ("curve", "network_depth", "width", "learning_rate", "seed")
 CHOSEN = ("width", "learning_rate")
@@ -34,7 +27,7 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     widths or learning rates were trained, each point is the pair with the highest mean over seeds.
 
     Args:
-        runs: as :func:`fracsim.figures.collect.load_runs` gives them.
+        runs: as :func:`fracsim.products.runs.load_runs` gives them.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
 

@@ -11,20 +11,11 @@ from matplotlib.lines import Line2D
 
 from fracsim.data.errors import FileError
 from fracsim.figures import paper, style
-from fracsim.figures.collect import (
-    Best,
-    Entry,
-    Runs,
-    best_choice,
-    describe,
-    distinct,
-    group,
-    heading,
-    panels,
-    real_labels,
-    varied,
-)
+from fracsim.figures.collect import describe, heading, panels, real_labels
 from fracsim.problems.registry import DESCRIBED
+from fracsim.products.entries import Entry, distinct, group, varied
+from fracsim.products.runs import Runs
+from fracsim.products.selection import Point, best_choice
 
 INSIDE = ("network_depth", "width", "learning_rate", "seed")
 """What one panel shows; every other setting that varies makes panels."""
@@ -40,7 +31,7 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     laid over.
 
     Args:
-        runs: as :func:`fracsim.figures.collect.load_runs` gives them.
+        runs: as :func:`fracsim.products.runs.load_runs` gives them.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
 
@@ -127,7 +118,7 @@ def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list
     widths: set[int] = set()
     for (depth,), line in _by_depth(entries):
         look = style.look(depths.index(depth))
-        points: dict[int, Best] = {
+        points: dict[int, Point] = {
             width: best_choice(runs, ["learning_rate"])
             for (width,), runs in group(line, ["width"]).items()
         }
@@ -148,7 +139,7 @@ def _draw_along_depth(
     axes: Axes, entries: list[Entry], widths: dict[int, int], notes: list[str]
 ) -> None:
     """One problem, networks of equal size: a point per depth, whose width is written under it."""
-    points: dict[int, Best] = {}
+    points: dict[int, Point] = {}
     for (depth,), runs in _by_depth(entries):
         points[depth] = best_choice(runs, ["learning_rate"])
         if len(distinct(runs, "learning_rate")) > 1:
@@ -161,7 +152,7 @@ def _draw_along_depth(
     axes.set_xlabel("hidden layers $T$, each of width $k$")
 
 
-def draw_line(axes: Axes, points: dict[int, Best], look: dict[str, Any]) -> None:
+def draw_line(axes: Axes, points: dict[int, Point], look: dict[str, Any]) -> None:
     """A line through the means, and the span of the seeds: a band, or a bar where a single point
     has no area."""
     x = list(points)
@@ -192,7 +183,7 @@ def hollow(look: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rates(points: dict[int, Best]) -> str:
+def _rates(points: dict[int, Point]) -> str:
     """``0.001 at width 10, 20; 0.005 at width 50``."""
     widths: dict[float, list[str]] = {}
     for width, best in points.items():

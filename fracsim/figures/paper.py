@@ -4,7 +4,7 @@ ours."""
 import tomllib
 
 from fracsim.data.presets import preset_text
-from fracsim.figures.collect import Entry
+from fracsim.products.entries import Entry
 
 SOURCE = "Malach &\nShalev-Shwartz (2019)"
 

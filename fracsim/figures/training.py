@@ -13,17 +13,11 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fracsim.figures import style
-from fracsim.figures.collect import (
-    Entry,
-    Runs,
-    describe,
-    group,
-    name_values,
-    real_labels,
-    varied,
-)
+from fracsim.figures.collect import describe, name_values, real_labels
 from fracsim.figures.curves import level_ticks
 from fracsim.problems.registry import DESCRIBED
+from fracsim.products.entries import Entry, group, varied
+from fracsim.products.runs import Runs
 
 MOST_LINES = 6
 
@@ -42,7 +36,7 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     show each its accuracy by level at the last record and the norm of the whole gradient.
 
     Args:
-        runs: as :func:`fracsim.figures.collect.load_runs` gives them.
+        runs: as :func:`fracsim.products.runs.load_runs` gives them.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
 

@@ -1,58 +1,51 @@
 """What a trajectory file says at the end of a training: results per run, and a table that fits a
-screen. Nothing heavy is imported at its top: commands take their words from here."""
+screen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import os
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from fracsim.data.reader import open_trajectory
 from fracsim.problems.problem import BESTS
-from fracsim.settings import layer_widths, width_of_layers
+from fracsim.products.entries import Entry, distinct, entries_of, records
+from fracsim.products.runs import Runs
+from fracsim.products.selection import CHOSEN, OVER, Point, Selection
 from fracsim.text import table
 
-Cell = tuple[Any, ...]
-"""Values of the keys that a cell of a table stands for."""
-
 _MOST_ROWS = 60
-_AVERAGED, _CHOSEN = "seed", "learning_rate"
+(_AVERAGED,), (_CHOSEN,) = OVER, CHOSEN
 
 
-def read_results(path: str | Path, varied: Sequence[str]) -> list[dict[str, Any]]:
+def runs_of(path: str | os.PathLike[str]) -> Runs:
+    """All runs of one trajectory file, in its order, also those without a record. Raises
+    FileError."""
+    return Runs(entries_of(open_trajectory(path)))
+
+
+def results_of(runs: Runs, varied: Sequence[str]) -> list[dict[str, Any]]:
     """Per run: its varied settings, status, records, best_test_accuracy (best_test_r2 where labels
-    are real) and final, the last record as a dict.
+    are real) and final, the last record as a dict. Values that do not exist are None."""
+    return [_result(entry, varied) for entry in runs]
 
-    Values that do not exist are None. Raises FileError.
-    """
-    product = open_trajectory(path)
-    records = {name: product.variable(name) for name in product.records}
-    done, steps, columns = product.records_done, product.steps, product.runs
-    results = []
-    for i in product.rows.values():
-        last = int(done[i]) - 1
-        final = None
-        if last >= 0:
-            final = {
-                "step": int(steps[last]),
-                **{name: records[name][i, last].tolist() for name in product.records_of(i)},
-            }
-        score = product.score(i)
-        scores = records[score][i]
-        best = float(np.nanmax(scores)) if np.isfinite(scores).any() else None
-        settings = {key: _setting(columns, key, i) for key in varied}
-        results.append(
-            {
-                **settings,
-                "status": product.run_status[i],
-                "records": last + 1,
-                f"best_{score}": best,
-                "final": final,
-            }
-        )
-    return results
+
+def _result(entry: Entry, varied: Sequence[str]) -> dict[str, Any]:
+    trajectory, row, done = entry.trajectory, entry.index, records(entry)
+    final = None
+    if done:
+        final = {
+            "step": int(trajectory.steps[done - 1]),
+            **{name: entry.last(name).tolist() for name in trajectory.records_of(row)},
+        }
+    best = float(trajectory.best()[row])
+    return {
+        **{key: entry.setting(key) for key in varied},
+        "status": trajectory.run_status[row],
+        "records": done,
+        f"best_{trajectory.score(row)}": best if best == best else None,
+        "final": final,
+    }
 
 
 def best_of(result: dict[str, Any]) -> float | None:
@@ -70,78 +63,65 @@ def bests_of(results: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     }
 
 
-def _setting(columns: Mapping[str, np.ndarray], key: str, run: int) -> Any:
-    """The value of a setting of one run, as ``Run`` has it."""
-    if key == "width" and "widths" in columns and (text := str(columns["widths"][run])):
-        return width_of_layers(layer_widths(text))
-    value = columns[key][run]
-    return value.item() if hasattr(value, "item") else value
-
-
-def sweep_table(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
+def sweep_table(runs: Runs, varied: Sequence[str]) -> str:
     """The best test accuracies, or R²: the mean over seeds, at the best learning rate, by whatever
     else varies.
 
     Two other keys make a table with the second across; otherwise there is a line per combination.
     """
     keys = [key for key in varied if key not in (_AVERAGED, _CHOSEN)]
-    chosen = [key for key in (_CHOSEN,) if key in varied]
+    selection = Selection()
     if not keys:
-        keys, chosen = chosen, []
-    cells = _cells(keys, chosen, results)
-    title = (
-        " or ".join(BESTS[key] for key in bests_of(results))
-        + (", best learning rate" if chosen else "")
-        + _seeds(varied, results)
-    )
+        keys = [key for key in (_CHOSEN,) if key in varied]
+        selection = Selection(choose=())
+    scores = {f"best_{entry.trajectory.score(entry.index)}" for entry in runs}
+    title = " or ".join(BESTS[key] for key in BESTS if key in scores)
+    points = _points(runs, keys, selection)
     if len(keys) == 2:
-        rows = _across(keys, cells)
+        rows = _across(keys, points)
     else:
         rows = [
-            [*keys, "R²" if [*bests_of(results)] == ["best_test_r2"] else "accuracy"],
-            *([*map(str, at), _shown(value)] for at, value in cells.items()),
+            [*keys, "R²" if scores == {"best_test_r2"} else "accuracy"],
+            *([*map(str, at), _shown(point)] for at, point in points.items()),
         ]
     if len(rows) > _MOST_ROWS + 1:
         rows = [
             *rows[: _MOST_ROWS + 1],
             [f"… {len(rows) - 1 - _MOST_ROWS} more"] + [""] * (len(rows[0]) - 1),
         ]
-    return "\n".join([title + ":", *table(rows)])
+    rates = len(distinct(runs, _CHOSEN)) if selection.choose else 1
+    how = (", best learning rate" if rates > 1 else "") + _seeds(points)
+    return "\n".join([f"{title}{how}:", *table(rows)])
 
 
-def _seeds(varied: Sequence[str], results: Sequence[dict[str, Any]]) -> str:
-    seeds = {result.get(_AVERAGED) for result in results} if _AVERAGED in varied else ()
-    return f", mean over {len(seeds)} seeds" if len(seeds) > 1 else ""
+def _seeds(points: dict[tuple[Any, ...], Point]) -> str:
+    """Of how many runs the means are."""
+    counts = sorted({point.seeds for point in points.values() if point.seeds})
+    if not counts or counts[-1] == 1:
+        return ""
+    return f", mean over {' to '.join(map(str, sorted({counts[0], counts[-1]})))} seeds"
 
 
-def _cells(
-    keys: Sequence[str], chosen: Sequence[str], results: Sequence[dict[str, Any]]
-) -> dict[Cell, float | None]:
-    """Values of ``keys`` -> score: the mean over the seeds of the same ``chosen``, then the best
-    of those means."""
-    groups: dict[Cell, dict[Cell, list[float]]] = {}
-    for result in results:
-        group = groups.setdefault(tuple(result[key] for key in keys), {})
-        members = group.setdefault(tuple(result[key] for key in chosen), [])
-        if (best := best_of(result)) is not None:
-            members.append(best)
+def _points(runs: Runs, keys: Sequence[str], selection: Selection) -> dict[tuple[Any, ...], Point]:
+    """Values of ``keys`` as ``Run`` has them, in the order of the file -> the runs there."""
+    found: dict[tuple[Any, ...], list[Entry]] = {}
+    for entry in runs:
+        found.setdefault(tuple(entry.setting(key) for key in keys), []).append(entry)
     return {
-        at: max(
-            (sum(members) / len(members) for members in group.values() if members), default=None
-        )
-        for at, group in groups.items()
+        at: selection.point(part, part[0].trajectory.score(part[0].index), at)
+        for at, part in found.items()
     }
 
 
-def _across(keys: Sequence[str], cells: dict[Cell, float | None]) -> list[list[str]]:
-    across = list(dict.fromkeys(at[1] for at in cells))
-    down = list(dict.fromkeys(at[0] for at in cells))
+def _across(keys: Sequence[str], points: dict[tuple[Any, ...], Point]) -> list[list[str]]:
+    across = list(dict.fromkeys(at[1] for at in points))
+    down = list(dict.fromkeys(at[0] for at in points))
     head = [f"{keys[0]} \\ {keys[1]}", *map(str, across)]
     return [
         head,
-        *([str(row), *(_shown(cells.get((row, column))) for column in across)] for row in down),
+        *([str(row), *(_shown(points.get((row, column))) for column in across)] for row in down),
     ]
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def _shown(point: Point | None) -> str:
+    return f"{point.mean:.4f}" if point is not None and point.seeds else "-"

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from command_line import fracsim
+from made_up_runs import made_up_runs
 from places import TOP
 
 from fracsim.data.reader import open_trajectory
@@ -218,24 +219,17 @@ def test_ctrl_c_ends_with_75_and_keeps_the_records(tiny, tmp_path):
     assert product.records_done.sum() > 0
 
 
-def results(**varied):
-    """One result per accuracy, with the i-th value of each varied key."""
-    accuracies = varied.pop("accuracy")
-    return [
-        {**{key: values[i] for key, values in varied.items()}, "best_test_accuracy": accuracy}
-        for i, accuracy in enumerate(accuracies)
-    ]
-
-
 def test_the_table_takes_the_mean_over_seeds_then_the_best_rate():
-    rows = results(
+    runs = made_up_runs(
+        [0.5, 0.7, 0.9, 0.1, None, 0.25, None, None],
         width=[5, 5, 5, 5, 9, 9, 9, 9],
         learning_rate=[1, 1, 2, 2] * 2,
         seed=[0, 1] * 4,
-        accuracy=[0.5, 0.7, 0.9, 0.1, None, 0.25, None, None],
     )
-    table = sweep_table(["width", "learning_rate", "seed"], rows)
-    assert table.splitlines()[0] == "best test accuracy, best learning rate, mean over 2 seeds:"
+    table = sweep_table(runs, ["width", "learning_rate", "seed"])
+    assert table.splitlines()[0] == (
+        "best test accuracy, best learning rate, mean over 1 to 2 seeds:"
+    )
     assert [line.split() for line in table.splitlines()[1:]] == [
         ["width", "accuracy"],
         ["5", "0.6000"],
@@ -244,7 +238,7 @@ def test_the_table_takes_the_mean_over_seeds_then_the_best_rate():
 
 
 def test_the_table_of_rates_alone_lists_them():
-    table = sweep_table(["learning_rate"], results(learning_rate=[1, 2], accuracy=[0.5, None]))
+    table = sweep_table(made_up_runs([0.5, None], learning_rate=[1, 2]), ["learning_rate"])
     assert [line.split() for line in table.splitlines()[1:]] == [
         ["learning_rate", "accuracy"],
         ["1", "0.5000"],
@@ -254,6 +248,6 @@ def test_the_table_of_rates_alone_lists_them():
 
 def test_a_long_table_is_cut():
     keys = {key: list(range(300)) for key in ("width", "network_depth", "batch_size")}
-    table = sweep_table(list(keys), results(**keys, accuracy=[0.5] * 300))
+    table = sweep_table(made_up_runs([0.5] * 300, **keys), list(keys))
     assert len(table.splitlines()) == 63
     assert "240 more" in table

@@ -11,7 +11,8 @@ from fracsim.cli.plot import command
 from fracsim.data.errors import FileError
 from fracsim.errors import UsageError
 from fracsim.figures import curve_accuracy, depth_width, paper, style, training
-from fracsim.figures.collect import load_runs, order
+from fracsim.products.entries import order
+from fracsim.products.runs import load_runs
 
 SMALL = {"steps": 4000, "record_every": 1000}
 

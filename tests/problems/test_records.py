@@ -18,10 +18,10 @@ from stops import StopAt
 from fracsim.data.check import read_whole
 from fracsim.data.reader import open_trajectory
 from fracsim.data.schema import REAL_RECORDS, records_of
-from fracsim.figures.collect import load_runs
 from fracsim.figures.depth_width import draw
 from fracsim.kernels.random.philox import TEST
 from fracsim.networks.stored import load_network
+from fracsim.products.runs import load_runs
 from fracsim.sweeps.sweep import run_sweep
 from fracsim.training.quality import of_real_labels
 from fracsim.training.run import problem_of, shape_of

@@ -11,7 +11,7 @@ from fracsim.cli.app import command as simulate
 from fracsim.cli.plot import command
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import Runs, load_runs
+from fracsim.products.runs import Runs, load_runs
 from fracsim.studies import open_study
 from fracsim.studies.bounds import figure as bounds
 

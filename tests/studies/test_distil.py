@@ -9,7 +9,7 @@ from command_line import fracsim, run_group
 
 from fracsim.cli.plot import command as plot
 from fracsim.experiments.experiment import load_experiment
-from fracsim.figures.collect import load_runs
+from fracsim.products.runs import load_runs
 from fracsim.studies.distil.ceiling import least_squares, line_costs
 from fracsim.studies.distil.compute import students_of, verdicts
 from fracsim.sweeps.sweep import run_sweep, train

@@ -17,10 +17,11 @@ from fracsim.errors import UsageError
 from fracsim.experiments.experiment import Experiment, make_experiment
 from fracsim.experiments.grid import Grid
 from fracsim.experiments.shard import make_part
-from fracsim.figures.collect import load_runs, name_values
+from fracsim.figures.collect import name_values
 from fracsim.kernels.network.shape import Shape
 from fracsim.networks.stored import load_network
 from fracsim.products.check import check_file
+from fracsim.products.runs import load_runs
 from fracsim.sweeps.sweep import run_sweep
 from fracsim.training.run import make_run, parameters_of, shape_of
 

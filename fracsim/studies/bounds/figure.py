@@ -13,9 +13,11 @@ from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import Entry, Runs, describe
+from fracsim.figures.collect import describe
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import Fractal
+from fracsim.products.entries import Entry
+from fracsim.products.runs import Runs
 from fracsim.studies.study import notes_of
 
 MOST_LINES = 6

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from fracsim.errors import UsageError
-from fracsim.figures.collect import Best, Entry, Runs, best_choice, group, load_runs
 from fracsim.problems.teacher import files_of
+from fracsim.products.entries import Entry, group
+from fracsim.products.runs import Runs, load_runs
+from fracsim.products.selection import BEST, Point, best_choice
 from fracsim.settings import layer_widths
 from fracsim.studies.bounds.least_error import least_errors
 from fracsim.studies.distil.ceiling import segment_r2
@@ -31,7 +33,7 @@ class Student:
     depth: int
     width: str
     train_points: int
-    best: Best
+    best: Point
     accuracy: dict[int, float]
     """Seed -> best test accuracy at the chosen rate."""
     agreement: float
@@ -211,11 +213,7 @@ def _at_best(entries: list[Entry], name: str, method: str) -> float:
     """Mean of a variable at the record with the best accuracy of each run; NaN of labels."""
     if method != METHODS[2]:
         return math.nan
-    values = []
-    for entry in entries:
-        at = int(np.nanargmax(entry.series("test_accuracy")))
-        values.append(float(entry.series(name)[at]))
-    return float(np.mean(values))
+    return float(np.mean([BEST.value(entry, name) for entry in entries]))
 
 
 def _method(entry: Entry) -> str:

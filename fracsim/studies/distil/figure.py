@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
 from fracsim.figures import style
-from fracsim.figures.collect import Runs
+from fracsim.products.runs import Runs
 from fracsim.studies.distil.compute import METHODS, Distilled, students_of
 
 _NEEDED = ("method", "teachers", "network_depth", "width", "train_points", "accuracy", "seeds")
