@@ -1,7 +1,6 @@
 """The documentation is true: its Python runs, its commands parse, and nothing public is left
 out."""
 
-import doctest
 import importlib.util
 import json
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from pages import PAGES, blocks
 from places import TOP
 
 import fracsim
@@ -20,46 +20,7 @@ from fracsim.fractals.fractal import load_fractal
 from fracsim.studies import STUDIES
 from fracsim.training.run import SETTINGS
 
-PAGES = [
-    *sorted(TOP.glob("*.md")),
-    *sorted((TOP / "docs").glob("*.md")),
-    *sorted((TOP / "docs" / "studies").glob("*.md")),
-]
 GROUPS = {"fracsim": app.command, "fracsim-plot": plot.command}
-
-
-def blocks(page: Path, language: str | None = None) -> list[str]:
-    """The fenced blocks of a page, of one language or all."""
-    found = re.findall(
-        r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    return [text for name, text in found if language is None or name == language]
-
-
-# --- Python and TOML ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "page", [pytest.param("api.md", marks=pytest.mark.compiled), "kernels.md", "fractals.md"]
-)
-def test_python_examples_run(page, tmp_path, monkeypatch):
-    """All examples of a page, in one session; what a session with >>> prints is compared."""
-    monkeypatch.chdir(tmp_path)
-    if page == "fractals.md":
-        (tmp_path / "mine.toml").write_text(
-            blocks(TOP / "docs" / page, "toml")[0], encoding="utf-8"
-        )
-    names: dict = {}
-    for text in blocks(TOP / "docs" / page, "python"):
-        if ">>>" not in text:
-            exec(compile(text, page, "exec"), names)
-            continue
-        runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-        test = doctest.DocTestParser().get_doctest(text, names, page, None, None)
-        said: list[str] = []
-        runner.run(test, out=said.append, clear_globs=False)
-        assert not runner.summarize(verbose=False).failed, "".join(said)
-        names.update(test.globs)
 
 
 def test_fractal_files_of_the_docs_are_fractals(tmp_path):
