@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(
     cls=CommandGroup,
+    lazy={"report": "What files hold on one page: runs, results, figures, origin."},
     declared=figure_commands,
     epilog=example(
         "fracsim-plot depth-width quick.h5 -o quick.png",

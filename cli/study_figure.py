@@ -36,7 +36,7 @@ def figure_command(study: Study, drawing: Drawing) -> click.Command:
 
     def draw(look: Look, **given: Any) -> tuple[Figure, list[str]]:
         files = given["files"] if drawing.most > 1 or drawing.trajectories else (given["files"],)
-        return _draw(study, drawing, look, files, given.get("where", ()))
+        return draw_study(study, drawing, look, files, given.get("where", ()))
 
     function: Callable[..., Any] = figure_options(draw)
     if drawing.trajectories:
@@ -55,7 +55,7 @@ def figure_command(study: Study, drawing: Drawing) -> click.Command:
     return making(function)
 
 
-def _draw(
+def draw_study(
     study: Study, drawing: Drawing, look: Look, files: tuple[str, ...], where: tuple[str, ...]
 ) -> tuple[Figure, list[str]]:
     """The figure and what its maker should know."""

@@ -1,0 +1,1 @@
+"""The report: what files hold on one self-contained HTML page, figures as inline SVG."""
