@@ -15,7 +15,6 @@ from fracsim.data.errors import FileError
 from fracsim.data.reader import Trajectory
 from fracsim.errors import UsageError
 from fracsim.figures import curve_accuracy, decision, depth_width, training
-from fracsim.figures.collect import Entry, Runs, group, load_runs, settings_of, varied
 from fracsim.figures.report.page import (
     Block,
     Commands,
@@ -29,6 +28,8 @@ from fracsim.figures.report.page import (
 from fracsim.figures.style import styled
 from fracsim.networks.stored import load_network, open_trained
 from fracsim.products.coverage import Coverage, Gathering, sweep_command
+from fracsim.products.entries import Entry, group, relative_error, settings_of
+from fracsim.products.runs import Runs, load_runs
 from fracsim.text import counted
 
 MOST_ROWS = 200
@@ -127,7 +128,7 @@ def _settings(files: Sequence[Trajectory]) -> tuple[list[tuple[str, str]], list[
 
 def _results(runs: Runs) -> Iterator[Block]:
     """A row for each setting: the best record, mean and span over the seeds."""
-    keys = varied(runs.entries, without=("seed",))
+    keys = runs.varied(without=("seed",))
     kinds = {entry.real for entry in runs.entries}
     score = {frozenset([False]): "best test accuracy", frozenset([True]): "least relative error"}
     named = score.get(frozenset(kinds), "best test accuracy or least relative error")
@@ -153,12 +154,12 @@ def _row(entries: Sequence[Entry], seeds: bool) -> list[str]:
 
 def _last(entry: Entry) -> float:
     value = float(entry.last(entry.trajectory.score(entry.index)))
-    return max(1 - value, 0.0) ** 0.5 if entry.real else value
+    return relative_error(value) if entry.real else value
 
 
 def _figures(runs: Runs, files: Sequence[Trajectory], figures: Figures) -> Iterator[Block]:
     """The figures that these runs make sense in."""
-    keys = set(varied(runs.entries))
+    keys = set(runs.varied())
     paths = [os.path.basename(trajectory.path) for trajectory in files]
     chosen: list[tuple[str, str, Callable[[Runs], Figure]]] = []
     if keys & {"network_depth", "width", "widths"}:
