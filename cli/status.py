@@ -11,10 +11,12 @@ import click
 
 from fracsim.cli.app import describe
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.errors import UsageError
 from fracsim.problems.problem import BESTS
 from fracsim.text import counted, duration
 
 if TYPE_CHECKING:
+    from fracsim.cli.watch import Look
     from fracsim.data.reader import Trajectory
     from fracsim.products.coverage import Coverage, Gathering
 
@@ -24,27 +26,39 @@ _OWN = ("run", "status", "records_done", *BESTS)
 
 @click.command(
     epilog=example(
-        "fracsim status run.h5", "fracsim status shard-*.h5 --runs", "fracsim status run.h5 --json"
+        "fracsim status run.h5",
+        "fracsim status shard-*.h5 --runs",
+        "fracsim status run.h5 --watch",
+        "fracsim status run.h5 --json",
     )
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--runs", "with_runs", is_flag=True, help="One line for each run of a trajectory.")
+@click.option("--watch", is_flag=True, help="Say it again and again, until all is at rest.")
+@click.option(
+    "--every",
+    metavar="SECONDS",
+    type=click.FloatRange(0.2, 86_400),
+    default=5.0,
+    show_default=True,
+    help="Time between two looks of --watch.",
+)
 @json_option
-def command(files: tuple[Path, ...], with_runs: bool, as_json: bool) -> int:
+def command(
+    files: tuple[Path, ...], with_runs: bool, watch: bool, every: float, as_json: bool
+) -> int:
     """Say what FILES hold: an experiment and how far its runs are, sampled points, or a study.
 
     A file that is being written is read as far as it is. Shards are also counted together: how many
     runs of their experiment are done, running, interrupted, diverged or missing. Exit code 0 where
     all files can be read, also unfinished ones; 1 where one cannot."""
-    from fracsim.products.coverage import Gathering
+    if watch and as_json:
+        raise UsageError("--watch and --json exclude each other; ask for JSON once at a time")
+    if watch:
+        from fracsim.cli.watch import look_again
 
-    gathering = Gathering()
-    reports = [report(path, gathering) for path in files]
-    wholes = [
-        experiment_facts(coverage)
-        for coverage in gathering.coverages()
-        if len(coverage.files) > 1 or coverage.files[0].shard
-    ]
+        return int(look_again(lambda: _seen(files, with_runs), every))
+    reports, wholes = state_of(files)
     if as_json:
         echo_json({"files": reports, "experiments": wholes})
     for path, facts in zip(files, reports, strict=True):
@@ -55,6 +69,42 @@ def command(files: tuple[Path, ...], with_runs: bool, as_json: bool) -> int:
     for whole in () if as_json else wholes:
         click.echo("\n".join(_whole_words(whole)))
     return int(any("error" in facts for facts in reports))
+
+
+def state_of(files: Sequence[Path]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What each file says, and what those of one experiment say together."""
+    from fracsim.products.coverage import Gathering
+
+    gathering = Gathering()
+    reports = [report(path, gathering) for path in files]
+    wholes = [
+        experiment_facts(coverage)
+        for coverage in gathering.coverages()
+        if len(coverage.files) > 1 or coverage.files[0].shard
+    ]
+    return reports, wholes
+
+
+def _seen(files: Sequence[Path], with_runs: bool) -> "Look":
+    """The same for ``--watch``."""
+    from fracsim.cli.watch import Look
+
+    reports, wholes = state_of(files)
+    lines: list[str] = []
+    for path, facts in zip(files, reports, strict=True):
+        wrong = facts.get("error")
+        lines += [f"Error: {wrong}"] if wrong else _words(path, facts, with_runs)
+    for whole in wholes:
+        lines += _whole_words(whole)
+    runs = [
+        (run["records_done"], facts["records"])
+        for facts in reports
+        for run in facts.get("runs", ())
+    ]
+    there, all_of_them = (sum(column) for column in zip(*runs, strict=True)) if runs else (0, 0)
+    running = any(facts.get("state") == "running" for facts in reports)
+    failed = any("error" in facts for facts in reports)
+    return Look("\n".join(lines), running, there / all_of_them if all_of_them else 0.0, failed)
 
 
 def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
