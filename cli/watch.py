@@ -46,7 +46,8 @@ def look_again(
     look: Callable[[], Look], seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> bool:
     """Print what ``look`` sees every so many seconds until nothing is running, or until Ctrl-C,
-    which only ends the watching; whether a file could not be read at the end. A terminal is cleared each time; elsewhere only what has changed
+    which only ends the watching; whether a file could not be read at the end. A terminal is
+    cleared each time; elsewhere only what has changed
     is printed."""
     terminal, before, pace = sys.stdout.isatty(), "", Pace()
     try:
