@@ -95,6 +95,16 @@ def read_study(path: str | os.PathLike[str], *formats: StudyFormat) -> StudyCont
         return load_study(file, *formats)
 
 
+def read_part(path: str | os.PathLike[str], *variables: Variable) -> StudyContents:
+    """Of a study file of any kind, those of the given variables that it holds. Raises FileError."""
+    with opened(path) as file:
+        found = kind_of(file)
+        if found != "study":
+            raise FileError(f"'{file.name}' holds {found}, not a study")
+        kind = str(Inspector(file).attributes(file.root).get("study"))
+        return load_study(file, StudyFormat(kind, variables))
+
+
 def load_study(file: Opened, *formats: StudyFormat) -> StudyContents:
     """All of an opened study of one of the formats. Raises FileError."""
     inspector = Inspector(file)

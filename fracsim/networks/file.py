@@ -1,5 +1,8 @@
 """What files of written networks hold. Nothing heavy is imported here: the studies that make
-networks declare it as theirs."""
+networks declare it as theirs.
+
+A study's file keeps a network, whatever its kind, where the study declares ``PARAMS`` among its
+variables and says by ``networks.stored.described`` what network they are."""
 
 from fracsim.data.schema import StudyFormat, Variable
 
@@ -16,7 +19,3 @@ NETWORK = StudyFormat(
         Variable("samples", ("level",), "<i8", "1", "points of the level on which it was tried"),
     ),
 )
-
-KINDS = (NETWORK.kind, "multiply", "radial", "quantise", "shallow")
-"""The kinds of studies whose files can keep a network: ``PARAMS``, and the attributes of
-``networks.stored.described``."""

@@ -1,9 +1,7 @@
-"""Networks kept in files: trained ones in trajectories, constructed ones in studies of kind
-"network"."""
+"""Networks kept in files: trained ones in trajectories, written ones in the files of studies."""
 
 import json
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +12,11 @@ from fracsim.data.errors import FileError, printable
 from fracsim.data.numbering import Number, Row
 from fracsim.data.reader import Trajectory, open_trajectory, sniff
 from fracsim.data.schema import layer_widths
-from fracsim.data.studies import StudyContents, read_study
+from fracsim.data.studies import read_part
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.network.shape import Shape, parameter_count
-from fracsim.networks.file import KINDS, NETWORK
+from fracsim.networks.file import NETWORK, PARAMS
 from fracsim.settings import width_of_layers
 
 _LONGEST_WIDTHS = 20  # characters of "100-20-100" that a title has room for
@@ -175,7 +173,7 @@ def described(shape: Shape, about: str) -> dict[str, str | int | float]:
 
 
 def _constructed(path: str) -> StoredNetwork:
-    study = _study(path)
+    study = read_part(path, PARAMS)
     facts = study.attributes
     if "params" not in study.arrays:
         raise FileError(f"'{path}' holds what was counted, no network")
@@ -206,11 +204,3 @@ def _constructed(path: str) -> StoredNetwork:
             f"{shape}"
         )
     return StoredNetwork(path, shape, params, fractal, fractal_depth, "", said, about)
-
-
-def _study(path: str) -> StudyContents:
-    """The file of a study that can keep a network. Raises FileError."""
-    for kind in KINDS[1:]:
-        with suppress(FileError):
-            return read_study(path, NETWORK._replace(kind=kind))
-    return read_study(path, NETWORK)
