@@ -36,6 +36,7 @@ STUDIES = _declared(
     "ntk",
     "quantise",
     "shallow",
+    "landscape",
 )
 """Name of its command -> declaration, in the order of the help."""
 
