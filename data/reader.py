@@ -1,167 +1,28 @@
 """Read trajectories, finished or still running, without trusting them (see `untrusted`)."""
 
-import functools
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fracsim.data import schema
 from fracsim.data.errors import FileError
-from fracsim.data.numbering import Number, Row
 from fracsim.data.schema import RUN_STATUS
+from fracsim.data.trajectory import StoredWeights, Trajectory, params_of
 from fracsim.data.untrusted import Inspector, Opened, opened
 
-
-class StoredWeights(NamedTuple):
-    """One weights group: name, sizes (d, T, width) of its networks, rows of its runs, steps of its
-    snapshots, how many each run has."""
-
-    name: str
-    shape: schema.Sizes
-    runs: np.ndarray
-    snapshots: np.ndarray
-    done: np.ndarray
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """The records of R runs at S steps.
-
-    `attributes`: of the file. `experiment`: the resolved experiment ({} where none is stored).
-    `status`: running, interrupted or complete. `numbers`: (R,) numbers of the runs in their
-    experiment, of which a shard holds a part. `runs`: column -> (R,) array. `steps`: (S,).
-    `records_done`: (R,) valid records. `run_status`: (R,) names of `schema.RUN_STATUS`. A method's
-    argument `run` is a row: 0 to R - 1; users see `numbers[row]`. `stored_weights`: one for each
-    network shape with weights."""
-
-    path: str
-    attributes: dict[str, str | int | float]
-    experiment: dict[str, Any]
-    status: str
-    numbers: np.ndarray
-    runs: dict[str, np.ndarray]
-    steps: np.ndarray
-    records_done: np.ndarray
-    run_status: tuple[str, ...]
-    stored_weights: tuple[StoredWeights, ...]
-    _variables: Mapping[str, np.ndarray]
-
-    @property
-    def note(self) -> str:
-        """What a table or figure must say beside the results: "" or e.g. 'running, 37 of 100
-        records'."""
-        if self.status == "complete":
-            return ""
-        expected = [
-            done if name == "diverged" else len(self.steps)
-            for name, done in zip(self.run_status, self.records_done, strict=True)
-        ]
-        return f"{self.status}, {int(self.records_done.sum())} of {int(sum(expected))} records"
-
-    @property
-    def records(self) -> tuple[str, ...]:
-        """Names of the recorded variables."""
-        return tuple(self._variables)
-
-    def target(self, run: Row) -> str:
-        """What the labels of `run` are, "class", "real" or "mimic"; where the file has runs of
-        several, and this one no record yet, the first of these."""
-        there = [
-            target
-            for target, name in (("mimic", "test_agreement"), ("real", "test_rmse"))
-            if name in self._variables
-        ]
-        if not there:
-            return "class"
-        for target, name in (("mimic", "test_agreement"), ("real", "test_rmse")):
-            if target in there and not np.isnan(self._variables[name][run, 0]):
-                return target
-        others = "test_accuracy" if there == ["real"] else "train_accuracy"
-        return "class" if others in self._variables else there[0]
-
-    @functools.cached_property
-    def rows(self) -> dict[Number, Row]:
-        """Number of each run -> its row."""
-        return {Number(number): Row(row) for row, number in enumerate(self.numbers.tolist())}
-
-    def score(self, run: Row) -> str:
-        """The variable that says how good `run` is, the larger the better: "test_accuracy" or, of
-        real labels, "test_r2"."""
-        return "test_r2" if self.target(run) == "real" else "test_accuracy"
-
-    def best(self) -> np.ndarray:
-        """The best `score` of each run over its records (R,), NaN where it has none."""
-        return self._best[1]
-
-    def best_records(self) -> np.ndarray:
-        """Where along `steps` the best `score` of each run is (R,), -1 where it has none."""
-        return self._best[0]
-
-    @functools.cached_property
-    def _best(self) -> tuple[np.ndarray, np.ndarray]:
-        """Places and scores; what a network was before its first step is no result of training."""
-        places = np.full(len(self.records_done), -1)
-        scores = np.full(len(places), np.nan)
-        names = np.array([self.score(Row(row)) for row in range(len(places))])
-        for name in np.unique(names):
-            rows = np.flatnonzero(names == name)
-            found = np.where(self.steps > 0, self._variables[name][rows], np.nan)
-            found = np.where(np.isfinite(found), found, -np.inf)
-            best = found.argmax(axis=1)
-            values = found[np.arange(len(rows)), best]
-            there = np.isfinite(values)
-            places[rows[there]], scores[rows[there]] = best[there], values[there]
-        return places, scores
-
-    def records_of(self, run: Row) -> tuple[str, ...]:
-        """Names of the variables that are recorded of `run`, by what its labels are."""
-        target = self.target(run)
-        own = [v.name for v in schema.EVERY_RECORD if schema.is_of(v, target)]
-        return tuple(name for name in self.records if name in own)
-
-    def variable(self, name: str) -> np.ndarray:
-        """Values of one of `records`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is no
-        record."""
-        if name not in self._variables:
-            raise ValueError(f"no variable '{name}'; a trajectory has {', '.join(self._variables)}")
-        return self._variables[name]
-
-    def weight_steps(self, run: Row) -> np.ndarray:
-        """Steps at which the weights of `run` are stored; empty where they are not."""
-        stored = self._group_of(run)
-        return stored.snapshots[: self._snapshots(stored, run)] if stored else np.empty(0, np.int64)
-
-    def weights(self, run: Row, snapshot: int = -1) -> tuple[schema.Sizes, np.ndarray]:
-        """Sizes (d, T, width) and params (Q,) of `run` at one of its stored snapshots (-1: the last
-        one).
-
-        Raises FileError where these weights are not in the file.
-        """
-        stored = self._group_of(run)
-        count = self._snapshots(stored, run) if stored else 0
-        if stored is None or not -count <= snapshot < count:
-            which = (
-                "weights" if count == 0 else f"snapshot {snapshot} of the weights ({count} stored)"
-            )
-            raise FileError(f"'{self.path}' holds no {which} of run {self.numbers[run]}")
-        with opened(self.path) as file:
-            params = params_of(Inspector(file), stored)
-            return stored.shape, params[
-                int(np.flatnonzero(stored.runs == run)[0]), snapshot % count
-            ]
-
-    def _group_of(self, run: Row) -> StoredWeights | None:
-        if not 0 <= run < len(self.records_done):
-            raise ValueError(f"run {run} is not in 0..{len(self.records_done) - 1}")
-        return next((stored for stored in self.stored_weights if run in stored.runs), None)
-
-    @staticmethod
-    def _snapshots(stored: StoredWeights, run: Row) -> int:
-        return int(stored.done[stored.runs == run][0])
+__all__ = [
+    "StoredWeights",
+    "Trajectory",
+    "inspect",
+    "kind_of",
+    "load_trajectory",
+    "open_trajectory",
+    "params_of",
+    "sniff",
+]
 
 
 def open_trajectory(path: str | os.PathLike[str]) -> Trajectory:
@@ -341,14 +202,3 @@ def _weights_index(
         params_of(inspector, stored)
         result.append(stored)
     return tuple(result)
-
-
-def params_of(inspector: Inspector, stored: StoredWeights) -> Any:
-    """The dataset (runs, snapshots, Q) of a weights group, its shape and type checked, not yet
-    read."""
-    group = inspector.group(inspector.group(inspector.file.root, "weights"), stored.name)
-    shape = (len(stored.runs), len(stored.snapshots), schema.parameter_count(*stored.shape))
-    params = inspector.dataset(group, "params", shape)
-    if params.dtype.str not in ("<f4", "<f8"):
-        raise inspector.bad(f"'params' of weights group '{stored.name}' has type {params.dtype}")
-    return params

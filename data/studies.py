@@ -30,6 +30,10 @@ class StudyContents(NamedTuple):
     form: str = ""
     path: str = ""
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {list(values.shape)}" for name, values in self.arrays.items())
+        return f"<Study {self.path!r} of kind {self.kind}: {sizes}>"
+
 
 def _slice(values: np.ndarray, first: int, end: int) -> np.ndarray:
     return values[first:end]

@@ -47,7 +47,7 @@ _HOMES = {
     "GradientStudy": "studies.gradient.gradient",
     "RandomNetworks": "studies.gradient.gradient",
     "gradient_study": "studies.gradient.gradient",
-    "Trajectory": "data.reader",
+    "Trajectory": "data.trajectory",
     "open_trajectory": "data.reader",
     "STUDIES": "studies",
     "open_study": "studies",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def duration(seconds: float) -> str:
@@ -55,3 +59,37 @@ def table(rows: Sequence[Sequence[object]], align: str = "", indent: str = "") -
         "  ".join(f"{cell:{sides[c]}{widths[c]}}" for c, cell in enumerate(row)) for row in texts
     )
     return [f"{indent}{line}".rstrip() for line in lines]
+
+
+def brief(declared: type[T]) -> type[T]:
+    """A decorator of classes with fields: their ``repr`` is a line, with the shapes of arrays in
+    place of numbers, so that a result can stand alone in a notebook's cell."""
+    declared.__repr__ = _line  # type: ignore[method-assign]
+    return declared
+
+
+def _line(value: Any, most: int = 300) -> str:
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value) if field.repr]
+    else:
+        names = list(value._fields)
+    fields = ", ".join(f"{name}={_inside(getattr(value, name))}" for name in names)
+    return f"{type(value).__name__}({shortened(fields, most)})"
+
+
+def _inside(value: Any) -> str:
+    """A field's value: of what has many, only how many they are."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and hasattr(value, "dtype"):
+        return f"{value.dtype}{list(shape)}" if shape else str(value)
+    if isinstance(value, str):
+        return shortened(repr(value))
+    if isinstance(value, Mapping):
+        return f"{{{len(value)} keys}}"
+    if hasattr(value, "_fields"):
+        return shortened(repr(value), 80)
+    if isinstance(value, Collection) and len(value) > 4:
+        return f"[{len(value)} values]"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_inside, value))}]"
+    return shortened(repr(value), 80)

@@ -1,9 +1,14 @@
 """Durations, bytes, counts, sentences and tables as they are printed."""
 
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import pytest
 
+import fracsim
 from fracsim import text as module
-from fracsim.text import counted, sentence, shortened, table
+from fracsim.text import brief, counted, sentence, shortened, table
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,28 @@ def test_columns_of_a_table_are_aligned():
         "  short",
     ]
     assert table([]) == []
+
+
+@brief
+@dataclass(frozen=True)
+class Found:
+    values: Any
+    notes: tuple[str, ...] = ("one", "two")
+
+
+def test_a_result_is_a_line():
+    assert repr(Found(np.ones((3, 4)))) == "Found(values=float64[3, 4], notes=['one', 'two'])"
+    assert repr(Found({"a": 1})).startswith("Found(values={1 keys}")
+    assert repr(Found(list(range(9)))).startswith("Found(values=[9 values]")
+    assert len(repr(Found("x" * 1000, notes=("y" * 1000,) * 4))) < 320
+
+
+def test_results_of_the_library_are_lines():
+    cantor = fracsim.load_fractal("cantor")
+    points = fracsim.Distribution(cantor, 3, fracsim.parse_curve("1"))
+    experiment = fracsim.load_experiment("cantor5-depth-width")
+    found = fracsim.STUDIES["bounds"].run(fractal="cantor1d", fractal_depth=4, width="10,100")
+    built = fracsim.construct(cantor, fractal_depth=2)
+    for one in (cantor, points, experiment, found, built, fracsim.STUDIES["bounds"]):
+        assert "\n" not in repr(one)
+        assert len(repr(one)) < 350, repr(one)

@@ -34,6 +34,7 @@ from fracsim.experiments.starts import check_starts, pin_starts
 from fracsim.networks.start import without_path
 from fracsim.problems.problem import RECORDED
 from fracsim.settings import nearest_key
+from fracsim.text import brief
 from fracsim.toml import parse_toml
 from fracsim.training.run import SETTINGS, Run, make_run, problem_of
 
@@ -56,6 +57,7 @@ _LONGEST_JSON = 60_000  # bytes; an HDF5 attribute holds 64 kB
 _SHARED_KEYS = ("steps", "record_every")  # the trajectory file has one axis of steps
 
 
+@brief
 @dataclass(frozen=True)
 class Experiment:
     """R runs that make one trajectory file. Build it with ``load_experiment`` or

@@ -12,6 +12,7 @@ from fracsim.fractals.fractal import Fractal, check_gap_name
 from fracsim.kernels.points.geometry import GAPS, Law
 from fracsim.kernels.points.sample import make_law, sample
 from fracsim.kernels.random.philox import SAMPLE
+from fracsim.text import brief
 
 LEAST_SHARE = 1e-3
 """Negatives are drawn by rejection: a smaller accepted share is refused."""
@@ -19,6 +20,7 @@ LEAST_SHARE = 1e-3
 GREATEST_MARGIN = 0.999
 
 
+@brief
 class Sample(NamedTuple):
     """Labelled points of a fractal distribution."""
 
@@ -30,6 +32,7 @@ class Sample(NamedTuple):
     """(N,) int16: level(x), 0..n; n exactly for the positives"""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Distribution:
     """The distribution of one fractal, depth and curve; UsageError where it cannot be drawn

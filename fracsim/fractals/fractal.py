@@ -19,6 +19,7 @@ from fracsim.errors import UsageError, nearest
 from fracsim.fractals.overlap import OVERLAP, penetrations
 from fracsim.kernels.points.geometry import GAPS, Geometry, make_geometry
 from fracsim.kernels.points.level import level
+from fracsim.text import brief
 from fracsim.toml import matrix_of, parse_toml, read_keys, vector_of
 
 BASES = {"[-1,1]": -1.0, "[0,1]": 0.0}
@@ -31,6 +32,7 @@ between cells."""
 _KEYS = ("name", "description", "base", "gap", "product", "map")
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Fractal:
     """An IFS, checked when it is made: UsageError where the maps are not a fractal of this kind."""

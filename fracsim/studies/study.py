@@ -91,7 +91,7 @@ class Drawing:
     """Whether trajectory files are enough, without any of the study's own."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
     """One declaration. Its command is ``fracsim NAME``."""
 
@@ -120,6 +120,9 @@ class Study:
     """Settings of small runs that together call every kernel of the study with every type."""
     checks: str = ""
     """"module:function": () -> (name, deviation, accepted) of checks for ``fracsim doctor``."""
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name}: {self.about}>"
 
     @cached_property
     def format(self) -> StudyFormat:

@@ -29,6 +29,7 @@ from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.fractal import MOST_DEPTH, Fractal, load_fractal
 from fracsim.settings import label
 from fracsim.studies.bounds.least_error import MOST_CELLS, check_negatives, least_errors
+from fracsim.text import brief
 
 WIDTHS = (10, 20, 50, 100, 200, 400)
 MOST_LAYERS, MOST_WIDTH, MOST_CHANGES, MOST_VALUES = 10_000, 10**9, 10**9, 1000
@@ -37,6 +38,7 @@ ROWS = 41
 """Depths of a table that nobody has asked for more precisely."""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Bounds:
     """The bounds of one distribution; errors are 0-1 errors, NaN where a theorem says nothing."""

@@ -10,9 +10,10 @@ import numpy as np
 from fracsim.studies.bounds.bounds import ROUND, Bounds, bounds_of
 from fracsim.studies.bounds.declaration import VARIABLES, Settings
 from fracsim.studies.study import OnProgress, Result, fractal_of, silent
-from fracsim.text import table
+from fracsim.text import brief, table
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class BoundsFound(Result):
     """The bounds of one distribution."""

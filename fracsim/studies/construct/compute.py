@@ -17,8 +17,10 @@ from fracsim.studies.construct.construct import Construction, construct
 from fracsim.studies.construct.declaration import Settings
 from fracsim.studies.construct.verify import Verification, verify
 from fracsim.studies.study import OnProgress, Result, fractal_of, silent
+from fracsim.text import brief
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Constructed(Result):
     """A network, the points it was tried on, and how it did."""

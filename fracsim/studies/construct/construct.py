@@ -37,6 +37,7 @@ from fracsim.networks.rewriting.folds import (
     image_layers,
 )
 from fracsim.networks.rewriting.layers import Layer, network_of
+from fracsim.text import brief
 
 WIDEST_H, WIDEST_G = 1 / 64, 1 / 64
 """h and g where the gap has room for them: wide enough for small weights, narrow enough for a small
@@ -51,6 +52,7 @@ MOST_PARAMETERS = 2**25
 _EPSILON = 2.0**-52
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Construction:
     """A constructed network and what it is for."""

@@ -9,11 +9,13 @@ from fracsim.fractals.distribution import Distribution
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.random.philox import SAMPLE
 from fracsim.studies.construct.construct import Construction
+from fracsim.text import brief
 
 CHUNK = 2**16
 """Points at once; the result does not depend on it."""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Verification:
     """Points and errors of a network by level, index = level(x): negatives at j < n, positives at

@@ -18,7 +18,7 @@ from fracsim.studies.bounds.least_error import least_errors
 from fracsim.studies.distil.ceiling import segment_r2
 from fracsim.studies.distil.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
-from fracsim.text import counted, table
+from fracsim.text import brief, counted, table
 
 METHODS = ("labels, hinge", "labels, squared", "teacher")
 _SIZE = ("network_depth", "widths", "width", "train_points")
@@ -63,6 +63,7 @@ class Student:
         return self.method if self.teachers < 2 else f"mean of {self.teachers} teachers"
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Distilled(Result):
     """The students of a file."""

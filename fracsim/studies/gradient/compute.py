@@ -12,10 +12,12 @@ from fracsim.kernels.network.shape import Shape
 from fracsim.studies.gradient.declaration import Settings
 from fracsim.studies.gradient.gradient import GradientStudy, RandomNetworks, gradient_study
 from fracsim.studies.study import OnProgress, Result, fractal_of, silent
+from fracsim.text import brief
 
 QUANTILES = (0.05, 0.5, 0.95)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Gradients(Result):
     """Gradients of random networks, and what they are of."""

@@ -35,6 +35,7 @@ from fracsim.kernels.points.sample import make_law
 from fracsim.kernels.training.population import population_gradient
 from fracsim.machine.memory import free_memory
 from fracsim.networks.initial import initial_parameters
+from fracsim.text import brief
 
 DEEPEST = 60
 """Greatest fractal depth n of exact gradients: at 60 a cell of cantor1d holds less of the
@@ -91,6 +92,7 @@ class Bound:
     note: str
 
 
+@brief
 @dataclass(frozen=True)
 class GradientStudy:
     """Of every curve and every draw; errors are standard errors, 0 where the integrals are

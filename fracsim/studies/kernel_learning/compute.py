@@ -19,6 +19,7 @@ from fracsim.machine.memory import free_memory
 from fracsim.studies.kernel_learning.declaration import Settings
 from fracsim.studies.kernel_learning.machine import Floats, Machine, choose_ridge, matrix, nearest
 from fracsim.studies.study import OnProgress, Result, fractal_of, silent
+from fracsim.text import brief
 
 LEARNT = 0.6
 """A level is learnt when more than this share of its points is right."""
@@ -26,6 +27,7 @@ LEARNT = 0.6
 TIMES = 10 ** np.arange(0.0, 12.05, 0.1)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Learnt(Result):
     """Accuracy by kernel, layers, points and draw."""

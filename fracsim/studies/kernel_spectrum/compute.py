@@ -18,8 +18,10 @@ from fracsim.studies.kernel_spectrum.spectrum import (
     trace,
 )
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Spectrum(Result):
     """Eigenvalues by layers and degree, and their decay."""

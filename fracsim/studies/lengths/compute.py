@@ -34,11 +34,13 @@ from fracsim.studies.lengths.measure import (
 from fracsim.studies.lengths.theory import Theory, start_square, theory
 from fracsim.studies.meanfield.maps import check_activation
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 Floats = NDArray[np.float64]
 _SHOWN = ("ratio", "ratio_theory", "growth", "growth_theory", "z_growth", "z_growth_theory")
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class RandomMeasured(Result):
     """Of random networks (form "random")."""
@@ -113,6 +115,7 @@ class RandomMeasured(Result):
         return lines
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class StoredMeasured(Result):
     """Of a stored network, or of all snapshots of a run (form "stored")."""

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from fracsim.studies.meanfield import maps
 from fracsim.studies.meanfield.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 _POINTS = 60
 """Points of each drawn map."""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class FixedPoints(Result):
     """The fixed points, and the maps for a figure."""

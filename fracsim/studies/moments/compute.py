@@ -22,6 +22,7 @@ from fracsim.networks.snapshots import Snapshot, snapshots_of
 from fracsim.studies.moments import exact
 from fracsim.studies.moments.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 Floats = NDArray[np.float64]
 DRAWS_AT_ONCE = 4096
@@ -29,6 +30,7 @@ DRAWS_AT_ONCE = 4096
 _SHOWN = ("mean", "mean_exact", "mean_limit", "second", "second_exact", "median")
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class LayersMeasured(Result):
     """M_l of random networks, layer by layer (form "layers")."""
@@ -104,6 +106,7 @@ _GRADIENT = {
 }
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class TrainingMeasured(Result):
     """M_l of the snapshots of one run, by level of the points (form "training")."""

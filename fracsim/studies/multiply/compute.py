@@ -26,7 +26,7 @@ from fracsim.settings import label
 from fracsim.studies.multiply import counts, gates
 from fracsim.studies.multiply.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
-from fracsim.text import counted, table
+from fracsim.text import brief, counted, table
 
 MOST_UNITS = 2**20
 """Units of a hidden layer that are built, and terms of a sum that are added."""
@@ -61,6 +61,7 @@ class Tried:
     """over the random points"""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Multiplied(Result):
     """Counts, and how the construction did."""

@@ -21,10 +21,12 @@ from fracsim.studies.ntk.finite import (
     variance_limit,
 )
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 _BLOCK = 50  # draws summed at once; the order of sums is that of blocks, whatever the threads
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class TangentKernels(Result):
     """Θ_n over draws, by width."""

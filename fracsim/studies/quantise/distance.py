@@ -12,7 +12,7 @@ from fracsim.networks.rewriting.splines import spline
 from fracsim.studies.quantise.declaration import Settings
 from fracsim.studies.quantise.grid import rounded
 from fracsim.studies.study import OnProgress, Result
-from fracsim.text import table
+from fracsim.text import brief, table
 
 PIECES = (16, 64, 256)
 _LEVELS = 33
@@ -35,6 +35,7 @@ def cantor_distance(x: np.ndarray) -> np.ndarray:
     return distance
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Distances(Result):
     """Largest errors (pieces, bits), and the bits after the point."""

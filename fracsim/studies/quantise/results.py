@@ -11,7 +11,7 @@ from fracsim.networks.rewriting.layers import Layers, network_of
 from fracsim.networks.stored import described
 from fracsim.studies.quantise.subject import Subject, fractal_attributes
 from fracsim.studies.study import Result
-from fracsim.text import table
+from fracsim.text import brief, table
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Rounding:
     """weights and biases"""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Rounded(Result):
     """A network at several numbers of bits."""
@@ -105,6 +106,7 @@ class Rounded(Result):
         }
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Converted(Result):
     """The deeper network of simple weights."""

@@ -14,7 +14,7 @@ from fracsim.studies.radial import builders
 from fracsim.studies.radial.builders import Profile
 from fracsim.studies.radial.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
-from fracsim.text import counted, table
+from fracsim.text import brief, counted, table
 
 _CHUNK = 2**22
 """Numbers of one hidden layer's outputs at once."""
@@ -39,6 +39,7 @@ class Tried:
         return sum(self.widths)
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Approximated(Result):
     """The network of each dimension, and what the bisection tried on the way."""

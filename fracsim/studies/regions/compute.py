@@ -17,6 +17,7 @@ from fracsim.studies.regions.measure import Measured, Place, attributes, measure
 from fracsim.studies.regions.regions import count_on_segment
 from fracsim.studies.regions.subjects import Subject, random_subject, stored_subjects
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 _COUNTS = ("activation_regions", "linear_pieces")
 _BOUNDS = {
@@ -27,6 +28,7 @@ _BOUNDS = {
 }
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class RegionsCounted(Result):
     """The regions of one network, or of all snapshots of a run (form "training")."""

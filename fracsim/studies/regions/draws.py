@@ -18,6 +18,7 @@ from fracsim.studies.regions.measure import Place, count
 from fracsim.studies.regions.regions import boundary_distances, checked_box, random_points
 from fracsim.studies.regions.subjects import random_shape, random_subject
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +34,7 @@ class _Counts(NamedTuple):
     points: Floats
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class DrawsCounted(Result):
     """Means over random networks (form "draws")."""

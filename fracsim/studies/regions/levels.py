@@ -17,12 +17,14 @@ from fracsim.networks.snapshots import Snapshot, snapshots_of
 from fracsim.studies.regions.declaration import Settings
 from fracsim.studies.regions.regions import checked_box, count_on_segments, random_points
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.text import brief
 
 Floats = NDArray[np.float64]
 LINES = 1000
 """Segments of each level, where --lines says nothing."""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class LevelsCounted(Result):
     """Breakpoints per unit length (form "levels")."""

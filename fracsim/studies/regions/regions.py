@@ -24,6 +24,7 @@ from fracsim.kernels.regions.affine import boundary_distances as distances_kerne
 from fracsim.kernels.regions.line import count_on_segments as count_kernel
 from fracsim.kernels.regions.rows import rows_plan
 from fracsim.machine.memory import free_memory
+from fracsim.text import brief
 
 Floats = NDArray[np.float64]
 Window = tuple[float, float, float, float]
@@ -32,6 +33,7 @@ SEGMENTS_AT_ONCE = 64
 """Segments that a thread counts in one call; results do not depend on it."""
 
 
+@brief
 @dataclass(frozen=True)
 class Partition:
     """A window of the plane, cut into the regions of a network: F regions, V corners."""
@@ -91,6 +93,7 @@ class Partition:
         return ((low >= 0) & (high > 0)).astype(np.int8) - ((high <= 0) & (low < 0)).astype(np.int8)
 
 
+@brief
 @dataclass(frozen=True)
 class SegmentRegions:
     """A segment, cut into the n regions of a network; a point is start + t (end - start)."""

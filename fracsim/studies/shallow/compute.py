@@ -18,13 +18,14 @@ from fracsim.studies.construct.construct import construct
 from fracsim.studies.shallow.declaration import Settings
 from fracsim.studies.shallow.twin import Twin, twin_of
 from fracsim.studies.study import OnProgress, Result, silent
-from fracsim.text import table
+from fracsim.text import brief, table
 
 DEPTHS = tuple(range(1, 5))
 _LOST = 1e-3
 """Rounding, over the largest value, from which on a twin in float64 is no longer the function."""
 
 
+@brief
 @dataclass(frozen=True, eq=False)
 class Twins(Result):
     """One network's twin, which the file keeps, or those of a family."""
