@@ -171,8 +171,8 @@ def test_files_with_other_steps_share_an_axis(tmp_path):
     b = write_file(tmp_path / "b.h5", experiment_of({}, seed=0, steps=6000, record_every=1500))
     accuracy = training.draw(load_runs([a, b])).axes[1]
     assert [list(line.get_xdata()) for line in accuracy.lines[1::2]] == [
-        [1000, 2000, 3000, 4000],
-        [1500, 3000, 4500, 6000],
+        [0, 1000, 2000, 3000, 4000],
+        [0, 1500, 3000, 4500, 6000],
     ]
 
 
