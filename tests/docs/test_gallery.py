@@ -1,5 +1,5 @@
-"""The gallery has every figure, and its page is what its list says. (That its commands run is tested
-with those of all pages.)"""
+"""The gallery has every figure, and its page is what its list says. (That its commands run is
+tested with those of all pages.)"""
 
 import importlib.util
 import shlex
