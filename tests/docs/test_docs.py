@@ -231,11 +231,12 @@ def test_the_atlas_is_what_its_rows_say():
     atlas = script_of_docs("atlas.py")
     rows, numbers = atlas.rows(), json.loads(atlas.NUMBERS.read_text(encoding="utf-8"))
     assert atlas.PAGE.read_text(encoding="utf-8") == atlas.page(rows, numbers)
-    assert set(numbers) == {row["name"] for row in rows}
+    assert set(numbers) == {row["name"] for row in rows if "untested" not in row}
     for row in rows:
-        assert row["study"] in STUDIES
-        for command in filter(None, (row["command"], row.get("figure"))):
-            parse(shlex.split(command))
+        assert row["study"] in (*STUDIES, "training")
+        for commands in filter(None, (row.get("command"), row.get("figure"))):
+            for command in commands.split(" && "):
+                parse(shlex.split(command))
 
 
 @pytest.mark.slow
@@ -243,6 +244,8 @@ def test_the_numbers_of_the_atlas_come_out_again(tmp_path):
     atlas = script_of_docs("atlas.py")
     numbers = json.loads(atlas.NUMBERS.read_text(encoding="utf-8"))
     for row in atlas.rows():
+        if "untested" in row:
+            continue
         assert atlas.number(row, tmp_path) == pytest.approx(numbers[row["name"]], rel=1e-6)
         for path in tmp_path.iterdir():
             path.unlink()
