@@ -102,7 +102,7 @@ def _study_parts(path: str, figures: Figures) -> Iterator[Part]:
         look = {"title": None, "size": None}
         line = ["fracsim-plot", study.name, name, "-o", f"{study.name}.svg"]
         blocks.append(
-            figures.block(lambda: draw_study(study, drawing, look, (path,), {})[0], "of it", line)
+            figures.block(lambda: draw_study(study, drawing, look, (path,), ())[0], "of it", line)
         )
     yield Part(f"{study.name}: {name}", blocks)
     try:

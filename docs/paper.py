@@ -171,7 +171,6 @@ def figure_4() -> list[str]:
         return []
     theirs = paper.depth_width_table()
     main = ended(rows, learning_rate="0.001")
-    depth_width_figure(main, theirs, "paper-figure-4.png")
     parts = [
         "## Figure 4: depth against width",
         "The Cantor set of depth 5, curve 1, the best test accuracy of 100 evaluations in 10^6 "
@@ -340,6 +339,13 @@ def page() -> str:
     return "\n\n".join(part.strip() for part in [*head, *parts]) + "\n"
 
 
+def figures() -> None:
+    """The figures of the page."""
+    main = ended(load("cantor-depth-width"), learning_rate="0.001")
+    depth_width_figure(main, paper.depth_width_table(), "paper-figure-4.png")
+
+
 if __name__ == "__main__":
+    figures()
     (HERE / "paper.md").write_text(page(), encoding="utf-8")
     print("docs/paper.md")

@@ -3,8 +3,9 @@
     python docs/results.py fig4-*.h5 -o docs/results/cantor-depth-width.csv
 
 Head lines (``# key: value``) say what made them; a line for each run follows: its settings, how it
-ended, best and last test accuracy, and its accuracy by level, per mille, at ``STEPS`` recorded
-steps. A run that is in several files, or in the CSV already, is kept once, with most records.
+ended, best and last test accuracy, the seconds that it took, and its accuracy by level, per mille,
+at ``STEPS`` recorded steps. A run that is in several files, or in the CSV already, is kept once,
+with most records.
 """
 
 import argparse
@@ -29,7 +30,17 @@ SETTINGS = (
     "steps",
     "seed",
 )
-COLUMNS = (*SETTINGS, "status", "records", "best", "best_step", "last", "dead_since", "levels")
+COLUMNS = (
+    *SETTINGS,
+    "status",
+    "records",
+    "best",
+    "best_step",
+    "last",
+    "seconds",
+    "dead_since",
+    "levels",
+)
 HEAD = ("software", "numba_version", "numpy_version", "device", "bit_identical", "continued")
 
 
@@ -76,6 +87,7 @@ def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
                 "best": f"{accuracy[best]:.4f}",
                 "best_step": int(trajectory.steps[best]),
                 "last": f"{accuracy[-1]:.4f}",
+                "seconds": f"{trajectory.variable('wall_time')[row][done - 1]:.0f}",
                 "dead_since": "" if since is None else since,
                 "levels": levels_text(trajectory, row, done),
             }

@@ -251,6 +251,15 @@ def test_the_numbers_of_the_atlas_come_out_again(tmp_path):
             path.unlink()
 
 
+@pytest.mark.parametrize("name", ["paper", "cost"])
+def test_pages_of_results_are_what_their_scripts_write(name, monkeypatch):
+    """`python docs/NAME.py` writes docs/NAME.md from what is kept beside it; without new results
+    its text stays, byte for byte."""
+    monkeypatch.syspath_prepend(TOP / "docs")
+    page = (TOP / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    assert page == script_of_docs(f"{name}.py").page()
+
+
 def test_links_between_pages_lead_somewhere():
     for page in PAGES:
         text = re.sub(
