@@ -24,7 +24,7 @@ from numba.core.caching import IndexDataCacheFile
 
 _TOP = Path(__file__).parent
 _IMPORT = re.compile(r"fracsim\.kernels\.(\w+)")
-_TOOLS = ("jit.py", "rounding.py", "vectors.py")
+_TOOLS = ("jit.py", "linked.py", "rounding.py", "vectors.py")
 """Files beside the packages on which every kernel depends."""
 
 

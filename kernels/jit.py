@@ -3,21 +3,29 @@
 ``error_model="numpy"``: the default's zero-division check stops vectorisation. ``cache``: the
 second process on a machine compiles nothing (the folder is chosen in ``cache.py``). Numba finds a
 cached kernel again only if no other kernel hangs in its closure, so kernels refer to each other as
-module globals, never through factories. No fastmath anywhere: the bits of a run must not depend on
-how the compiler groups a sum."""
+module globals, never through factories. What a kernel calls is compiled into it and kept with it
+(``linked.py``). No fastmath anywhere: the bits of a run must not depend on how the compiler groups
+a sum."""
 
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import config
 
 from fracsim.kernels.cache import guard, use_folder_of
+from fracsim.kernels.linked import Linked
 
 
 def _decorator(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         kept = use_folder_of(function.__module__)
-        return guard(njit(error_model="numpy", cache=kept, **options)(function))
+        if getattr(config, "DISABLE_JIT", 0):
+            return function
+        whole = {"nopython": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+        dispatcher = Linked(function, targetoptions=whole | options)
+        if kept:
+            dispatcher.enable_caching()
+        return guard(dispatcher)
 
     return decorate
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from fracsim.data.numbering import Row
 from fracsim.experiments.shard import Part
-from fracsim.products.product import records_until
 
 if TYPE_CHECKING:
     from fracsim.data.checkpoint import Checkpoint
@@ -84,7 +83,7 @@ def load(product: Path, part: Part, stored: Trajectory) -> Saved:
                 if stored.run_status[row] not in ("complete", "diverged")
             }
             if any(
-                records_until(stored.steps, state.step) > stored.records_done[row]
+                state.step // part.runs[row].record_every > stored.records_done[row]
                 for row, state in states.items()
             ):
                 saved.notes.append(

@@ -6,7 +6,6 @@ groups."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,9 +100,8 @@ def of_classes(
 
 
 def of_training(problem: Problem, loss_sum: float, correct: int, counted: int) -> Quality:
-    """Means over the points trained on since the record before; NaN where there are none, as at
-    step 0."""
-    found = {"train_loss": loss_sum / counted if counted else math.nan}
+    """Means over the points trained on since the record before."""
+    found = {"train_loss": loss_sum / counted}
     if problem.target == "class":
-        found["train_accuracy"] = correct / counted if counted else math.nan
+        found["train_accuracy"] = correct / counted
     return found
