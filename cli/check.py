@@ -66,6 +66,7 @@ def _words(report: Report) -> list[str]:
     lines = [
         f"{report.path}: {state}; {_contents(report)}",
         *(f"  {remark}" for remark in report.remarks),
+        *_overflows(facts.get("not_finite", {})),
     ]
     if report.kind == "trajectory":
         rows = [
@@ -75,6 +76,17 @@ def _words(report: Report) -> list[str]:
         if len(rows) > _MOST_LINES:
             lines.append(f"  … and {len(rows) - _MOST_LINES} more lines (--json lists every run)")
     return lines
+
+
+def _overflows(counts: dict[str, int]) -> list[str]:
+    """A line on what is not finite: that is no fault of the file."""
+    said = [
+        f"{counted(count, 'snapshot')} of the weights"
+        if name == "params"
+        else f"{count:,} of {name}"
+        for name, count in counts.items()
+    ]
+    return [f"  not finite, as training overflowed: {', '.join(said)}"] if said else []
 
 
 def _contents(report: Report) -> str:

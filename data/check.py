@@ -5,13 +5,14 @@ What contradicts the experiment it says it holds is found by `fracsim.products.c
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from fracsim.data import schema
-from fracsim.data.reader import StoredWeights, Trajectory, kind_of, load_trajectory, params_of
+from fracsim.data.reader import Trajectory, kind_of, load_trajectory, params_of
 from fracsim.data.samples import Samples, load_samples
 from fracsim.data.studies import StudyContents, load_study
 from fracsim.data.untrusted import Inspector, Opened, opened
@@ -31,21 +32,31 @@ _RANGES = {  # infinity is a value that a loss and a gradient can have, not an a
     "test_agreement": (0, 1),
     "test_agreement_by_level": (0, 1),
 }
-# Training that overflows ends at the next step: these may be NaN in the last record of a run, and
-# only there.
-_MAY_OVERFLOW = ("train_loss", "test_loss", "gradient_norm", "test_rmse")
+# One rule: what is computed without a bound may overflow, in any record; it is counted, not
+# refused. (An overflow need not end a training at once: test points are others than the batch's.)
+_MAY_OVERFLOW = (
+    "train_loss",
+    "test_loss",
+    "gradient_norm",
+    "test_r2",
+    "test_rmse",
+    "test_rmse_by_level",
+)
 _MAY_LACK = ("test_r2",)  # where all labels are equal, there is none
+_OF_TRAINING = ("train_loss", "train_accuracy")  # of which there is none at step 0
 _BLOCK = 1 << 24
 
 
 class Contents(NamedTuple):
     """A file that could be read whole: its kind, status, what it holds, one sentence for each
-    contradiction."""
+    contradiction; of a trajectory also variable -> how many of its values, or of its snapshots of
+    weights, are not finite."""
 
     kind: str
     status: str
     value: Trajectory | Samples | StudyContents
     problems: list[str]
+    not_finite: Mapping[str, int] = MappingProxyType({})
 
 
 def read_whole(path: str | os.PathLike[str], *studies: schema.StudyFormat) -> Contents:
@@ -61,33 +72,25 @@ def read_whole(path: str | os.PathLike[str], *studies: schema.StudyFormat) -> Co
         trajectory = load_trajectory(file)
         problems = [*_record_problems(trajectory), *_weights_problems(file, trajectory)]
         problems += _false_ends(trajectory)
-        return Contents(kind, trajectory.status, trajectory, problems)
+        not_finite = _not_finite(trajectory)
+        if broken := _broken_snapshots(file, trajectory):
+            not_finite["params"] = broken
+        return Contents(kind, trajectory.status, trajectory, problems, not_finite)
 
 
 def _record_problems(trajectory: Trajectory) -> Iterator[str]:
     """At most one sentence for each variable: the first value of a committed record that cannot
     be."""
-    position = np.arange(len(trajectory.steps))
-    done = trajectory.records_done[:, None]
-    there, last = position < done, position == done - 1
-    targets = [trajectory.target(row) for row in trajectory.rows.values()]
     for variable in (v for v in schema.EVERY_RECORD if v.name in trajectory.records):
         values = trajectory.variable(variable.name)
         low, high = _RANGES[variable.name]
+        committed, whose, exists = _places(trajectory, variable)
         missing = np.isnan(values)
-        exists = np.ones(1, bool)
-        needed, committed = there & ~last if variable.name in _MAY_OVERFLOW else there, there
-        whose = np.array([schema.is_of(variable, target) for target in targets])[:, None]
-        needed = needed & whose & (variable.name not in _MAY_LACK)
-        if values.ndim == 3:
-            layers = variable.dims[2] == "layer"
-            exists = _existing(
-                trajectory, "network_depth" if layers else "fractal_depth", values.shape[2]
-            )
-            needed = (
-                needed[:, :, None] & exists & layers
-            )  # a level may have no points, a layer has a gradient
-            committed, whose = there[:, :, None], whose[:, :, None]
+        needed = committed & whose & exists & (variable.dims[-1] != "level")
+        if variable.name in _MAY_OVERFLOW:
+            needed = np.zeros(1, bool)
+        elif variable.name in _OF_TRAINING:
+            needed = needed & (trajectory.steps > 0)
         wrong = committed & ((values < low) | (values > high)) | missing & needed
         if wrong.any():
             accepted = _accepted(low, high)
@@ -102,6 +105,38 @@ def _record_problems(trajectory: Trajectory) -> Iterator[str]:
                 f"{_first(trajectory, variable, values, alien)}; the labels of this run are of "
                 f"another kind"
             )
+
+
+def _places(
+    trajectory: Trajectory, variable: schema.Variable
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a variable has committed values, where the runs' labels have any, and where there are
+    levels or layers: three masks that broadcast to its shape."""
+    committed = np.arange(len(trajectory.steps)) < trajectory.records_done[:, None]
+    targets = [trajectory.target(row) for row in trajectory.rows.values()]
+    whose = np.array([schema.is_of(variable, target) for target in targets])[:, None]
+    if len(variable.dims) < 3:
+        return committed, whose, np.ones(1, bool)
+    depth = "network_depth" if variable.dims[2] == "layer" else "fractal_depth"
+    size = trajectory.variable(variable.name).shape[2]
+    return committed[:, :, None], whose[:, :, None], _existing(trajectory, depth, size)
+
+
+def _not_finite(trajectory: Trajectory) -> dict[str, int]:
+    """Variable -> how many of its committed values have overflowed, those that have any."""
+    counts = {}
+    for variable in schema.EVERY_RECORD:
+        if variable.name not in trajectory.records or variable.name not in _MAY_OVERFLOW:
+            continue
+        values = trajectory.variable(variable.name)
+        committed, whose, exists = _places(trajectory, variable)
+        lacks = variable.name in _MAY_LACK or variable.dims[-1] == "level"
+        bad = np.isinf(values) if lacks else ~np.isfinite(values)
+        if variable.name in _OF_TRAINING:
+            bad &= trajectory.steps > 0
+        if count := int(np.count_nonzero(bad & committed & whose & exists)):
+            counts[variable.name] = count
+    return counts
 
 
 def _accepted(low: float, high: float) -> str:
@@ -159,26 +194,21 @@ def _weights_problems(file: Opened, trajectory: Trajectory) -> Iterator[str]:
             said = (*said[:2], facts["widths"])
         if said != stored.shape:
             yield f"weights group '{stored.name}' says it has d, T, k = {', '.join(map(str, said))}"
-        for row, snapshot in _broken_snapshots(inspector, stored):
-            step, done = stored.snapshots[snapshot], trajectory.records_done[row]
-            if (
-                step not in trajectory.steps[max(done - 1, 0) :]
-            ):  # the last record: see _MAY_OVERFLOW
-                yield (
-                    f"the weights of run {trajectory.numbers[row]} at step {step} are not all "
-                    f"finite"
-                )
 
 
-def _broken_snapshots(inspector: Inspector, stored: StoredWeights) -> Iterator[tuple[int, int]]:
-    """(row of the file, snapshot) of all committed weights that are not finite, read a few
-    snapshots at a time."""
-    params = params_of(inspector, stored)
-    count = max(1, _BLOCK // (params.shape[2] * params.dtype.itemsize))
-    for i, (row, done) in enumerate(zip(stored.runs, stored.done, strict=True)):
-        for first in range(0, done, count):
-            finite = np.isfinite(params[i, first : min(first + count, done)]).all(axis=1)
-            yield from ((int(row), first + int(snapshot)) for snapshot in np.flatnonzero(~finite))
+def _broken_snapshots(file: Opened, trajectory: Trajectory) -> int:
+    """How many committed snapshots of weights are not all finite, read a few at a time."""
+    inspector, broken = Inspector(file), 0
+    for stored in trajectory.stored_weights:
+        params = params_of(inspector, stored)
+        count = max(1, _BLOCK // (params.shape[2] * params.dtype.itemsize))
+        for i, done in enumerate(stored.done):
+            for first in range(0, done, count):
+                block = params[i, first : min(first + count, done)]
+                broken += int(np.count_nonzero(~np.isfinite(block).all(axis=1)))
+                for snapshot, kept in enumerate(block, start=first) if file.journal else ():
+                    file.journal.check_snapshot(file.fd, file.name, stored.name, i, snapshot, kept)
+    return broken
 
 
 def _sample_problems(samples: Samples) -> list[str]:

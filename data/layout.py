@@ -5,14 +5,15 @@ The same code makes both, so that a finished file differs from a running one in 
 """
 
 import os
+import struct
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from fracsim.data import schema, trailer
-from fracsim.data.atomic import AtomicFile, replacing
+from fracsim.data import journal, schema, trailer
+from fracsim.data.atomic import AtomicFile, read_at, replacing
 from fracsim.data.plan import Plan, attribute_error
 from fracsim.data.schema import Variable
 
@@ -44,7 +45,7 @@ def build(
     """
     places: dict[str, Place] = {}
     with h5py.File(file, "w", libver=LIBVER) as root:
-        set_attributes(root, {"format": schema.FORMAT, "format_version": schema.FORMAT_VERSION})
+        set_attributes(root, {"format": schema.FORMAT, "format_version": plan.version})
         root.attrs.create("status", *_fixed_text(status))
         set_attributes(root, plan.attributes)
         scales = {
@@ -57,6 +58,8 @@ def build(
             _column(root, name, values, scales["run"])
         for variable in (*schema.PROGRESS, *plan.records):
             _dataset(root, variable, scales, source, places)
+            if plan.version > 1:  # by CF's rule: xarray makes coordinates of them
+                set_attributes(root[variable.name], {"coordinates": " ".join(plan.runs)})
         names = root["run_status"].attrs
         names["flag_values"] = np.arange(len(schema.RUN_STATUS), dtype="|i1")
         names["flag_meanings"] = " ".join(schema.RUN_STATUS)
@@ -116,10 +119,35 @@ def find_places(root: h5py.File, plan: Plan) -> dict[str, Place]:
 
 
 def set_status(file: AtomicFile, status: str) -> None:
-    """Change the `status` attribute in place (its length is fixed, so no other byte moves)."""
+    """Change the `status` attribute of a file of version 1 in place (its length is fixed, so no
+    other byte moves)."""
     with h5py.File(file, "r+", libver=LIBVER) as root:
         value, _, dtype = _fixed_text(status)
         root.attrs.get_id("status").write(np.asarray(value, dtype=dtype))
+
+
+def append_journal(file: AtomicFile, plan: Plan, places: Mapping[str, Place]) -> journal.Journal:
+    """Append the journal of a file that ``build`` has preallocated."""
+    groups = {name: (len(group.runs), len(group.snapshots)) for name, group in plan.weights.items()}
+    live = {
+        name: (place.offset, int(np.prod(place.shape, dtype=np.int64)) * place.dtype.itemsize)
+        for name, place in places.items()
+    }
+    length = os.fstat(file.fd).st_size
+    return journal.append_journal(file.fd, length, plan.run_count, len(plan.steps), groups, live)
+
+
+def find_journal(fd: int, name: str, plan: Plan) -> journal.Journal | None:
+    """The journal of an unfinished file; None of a file of version 1. Raises ValueError where it is
+    not that of this plan, FileError where it is damaged."""
+    if plan.version < 2:
+        return None
+    start = read_at(fd, 48, 0)
+    (end,) = struct.unpack_from("<Q", start, 40)  # of the superblock that LIBVER makes
+    found = journal.read_journal(fd, name, end, os.fstat(fd).st_size)
+    if found is None or (found.runs, found.records) != (plan.run_count, len(plan.steps)):
+        raise ValueError("its journal is not as this experiment makes it")
+    return found
 
 
 def set_attributes(node: h5py.Group | h5py.Dataset, values: Mapping[str, object]) -> None:
@@ -131,7 +159,7 @@ def set_attributes(node: h5py.Group | h5py.Dataset, values: Mapping[str, object]
 
 
 def _fixed_text(status: str) -> tuple[np.ndarray, tuple[()], np.dtype]:
-    dtype = h5py.string_dtype("utf-8", 16)
+    dtype = h5py.string_dtype("utf-8", journal.STATUS_BYTES)
     return np.array(status.encode()).astype(dtype), (), dtype
 
 

@@ -17,17 +17,18 @@ _BLOCK_BYTES = 1 << 24
 
 
 class Source(NamedTuple):
-    """A finished trajectory: its name, the numbers of its runs, and the file as it was when it was
-    checked."""
+    """A finished trajectory: its name, the numbers of its runs, the version of its format, and the
+    file as it was when it was checked."""
 
     path: str
     numbers: np.ndarray
+    version: int
     stamp: tuple[int, ...]
 
 
-def make_source(path: str, numbers: np.ndarray) -> Source:
+def make_source(path: str, numbers: np.ndarray, version: int) -> Source:
     """A source whose file must not change from now on. Raises FileError."""
-    return Source(path, numbers, _stamp(path))
+    return Source(path, numbers, version, _stamp(path))
 
 
 def write_merged(
@@ -79,8 +80,8 @@ def first_difference(
 
 
 def read_rows(source: Source, plan: Plan, name: str, numbers: np.ndarray) -> np.ndarray:
-    """The rows of the dataset `name` that belong to these runs of a source, ascending."""
-    shape, dtype = _tail(plan, name)
+    """The rows of the dataset `name` that belong to these runs of a source, ascending; without the
+    record at step 0 where the plan, of version 1, has none."""
     *groups, variable = name.strip("/").split("/")
     with _unchanged(source) as inspector:
         node = inspector.file.root
@@ -89,6 +90,8 @@ def read_rows(source: Source, plan: Plan, name: str, numbers: np.ndarray) -> np.
         there = source.numbers
         if groups:
             there = inspector.numbers(node, "run", (None,), schema.DIMENSIONS["run"].dtype)
+        lead = _lead(inspector, node, plan, "snapshot" if groups else "step")
+        shape, dtype = _tail(plan, name, lead)
         rows = np.searchsorted(there, numbers)
         if rows.max() >= len(there) or (there[rows] != numbers).any():
             raise inspector.bad(
@@ -98,7 +101,17 @@ def read_rows(source: Source, plan: Plan, name: str, numbers: np.ndarray) -> np.
         if dataset.dtype != dtype:
             raise inspector.bad(f"'{name}' has type {dataset.dtype} instead of {dtype}")
         values: np.ndarray = dataset[rows[0] : rows[-1] + 1][rows - rows[0]]
-        return values
+    if lead and values.ndim > 1:
+        return values[:, lead:]
+    counts = lead and variable != "run_status"
+    return np.maximum(values - lead, 0).astype(dtype) if counts else values
+
+
+def _lead(inspector: Inspector, node: Any, plan: Plan, axis: str) -> int:
+    """How many of a source's records, or snapshots, come before the first one of the plan: 1 at
+    step 0, where the plan has none; the counters count it, too."""
+    steps = inspector.numbers(node, axis, (None,), schema.DIMENSIONS[axis].dtype)
+    return int(len(steps) > 0 and steps[0] == 0 and plan.steps[0] > 0)
 
 
 def _members(plan: Plan, name: str) -> np.ndarray:
@@ -107,10 +120,10 @@ def _members(plan: Plan, name: str) -> np.ndarray:
     return np.array(plan.weights[parts[1]].runs) if len(parts) > 1 else np.arange(plan.run_count)
 
 
-def _tail(plan: Plan, name: str) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape of one row of the dataset `name`, and its type."""
+def _tail(plan: Plan, name: str, lead: int = 0) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape of one row of the dataset `name`, with `lead` records more, and its type."""
     parts = name.strip("/").split("/")
-    sizes = {"step": len(plan.steps), "level": plan.levels, "layer": plan.layers}
+    sizes = {"step": len(plan.steps) + lead, "level": plan.levels, "layer": plan.layers}
     variables = {
         variable.name: variable for variable in (*schema.PROGRESS, *plan.records, *schema.WEIGHTS)
     }
@@ -118,7 +131,7 @@ def _tail(plan: Plan, name: str) -> tuple[tuple[int, ...], np.dtype]:
     dtype = np.dtype(variable.dtype)
     if len(parts) > 1:
         group = plan.weights[parts[1]]
-        sizes |= {"snapshot": len(group.snapshots), "parameter": group.parameters}
+        sizes |= {"snapshot": len(group.snapshots) + lead, "parameter": group.parameters}
         dtype = np.dtype(group.dtype).newbyteorder("<") if variable.name == "params" else dtype
     return tuple(sizes[dim] for dim in variable.dims[1:]), dtype
 

@@ -23,6 +23,8 @@ class Plan:
     records: tuple[schema.Variable, ...]
     """What is recorded: as the targets of the runs have it, and levels or not."""
     targets: tuple[str, ...]
+    version: int = schema.FORMAT_VERSION
+    """Of the format, 1 or 2."""
 
     @property
     def run_count(self) -> int:
@@ -38,6 +40,7 @@ def make_plan(
     weights: Mapping[str, schema.WeightsGroup] | None = None,
     numbers: Sequence[int] | None = None,
     targets: Sequence[str] = ("class",),
+    version: int = schema.FORMAT_VERSION,
 ) -> Plan:
     """The plan of a file from plain values (see `TrajectoryWriter.create`). Raises ValueError."""
     columns = {name: column(name, values) for name, values in runs.items()}
@@ -52,6 +55,7 @@ def make_plan(
         weights=dict(weights or {}),
         records=schema.records_of(targets, int(levels)),
         targets=tuple(targets),
+        version=version,
     )
     _check(plan)
     return plan

@@ -9,6 +9,7 @@ import numpy as np
 
 from fracsim.data import schema
 from fracsim.data.errors import FileError
+from fracsim.data.journal import STATUS_BYTES, State
 from fracsim.data.schema import RUN_STATUS
 from fracsim.data.trajectory import StoredWeights, Trajectory, params_of
 from fracsim.data.untrusted import Inspector, Opened, opened
@@ -23,6 +24,8 @@ __all__ = [
     "params_of",
     "sniff",
 ]
+
+_TRIES = 10  # of reading a file that a sweep begins to continue meanwhile
 
 
 def open_trajectory(path: str | os.PathLike[str]) -> Trajectory:
@@ -66,13 +69,13 @@ def kind_of(file: Opened) -> str:
     version = attributes.get("format_version")
     if kind is None or not isinstance(version, int):
         raise FileError(f"'{file.name}' is an HDF5 file, but not one of fracsim's")
-    if version > schema.FORMAT_VERSION:
+    newest = {"samples": schema.SAMPLES_VERSION, "study": schema.STUDY_VERSION}
+    if version > (known := newest.get(kind, schema.FORMAT_VERSION)):
         raise FileError(
             f"'{file.name}' is from a newer fracsim (format_version {version}, this one reads up "
-            f"to "
-            f"{schema.FORMAT_VERSION}): update fracsim to read it"
+            f"to {known}): update fracsim to read it"
         )
-    status = attributes.get("status", "complete")
+    status = _status(file, attributes)
     if version < 1 or status not in schema.FILE_STATUS:
         raise inspector.bad(f"format_version {version}, status {status!r}")
     if file.sealed != (status == "complete"):
@@ -84,11 +87,41 @@ def kind_of(file: Opened) -> str:
         raise FileError(
             f"'{file.name}' is damaged: {lack} (cut off or changed after it was written)"
         )
+    if kind == "trajectory" and version > 1 and not file.sealed and file.journal is None:
+        raise FileError(
+            f"'{file.name}' is damaged: its journal is missing (cut off or changed after it was "
+            f"written)"
+        )
     return kind
+
+
+def _status(file: Opened, attributes: Mapping[str, str | int | float]) -> str:
+    """The status of a file. One that a crash has left half written over the other, is running."""
+    status = str(attributes.get("status", "complete"))
+    if status in schema.FILE_STATUS or file.journal is None:
+        return status
+    old, new = ("running".ljust(STATUS_BYTES, "\0"), "interrupted".ljust(STATUS_BYTES, "\0"))
+    torn = [new[:size] + old[size:] for size in range(1, STATUS_BYTES)]
+    torn += [old[:size] + new[size:] for size in range(1, STATUS_BYTES)]
+    return "running" if status.ljust(STATUS_BYTES, "\0") in torn else status
 
 
 def load_trajectory(file: Opened) -> Trajectory:
     """All of an opened trajectory but its weights. Raises FileError."""
+    for _ in range(_TRIES):
+        state = file.journal.state(file.fd, file.name) if file.journal else None
+        try:
+            return _load(file, state)
+        except FileError:
+            # A sweep that goes on writes the records behind its checkpoint once more.
+            if file.journal is None or file.journal.states(file.fd)[0].number == state.number:
+                raise
+    raise FileError(f"'{file.name}' changes too fast to be read")
+
+
+def _load(file: Opened, state: State | None) -> Trajectory:
+    """What ``load_trajectory`` gives, as far as a state of the journal counts, where there is
+    one."""
     inspector, root = Inspector(file), file.root
     names = inspector.members(root)
     attributes = inspector.attributes(root)
@@ -109,6 +142,8 @@ def load_trajectory(file: Opened) -> Trajectory:
         v.name: inspector.numbers(root, v.name, (sizes["run"],), v.dtype) for v in schema.PROGRESS
     }
     done, codes = progress["records_done"], progress["run_status"]
+    if state is not None:
+        done, codes = state.done, state.status
     if (
         done.min() < 0
         or done.max() > sizes["step"]
@@ -119,7 +154,10 @@ def load_trajectory(file: Opened) -> Trajectory:
     numbers = axes["run"]
     if not _increase(numbers):
         raise inspector.bad("the numbers of its runs do not increase")
-    weights = _weights_index(inspector, numbers, axes["step"]) if "weights" in names else ()
+    weights: tuple[StoredWeights, ...] = ()
+    if "weights" in names:
+        counted = state.snapshots if state is not None else {}
+        weights = _weights_index(inspector, numbers, axes["step"], counted)
     columns = [name for name in names if name not in schema.RESERVED]
     runs = {name: inspector.column(root, name, sizes["run"]) for name in columns}
     beyond = np.arange(sizes["step"]) >= done[:, None]
@@ -127,13 +165,17 @@ def load_trajectory(file: Opened) -> Trajectory:
     for variable in _recorded(names, sizes["level"]):
         shape = tuple(sizes[dim] for dim in variable.dims)
         values = inspector.numbers(root, variable.name, shape, variable.dtype)
-        values[beyond] = np.nan
         variables[variable.name] = values
+    if file.journal is not None:
+        rows = [values.reshape(*beyond.shape, -1) for values in variables.values()]
+        file.journal.check_records(file.fd, file.name, done, np.concatenate(rows, axis=2))
+    for values in variables.values():
+        values[beyond] = np.nan
     return Trajectory(
         path=file.name,
         attributes=attributes,
         experiment=_experiment(inspector, attributes),
-        status=str(attributes["status"]),
+        status=_status(file, attributes),
         numbers=numbers,
         runs=runs,
         steps=axes["step"],
@@ -172,9 +214,13 @@ def _increase(numbers: np.ndarray) -> bool:
 
 
 def _weights_index(
-    inspector: Inspector, numbers: np.ndarray, steps: np.ndarray
+    inspector: Inspector,
+    numbers: np.ndarray,
+    steps: np.ndarray,
+    counted: Mapping[str, np.ndarray],
 ) -> tuple[StoredWeights, ...]:
-    """Every weights group, checked; the weights themselves stay on the disk."""
+    """Every weights group, checked; the weights themselves stay on the disk. ``counted``: group ->
+    snapshots that count, where a journal says so."""
     groups = inspector.group(inspector.file.root, "weights")
     result = []
     for name in inspector.members(groups):
@@ -188,6 +234,7 @@ def _weights_index(
             group, "snapshot", (None,), schema.DIMENSIONS["snapshot"].dtype
         )
         done = inspector.numbers(group, "snapshots_done", (len(runs),), schema.WEIGHTS[0].dtype)
+        done = counted.get(name, done)
         stored = StoredWeights(name, shape, np.searchsorted(numbers, runs), snapshots, done)
         if (
             len(runs) == 0

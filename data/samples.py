@@ -55,7 +55,7 @@ def write_samples(
                 root,
                 {
                     "format": schema.SAMPLES_FORMAT,
-                    "format_version": schema.FORMAT_VERSION,
+                    "format_version": schema.SAMPLES_VERSION,
                     **attributes,
                 },
             )

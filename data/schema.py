@@ -14,7 +14,9 @@ from typing import NamedTuple
 FORMAT = "fracsim-trajectory"
 SAMPLES_FORMAT = "fracsim-samples"
 STUDY_FORMAT = "fracsim-study"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of trajectories: version 1 has no record at step 0. Samples and studies are of version 1."""
+SAMPLES_VERSION = STUDY_VERSION = 1
 
 RUN_STATUS = ("pending", "running", "complete", "diverged")  # index = the code stored in run_status
 FILE_STATUS = ("running", "interrupted", "complete")

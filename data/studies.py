@@ -66,7 +66,7 @@ def write_study(
                 root,
                 {
                     "format": schema.STUDY_FORMAT,
-                    "format_version": schema.FORMAT_VERSION,
+                    "format_version": schema.STUDY_VERSION,
                     "study": kind,
                     **({"form": form} if form else {}),
                     **attributes,

@@ -87,6 +87,11 @@ class Trajectory:
         return labelled.to_frame(self._axes, self.runs, self.records_done, self._variables)
 
     @property
+    def version(self) -> int:
+        """Of the file's format."""
+        return int(self.attributes["format_version"])
+
+    @property
     def note(self) -> str:
         """What a table or figure must say beside the results: "" or e.g. 'running, 37 of 100
         records'."""
@@ -185,10 +190,11 @@ class Trajectory:
             )
             raise FileError(f"'{self.path}' holds no {which} of run {self.numbers[run]}")
         with opened(self.path) as file:
-            params = params_of(Inspector(file), stored)
-            return stored.shape, params[
-                int(np.flatnonzero(stored.runs == run)[0]), snapshot % count
-            ]
+            at = int(np.flatnonzero(stored.runs == run)[0]), snapshot % count
+            params = params_of(Inspector(file), stored)[at]
+            if file.journal:
+                file.journal.check_snapshot(file.fd, file.name, stored.name, *at, params)
+            return stored.shape, params
 
     def _group_of(self, run: Row) -> StoredWeights | None:
         if not 0 <= run < len(self.records_done):

@@ -19,6 +19,7 @@ import numpy as np
 from fracsim.data import sandbox, trailer
 from fracsim.data.atomic import AtomicFile, read_at
 from fracsim.data.errors import FileError, printable, reason
+from fracsim.data.journal import Journal, read_journal
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
@@ -36,13 +37,14 @@ _TYPES = (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.STRING)
 
 class Opened(NamedTuple):
     """A file that passed the outer checks: its root, its name for messages, whether a trailer
-    vouches for its bytes."""
+    vouches for its bytes, and the journal that does while it is unfinished."""
 
     root: h5py.File
     name: str
     sealed: bool
     size: int
     fd: int
+    journal: Journal | None = None
 
 
 @contextlib.contextmanager
@@ -58,13 +60,14 @@ def opened(
     fd = _descriptor(path, name)
     try:
         sealed = trailer.verify(fd, name)
-        _check_start(fd, name)
-        if not sealed and not quarantined:
+        end, size = _check_start(fd, name), os.fstat(fd).st_size
+        kept = None if sealed else read_journal(fd, name, end, size)
+        if not sealed and kept is None and not quarantined:
             sandbox.inspect(fd, name)
         # The first descriptor's file, not the path's: a finished file may have taken its place by
         # now.
         with h5py.File(AtomicFile(fd), "r") as root:
-            yield Opened(root, name, sealed, os.fstat(fd).st_size, fd)
+            yield Opened(root, name, sealed, size, fd, kept)
     except FileError:
         raise
     except MemoryError:
@@ -94,8 +97,8 @@ def _descriptor(path: str | os.PathLike[str], name: str) -> int:
         raise FileError(f"{name!r} is not a file name: {error}") from error
 
 
-def _check_start(fd: int, name: str) -> None:
-    """Signature, and the length that the superblock states."""
+def _check_start(fd: int, name: str) -> int:
+    """Signature, and the length that the superblock states, which is returned."""
     start = read_at(fd, 96, 0)
     size = os.fstat(fd).st_size
     if not start:
@@ -108,6 +111,7 @@ def _check_start(fd: int, name: str) -> None:
     (end,) = struct.unpack_from("<Q", start, end_at)
     if size < end:
         raise FileError(f"'{name}' is truncated: {size} of {end} bytes are there")
+    return int(end)
 
 
 class Inspector:

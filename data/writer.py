@@ -1,9 +1,10 @@
 """Write a trajectory so that no crash, kill or full disk costs a committed record.
 
 While runs are going, the file is complete HDF5 whose datasets are contiguous and preallocated with
-NaN. A commit writes the new records at their final place, waits for the disk, then raises the
-commit counter (`records_done`); readers use nothing beyond the counter. No metadata change, so
-every prefix of the writes is a valid file. libhdf5 builds the file and is out of the way
+NaN. A commit writes the new records at their final place, waits for the disk, then says in the
+journal behind them (`journal`), and in the commit counter (`records_done`), that they count;
+readers use nothing beyond that. No metadata change, so every prefix of the writes is a valid
+file. libhdf5 builds the file and is out of the way
 afterwards: these are plain writes at known offsets, whose errors are ordinary exceptions. A
 finished file is written afresh, compressed and with a trailer, and takes the place of the running
 one by a rename."""
@@ -20,9 +21,10 @@ import numpy as np
 from fracsim.data import layout
 from fracsim.data.atomic import AtomicFile, read_at, replacing, write_at
 from fracsim.data.errors import FileError, cannot_write
+from fracsim.data.journal import STATUS_BYTES, Journal, State, checksums, snapshot_checksum
 from fracsim.data.numbering import Row
 from fracsim.data.plan import Plan, attribute_error, make_plan
-from fracsim.data.schema import RUN_STATUS, WeightsGroup
+from fracsim.data.schema import FORMAT_VERSION, RUN_STATUS, WeightsGroup
 
 _KEPT = "its committed records are safe"
 _ENDED = ("complete", "diverged")
@@ -35,8 +37,17 @@ class TrajectoryWriter:
     `set_run_status`; all of it becomes visible to readers at the next `commit`. Leaving the `with`
     block closes the file as it is, without a commit."""
 
-    def __init__(self, path: str, plan: Plan, fd: int, places: Mapping[str, layout.Place]) -> None:
+    def __init__(
+        self,
+        path: str,
+        plan: Plan,
+        fd: int,
+        places: Mapping[str, layout.Place],
+        journal: Journal | None,
+    ) -> None:
         self.path = path
+        self._journal = journal  # None: of version 1
+        self._number = 0  # of the last commit
         self._plan = plan
         self._fd = fd
         self._places = places
@@ -69,6 +80,7 @@ class TrajectoryWriter:
         weights: Mapping[str, WeightsGroup] | None = None,
         numbers: Sequence[int] | None = None,
         targets: Sequence[str] = ("class",),
+        version: int = FORMAT_VERSION,
     ) -> Self:
         """Make the file, preallocated, in place of whatever `path` held.
 
@@ -76,19 +88,22 @@ class TrajectoryWriter:
         step numbers, `levels`: largest n + 1, `layers`: largest T + 1, `weights`: 'T5_k100_d2' ->
         what is stored of that shape, `numbers`: (R,) numbers of the runs in their experiment,
         ascending (default: 0, 1, …), `targets`: what the labels of the runs are, among
-        `schema.TARGETS`. Raises FileError (disk full, folder missing, …) and ValueError
-        for a plan that cannot be stored."""
-        plan = make_plan(runs, steps, levels, layers, attributes, weights, numbers, targets)
+        `schema.TARGETS`, `version`: of the format. Raises FileError (disk full, folder missing, …)
+        and ValueError for a plan that cannot be stored."""
+        plan = make_plan(
+            runs, steps, levels, layers, attributes, weights, numbers, targets, version
+        )
         fd = -1
         try:
             with replacing(path) as file:
                 places = layout.build(file, plan, "running")
+                journal = layout.append_journal(file, plan, places) if plan.version > 1 else None
                 fd = os.dup(file.fd)
         except BaseException:
             if fd >= 0:
                 os.close(fd)
             raise
-        return cls(os.fspath(path), plan, fd, places)
+        return cls(os.fspath(path), plan, fd, places, journal)
 
     @classmethod
     def reopen(
@@ -109,12 +124,12 @@ class TrajectoryWriter:
         except OSError as error:
             raise cannot_write(path, error) from error
         try:
-            file = AtomicFile(fd)
-            with h5py.File(file, "r") as root:
-                writer = cls(os.fspath(path), plan, fd, layout.find_places(root, plan))
+            with h5py.File(AtomicFile(fd), "r") as root:
+                places = layout.find_places(root, plan)
+            journal = layout.find_journal(fd, os.fspath(path), plan)
+            writer = cls(os.fspath(path), plan, fd, places, journal)
             writer._keep(np.asarray(kept, "<i8"), ended)
-            layout.set_status(file, "running")
-            file.check()
+            writer._set_status("running")
             writer.sync()
         except (ValueError, OSError) as error:
             os.close(fd)
@@ -173,7 +188,11 @@ class TrajectoryWriter:
             )
         data = np.asarray(params, dtype=place.dtype).tobytes()
         at = row * len(group.snapshots) + snapshot
-        self._write([(place.offset + at * len(data), data)])
+        pieces = [(place.offset + at * len(data), data)]
+        if self._journal is not None:
+            place_of_sum = self._journal.snapshot_place(name, row, snapshot)
+            pieces.append((place_of_sum, snapshot_checksum(data)))
+        self._write(pieces)
         self._snapshots[name][row] += 1
 
     def describe(self, attributes: Mapping[str, str | int | float]) -> None:
@@ -199,6 +218,9 @@ class TrajectoryWriter:
             slab = np.array(rows, dtype="<f8")
             for offset, first, end in self._record_places:
                 records.append((offset + at * (end - first) * 8, slab[:, first:end].tobytes()))
+            if self._journal is not None:
+                place = self._journal.record_place(run, int(self._done[run]))
+                records.append((place, checksums(slab)))
             done[run] += len(rows)
         counters = [(self._places["/records_done"].offset, done.tobytes())]
         for name, snapshots in self._snapshots.items():
@@ -207,6 +229,11 @@ class TrajectoryWriter:
             )
         self._write(records)
         self.sync()  # the counter must not reach the disk before the records it counts
+        if self._journal is not None:
+            state = State(self._number + 1, done, self._status, self._snapshots)
+            self._write([self._journal.slot(state)])
+            self.sync()  # nor HDF5's counters before the slot that vouches for them
+            self._number += 1
         self._write(counters)
         if self._ended_since:
             self.sync()  # a run must not count as ended before its last record does
@@ -233,16 +260,14 @@ class TrajectoryWriter:
         if status == "complete":
             self._check_complete()
             layout.write_finished(
-                self.path, self._plan, self._read, "the records are safe in the unfinished file"
+                self.path,
+                self._plan,
+                self._committed,
+                "the records are safe in the unfinished file",
             )
         else:
-            file = AtomicFile(self._fd)
-            try:
-                layout.set_status(file, status)
-                file.check()
-                os.fsync(self._fd)
-            except OSError as error:
-                raise cannot_write(self.path, error, _KEPT) from error
+            self._set_status(status)
+            self.sync()
         self.close()
 
     def close(self) -> None:
@@ -280,12 +305,39 @@ class TrajectoryWriter:
         except OSError as error:
             raise cannot_write(self.path, error, _KEPT) from error
 
+    def _set_status(self, status: str) -> None:
+        """Change the attribute ``status`` of the file in place."""
+        if self._journal is not None:
+            text = status.encode().ljust(STATUS_BYTES, b"\0")
+            self._write([(self._journal.status_at, text)])
+            return
+        file = AtomicFile(self._fd)
+        try:
+            layout.set_status(file, status)
+            file.check()
+        except OSError as error:
+            raise cannot_write(self.path, error, _KEPT) from error
+
+    def _stored(self) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """The counters of a file that is continued: records, and snapshots of each group."""
+        if self._journal is not None:
+            state = self._journal.state(self._fd, self.path)
+            self._number = state.number
+            return state.done, state.snapshots
+        names = {name: f"/weights/{name}/snapshots_done" for name in self._plan.weights}
+        snapshots = {
+            name: self._read(dataset, 0, len(self._snapshots[name]))
+            for name, dataset in names.items()
+        }
+        return self._read("/records_done", 0, self._plan.run_count), snapshots
+
     def _keep(self, kept: np.ndarray, ended: Sequence[str | None]) -> None:
         """Lower the counters to what is kept, before anything beyond them is written anew."""
+        stored, snapshots = self._stored()
         for run, status in enumerate(ended):
             self._status[run] = RUN_STATUS.index(status or "pending")
         for name, group in self._plan.weights.items():
-            done = self._read(f"/weights/{name}/snapshots_done", 0, len(group.runs)).copy()
+            done = snapshots[name]
             rows = np.array(group.runs)
             finished = np.array([ended[run] is not None for run in group.runs])
             # One snapshot for each record, or the last one alone, which exists where the run has
@@ -296,10 +348,32 @@ class TrajectoryWriter:
                 else np.where(finished, done, 0)
             )
             self._snapshots[name] = np.minimum(done, most).astype("<i8")
-        if np.any(kept > self._read("/records_done", 0, len(kept))):
+            self._check_snapshots(name)
+        if np.any(kept > stored):
             raise ValueError("it holds fewer records than its checkpoint counts")
         self._done = kept.copy()
         self.commit()
+
+    def _check_snapshots(self, name: str) -> None:
+        """Raise FileError unless the snapshots that stay are those that were written."""
+        for row, count in enumerate(self._snapshots[name].tolist() if self._journal else ()):
+            params = self._read(f"/weights/{name}/params", row, row + 1)[0, :count]
+            for snapshot, values in enumerate(params):
+                self._journal.check_snapshot(self._fd, self.path, name, row, snapshot, values)
+
+    def _committed(self, name: str, first: int, end: int) -> np.ndarray:
+        """Rows of a dataset; NaN what does not count, where a continued run left it behind or the
+        disk has changed it."""
+        values = self._read(name, first, end)
+        if values.ndim < 2:
+            return values
+        group = name.split("/")[2] if name.startswith("/weights/") else ""
+        done = (self._snapshots[group] if group else self._done)[first:end, None]
+        beyond = np.arange(values.shape[1]) >= done
+        if beyond.any():
+            values = values.copy()
+            values[beyond] = np.nan
+        return values
 
     def _read(self, name: str, first: int, end: int) -> np.ndarray:
         """Rows first..end-1 of a preallocated dataset."""

@@ -71,12 +71,12 @@ def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
 
 
 def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
-    """A row for each run that has a record."""
+    """A row for each run that has a record of its training."""
     rows = []
-    for row in np.flatnonzero(trajectory.records_done):
+    for row in np.flatnonzero(trajectory.records_done > (trajectory.steps[0] == 0)):
         done = int(trajectory.records_done[row])
         accuracy = trajectory.variable("test_accuracy")[row][:done]
-        best = int(np.nanargmax(accuracy))
+        best = int(np.nanargmax(np.where(trajectory.steps[:done] > 0, accuracy, np.nan)))
         since = dead_since(trajectory, row)
         settings = {key: np.asarray(trajectory.runs[key][row]).item() for key in SETTINGS}
         rows.append(

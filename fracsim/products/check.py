@@ -26,7 +26,7 @@ from fracsim.experiments.grid import MOST_RUNS
 from fracsim.experiments.shard import Part, make_part
 from fracsim.fractals.fractal import Fractal
 from fracsim.networks.stored import load_network
-from fracsim.products.product import stored_value
+from fracsim.products.product import steps_of, stored_value
 from fracsim.training.run import SETTINGS
 
 
@@ -72,7 +72,7 @@ def check_file(path: str | os.PathLike[str], *studies: StudyFormat) -> Report:
     if isinstance(value, Trajectory):
         found, remarks = _compare(value)
         problems += found
-        facts = _trajectory_facts(value)
+        facts = {**_trajectory_facts(value), "not_finite": dict(contents.not_finite)}
     elif isinstance(value, Samples):
         problems += _fractal_problems(value)
         facts = {"points": len(value.y), "dimension": value.x.shape[1]}
@@ -142,7 +142,7 @@ def _big(count: int) -> str:
 def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
     """Where steps, columns or weights are not those of the experiment."""
     runs, numbers = part.runs, part.numbers
-    if trajectory.steps.tolist() != list(runs[0].recorded_steps()):
+    if trajectory.steps.tolist() != steps_of(runs[0], trajectory.version):
         yield "its steps are not those of its experiment"
     for key in (*SETTINGS, "widths"):
         if key not in trajectory.runs:

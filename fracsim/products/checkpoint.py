@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fracsim.data.numbering import Row
 from fracsim.experiments.shard import Part
+from fracsim.products.product import records_until
 
 if TYPE_CHECKING:
     from fracsim.data.checkpoint import Checkpoint
@@ -83,7 +84,7 @@ def load(product: Path, part: Part, stored: Trajectory) -> Saved:
                 if stored.run_status[row] not in ("complete", "diverged")
             }
             if any(
-                state.step // part.runs[row].record_every > stored.records_done[row]
+                records_until(stored.steps, state.step) > stored.records_done[row]
                 for row, state in states.items()
             ):
                 saved.notes.append(

@@ -130,6 +130,12 @@ def without_repeats(entries: Iterable[Entry]) -> list[Entry]:
     return list(kept.values())
 
 
+def is_trained(entry: Entry) -> bool:
+    """Whether a run has a record after step 0."""
+    done = records(entry)
+    return done > 0 and bool(entry.steps[done - 1] > 0)
+
+
 def records(entry: Entry) -> int:
     """How many records a run has."""
     return int(entry.trajectory.records_done[entry.index])

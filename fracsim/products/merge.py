@@ -80,7 +80,8 @@ def merge(
         **machines,
         "merged_from": _list(facts),
     }
-    plan = make_plan(attributes=about, **contents(part))
+    version = min(source.version for source in sources)  # no file can get a record it never had
+    plan = make_plan(attributes=about, **contents(part, version))
     owners = _owners(sources, plan)
     with OutputLock(path):
         check_free(path, overwrite)
@@ -108,7 +109,7 @@ def _read(files: Sequence[Path]) -> tuple[Coverage, list[Source], list[dict[str,
         trajectory = open_trajectory(file)
         if gathering.add(trajectory) is None:
             raise FileError(f"'{file}' stores no experiment, so it cannot be merged")
-        sources.append(make_source(trajectory.path, trajectory.numbers))
+        sources.append(make_source(trajectory.path, trajectory.numbers, trajectory.version))
         facts.append({"file": str(file), **trajectory.attributes})
         _check_same(gathering.coverages())
     (coverage,) = gathering.coverages()

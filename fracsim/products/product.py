@@ -8,11 +8,13 @@ is; unfinished, it is continued; another experiment, or a file that is not ours,
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fracsim.data.numbering import Row
+from fracsim.data.schema import FORMAT_VERSION
 from fracsim.errors import RunError, UsageError
 from fracsim.experiments.experiment import Experiment
 from fracsim.experiments.problems import files_read
@@ -22,6 +24,9 @@ from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, parameters_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from fracsim.data.reader import Trajectory
     from fracsim.training.trainer import Record, RunState
 
@@ -151,15 +156,15 @@ def _phrase(values: Sequence[Any]) -> str:
     return ", ".join(shown) + (", …" if len(values) > 8 else "")
 
 
-def contents(part: Part) -> dict[str, Any]:
+def contents(part: Part, version: int = FORMAT_VERSION) -> dict[str, Any]:
     """What is known of a part's file before its first record, as ``fracsim.data.plan.make_plan``
-    takes it.
+    takes it; ``version`` of the format, of which 1 has no record at step 0.
 
     Axes and types of columns are those of the whole experiment, so that its shards fit together.
     """
     from fracsim.data.plan import column
 
-    rows, steps = list(part.numbers), list(part.runs[0].recorded_steps())
+    rows, steps = list(part.numbers), steps_of(part.runs[0], version)
     return {
         "runs": {
             key: column(key, values)[rows] for key, values in columns_of(part.experiment).items()
@@ -170,7 +175,20 @@ def contents(part: Part) -> dict[str, Any]:
         "weights": _weights_groups(part.experiment, part.runs, steps),
         "numbers": part.numbers,
         "targets": part.experiment.targets,
+        "version": version,
     }
+
+
+def steps_of(run: Run, version: int) -> list[int]:
+    """The recorded steps of a file of this version of the format."""
+    steps = run.recorded_steps()
+    return list(steps if version > 1 else steps[1:])
+
+
+def records_until(steps: Sequence[int] | NDArray[np.int64], step: int) -> int:
+    """How many of a file's records, at ``steps``, a run has that is at ``step``: it is never
+    trained beyond a step to be recorded without recording it."""
+    return bisect_right(steps, step)
 
 
 def columns_of(experiment: Experiment) -> dict[str, list[Any]]:
@@ -228,7 +246,8 @@ class Product:
         from fracsim.data.writer import TrajectoryWriter
 
         runs = part.runs
-        known = contents(part)
+        version = FORMAT_VERSION if stored is None else stored.version
+        known = contents(part, version)
         self._position = {step: s for s, step in enumerate(known["steps"])}
         self._keeps = part.weights
         self.ended: list[str | None] = [None] * len(runs)
@@ -244,7 +263,7 @@ class Product:
         for row, status in enumerate(self.ended):
             if status is None:
                 state = (states or {}).get(Row(row))
-                kept[row] = state.step // runs[row].record_every if state is not None else 0
+                kept[row] = records_until(known["steps"], state.step) if state is not None else 0
         first = {key: value for key, value in stored.attributes.items() if key not in _WRITERS_OWN}
         plan = make_plan(attributes={**first, **attributes}, **known)
         self._writer = TrajectoryWriter.reopen(path, plan, kept.tolist(), self.ended)
@@ -264,7 +283,10 @@ class Product:
         self._writer.set_run_status(row, "running")
 
     def record(self, row: Row, record: Record) -> None:
-        """Store a record; it counts from the next ``commit`` on."""
+        """Store a record; it counts from the next ``commit`` on. One that the file's version of
+        the format does not have is left out."""
+        if record.step not in self._position:
+            return
         s = self._position[record.step]
         self._writer.write_record(row, s, record.values())
         if self._keeps == "records" and record.params is not None:

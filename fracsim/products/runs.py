@@ -16,7 +16,7 @@ from fracsim.products.entries import (
     Entry,
     entries_of,
     group,
-    records,
+    is_trained,
     values_text,
     varied,
     without_repeats,
@@ -197,7 +197,7 @@ def load_runs(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) 
         if trajectory.note:
             caveats.append(f"{os.path.basename(trajectory.path)}: {trajectory.note}")
         entries += entries_of(trajectory)
-    recorded = [entry for entry in entries if records(entry)]
+    recorded = [entry for entry in entries if is_trained(entry)]
     if not recorded:
         raise FileError(
             f"{', '.join(map(str, paths))}: no run has a record yet, so there is nothing to draw"

@@ -6,6 +6,7 @@ groups."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -100,8 +101,9 @@ def of_classes(
 
 
 def of_training(problem: Problem, loss_sum: float, correct: int, counted: int) -> Quality:
-    """Means over the points trained on since the record before."""
-    found = {"train_loss": loss_sum / counted}
+    """Means over the points trained on since the record before; NaN where there are none, as at
+    step 0."""
+    found = {"train_loss": loss_sum / counted if counted else math.nan}
     if problem.target == "class":
-        found["train_accuracy"] = correct / counted
+        found["train_accuracy"] = correct / counted if counted else math.nan
     return found

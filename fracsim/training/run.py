@@ -189,8 +189,9 @@ class Run(ProblemKeys):
         return max(self.widths) if isinstance(self.width, str) else self.width
 
     def recorded_steps(self) -> range:
-        """The S step numbers at which a record is taken; the last is ``steps``."""
-        return range(self.record_every, self.steps + 1, self.record_every)
+        """The S step numbers at which a record is taken, from 0, the network before its training,
+        to ``steps``."""
+        return range(0, self.steps + 1, self.record_every)
 
     @property
     def points_per_step(self) -> int:

@@ -1,5 +1,5 @@
-"""Training: networks of one shape in lockstep, their data, a backend, and a record every so many
-steps.
+"""Training: networks of one shape in lockstep, their data, a backend, and a record before the first
+step and after every so many.
 
 The kernels train in chunks of about a second, so that a stop is served soon. Chunks make a slice,
 after which the state of a run can be kept, sent elsewhere and trained on. A run's result depends
@@ -37,11 +37,12 @@ _MOST_RECORDS = 100
 
 @dataclass(frozen=True)
 class Record:
-    """What is measured every ``record_every`` steps; T network depth.
+    """What is measured at step 0 and every ``record_every`` steps; T network depth.
 
     Training loss and accuracy are means over the batches since the last record, each batch before
-    its own update; all else is measured on the test points at this step. ``gradient_norm``: per
-    layer, weights and biases together, the readout last, of the gradient of the mean test loss."""
+    its own update (NaN at step 0); all else is measured on the test points at this step.
+    ``gradient_norm``: per layer, weights and biases together, the readout last, of the gradient of
+    the mean test loss."""
 
     step: int
     quality: Quality
@@ -66,8 +67,8 @@ class Record:
 
 @dataclass(frozen=True)
 class RunState:
-    """All that a run needs to go on exactly where it is; whoever holds one may rely on its never
-    changing."""
+    """All that a run needs to go on exactly where it is, its record at step 0 behind it; whoever
+    holds one may rely on its never changing."""
 
     step: int
     state: State
@@ -264,6 +265,9 @@ def train_slices(
     records: list[list[Record | None]] = []
     most = max(1, _MOST_RECORDS // len(runs)) if with_params else _MOST_RECORDS
     chunk, first = _first_chunk(trainer), trainer.step
+    if first == 0 and None in (fresh := list(saved or [None] * len(runs))):
+        begun = trainer.record(with_params)
+        records.append([None if had else one for one, had in zip(begun, fresh, strict=True)])
     steps, record_every = runs[0].steps, runs[0].record_every
     while trainer.step < steps and trainer.alive.any():
         enough = time.perf_counter() > deadline or len(records) >= most

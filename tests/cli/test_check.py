@@ -33,8 +33,8 @@ def test_a_finished_file(finished):
     result = fracsim("check", finished)
     assert result == (
         0,
-        f"{finished}: valid and complete; experiment 'made up', 3 runs of 3 records\n"
-        "  3 runs (0 to 2): complete, 3 of 3 records, up to step 30\n",
+        f"{finished}: valid and complete; experiment 'made up', 3 runs of 4 records\n"
+        "  3 runs (0 to 2): complete, 4 of 4 records, up to step 30\n",
         "",
     )
 
@@ -42,9 +42,9 @@ def test_a_finished_file(finished):
 def test_an_unfinished_file_ends_with_75(stopped):
     code, out, err = fracsim("check", stopped)
     assert (code, err) == (75, "")
-    assert "valid, not finished (interrupted, 6 of 9 records)" in out
+    assert "valid, not finished (interrupted, 9 of 12 records)" in out
     assert (
-        "3 runs (0 to 2): running, 2 of 3 records, up to step 2,000, 2 snapshots of the weights"
+        "3 runs (0 to 2): running, 3 of 4 records, up to step 2,000, 3 snapshots of the weights"
         in out
     )
 
@@ -76,9 +76,9 @@ def test_json(finished, stopped, broken):
     assert half["runs"][2] == {
         "run": 2,
         "status": "running",
-        "records_done": 2,
+        "records_done": 3,
         "last_step": 2000,
-        "snapshots_done": 2,
+        "snapshots_done": 3,
     }
     assert (bad["valid"], bad["complete"], len(bad["problems"])) == (False, False, 1)
 

@@ -71,14 +71,14 @@ def rows(text):
 def test_status_of_a_finished_sweep(finished):
     result = fracsim("status", finished)
     assert (result.code, result.err) == (0, "")
-    assert "made up, complete; 2 runs of 30 steps and 3 records: 2 complete" in result.out
+    assert "made up, complete; 2 runs of 30 steps and 4 records: 2 complete" in result.out
 
 
 def test_status_of_a_running_sweep_says_how_far_it_is(running):
     result = fracsim("status", running, "--runs")
     assert (result.code, result.err) == (0, "")
-    assert "dead, 4 of 6 records" in result.out  # nobody holds its lock
-    assert "2/3 records" in result.out
+    assert "dead, 6 of 8 records" in result.out  # nobody holds its lock
+    assert "3/4 records" in result.out
     assert "network_depth 2" in result.out
 
 
@@ -91,11 +91,11 @@ def test_status_as_json(finished, running, points):
         "complete",
         {"complete": 2},
     )
-    assert [run["records_done"] for run in live["runs"]] == [2, 2]
+    assert [run["records_done"] for run in live["runs"]] == [3, 3]
     assert [run["network_depth"] for run in live["runs"]] == ["1", "2"]
     assert (
         done["runs"][0]["best_test_accuracy"]
-        == open_trajectory(finished).variable("test_accuracy")[0].max()
+        == open_trajectory(finished).variable("test_accuracy")[0, 1:].max()
     )
     assert (drawn["kind"], drawn["points"], drawn["fractal"]) == ("samples", 3, "cantor")
 
@@ -128,21 +128,23 @@ def test_export_has_a_row_per_run_and_step(finished):
     table = rows(result.out)
     trajectory = open_trajectory(finished)
     assert [(row["run"], row["step"]) for row in table] == [
-        (r, s) for r in "01" for s in ("10", "20", "30")
+        (r, s) for r in "01" for s in ("0", "10", "20", "30")
     ]
-    assert [row["network_depth"] for row in table] == ["1"] * 3 + ["2"] * 3
+    assert [row["network_depth"] for row in table] == ["1"] * 4 + ["2"] * 4
     for i, row in enumerate(table):
-        assert float(row["test_accuracy"]) == trajectory.variable("test_accuracy")[i // 3, i % 3]
+        assert float(row["test_accuracy"]) == trajectory.variable("test_accuracy")[i // 4, i % 4]
         assert (
             float(row["test_accuracy_by_level_3"])
-            == trajectory.variable("test_accuracy_by_level")[i // 3, i % 3, 3]
+            == trajectory.variable("test_accuracy_by_level")[i // 4, i % 4, 3]
         )
     assert table[0]["gradient_norm_2"] == ""  # a network of depth 1 has layers 0 and 1
-    assert table[3]["gradient_norm_2"] != ""
+    assert table[4]["gradient_norm_2"] != ""
+    assert table[0]["train_loss"] == ""  # nothing was trained on before step 0
 
 
 def test_export_leaves_out_records_that_are_not_there(running):
-    assert [row["step"] for row in rows(fracsim("export", running).out)] == ["10", "20", "10", "20"]
+    steps = [row["step"] for row in rows(fracsim("export", running).out)]
+    assert steps == ["0", "10", "20"] * 2
 
 
 def test_export_of_chosen_variables(finished):
@@ -158,7 +160,7 @@ def test_export_of_chosen_variables(finished):
         *(("test_accuracy_by_level", str(j)) for j in range(4)),
         ("train_loss", ""),
     }
-    assert len(long) == 6 * 5
+    assert len(long) == 8 * 4 + 6
 
 
 def test_export_of_points(points, monkeypatch):
@@ -173,7 +175,7 @@ def test_export_to_a_file(finished, tmp_path):
     path = tmp_path / "run.csv"
     result = fracsim("export", finished, "-o", path)
     assert result.code == 0
-    assert f"{path}: 6 rows" in result.err
+    assert f"{path}: 8 rows" in result.err
     assert path.read_text() == fracsim("export", finished).out
     again = fracsim("export", finished, "-o", path)
     assert again.code == 1

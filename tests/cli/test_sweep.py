@@ -53,7 +53,7 @@ def test_a_sweep_ends_with_a_table(tiny, tmp_path):
     assert lines[0] == "best test accuracy:"
     assert lines[1].split() == ["network_depth", "\\", "width", "3", "5"]
     assert [line.split()[0] for line in lines[2:]] == ["1", "2"]
-    best = open_trajectory(tmp_path / "a.h5").variable("test_accuracy").max(axis=1)
+    best = open_trajectory(tmp_path / "a.h5").variable("test_accuracy")[:, 1:].max(axis=1)
     assert [line.split()[1:] for line in lines[2:]] == [
         [f"{best[0]:.4f}", f"{best[1]:.4f}"],
         [f"{best[2]:.4f}", f"{best[3]:.4f}"],
@@ -74,7 +74,7 @@ def test_json_lists_every_run(tiny, tmp_path):
         5,
         1,
         "complete",
-        4,
+        5,
     )
     assert run["final"]["step"] == 40
 
@@ -85,7 +85,7 @@ def test_set_seed_and_environment_in_their_order(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("FRACSIM_WIDTH", "[4, 6]")
     fracsim("sweep", tiny, "-o", tmp_path / "a.h5", "--seed", 9, "--set", "loss=squared", "--quick")
     product = open_trajectory(tmp_path / "a.h5")
-    assert product.steps.tolist() == [10, 20]
+    assert product.steps.tolist() == [0, 10, 20]
     assert set(product.runs["seed"]) == {9}
     assert set(product.runs["network_depth"]) == {3}
     assert list(product.runs["width"]) == [4, 6]

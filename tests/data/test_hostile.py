@@ -173,7 +173,7 @@ def test_weights_are_checked_again_when_they_are_read(finished):
 
 
 def test_unfinished_files_must_be_uncompressed(tmp_path, in_process):
-    path = files.unfinished(tmp_path / "run.h5")
+    path = files.unfinished(tmp_path / "run.h5", version=1)
     with h5py.File(path, "r+") as root:
         replace("test_loss", data=np.zeros((3, 4)), chunks=(3, 4))(root)
     with pytest.raises(FileError, match="'test_loss' is compressed in an unfinished file"):

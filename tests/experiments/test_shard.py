@@ -108,9 +108,9 @@ def test_the_shards_hold_what_the_whole_sweep_holds(folder):
             assert (
                 shard.weight_steps(row).tolist()
                 == whole.weight_steps(number).tolist()
-                == [10, 20, 30, 40]
+                == [0, 10, 20, 30, 40]
             )
-            for snapshot in range(4):
+            for snapshot in range(5):
                 np.testing.assert_array_equal(
                     shard.weights(row, snapshot)[1], whole.weights(number, snapshot)[1]
                 )

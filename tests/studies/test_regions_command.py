@@ -128,7 +128,7 @@ def test_a_constructed_network_on_its_interval(folder, tmp_path):
 def test_through_training(folder, tmp_path):
     path = tmp_path / "training.h5"
     facts = counted("regions", folder / "run.h5", "--snapshot", "all", "-o", path)
-    assert [row["step"] for row in facts["snapshots"]] == [500, 1000, 1500, 2000]
+    assert [row["step"] for row in facts["snapshots"]] == [0, 500, 1000, 1500, 2000]
     assert facts["snapshots"][-1]["activation_regions"] == facts["activation_regions"]
     assert open_study(path).arrays["activation_regions"][-1] == facts["activation_regions"]
     assert plot("regions", path, "-o", tmp_path / "a.png").code == 0
@@ -205,7 +205,7 @@ def test_words(folder):
         (["bare.h5"], 1, "no weights"),
         (["missing.h5"], 1, "missing.h5"),
         (["run.h5", "--run", "3"], 2, "--run 3"),
-        (["run.h5", "--snapshot", "9"], 2, "--snapshot 9: run 0 .*has 4 snapshots"),
+        (["run.h5", "--snapshot", "9"], 2, "--snapshot 9: run 0 .*has 5 snapshots"),
         (["run.h5", "--snapshot", "last"], 2, "--snapshot last.*accepted"),
         (["tent.h5", "--snapshot", "all"], 2, "no training"),
         (["run.h5", "--width", "5"], 2, "--width.*--random"),

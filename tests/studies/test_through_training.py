@@ -43,8 +43,7 @@ def test_snapshots_begin_with_the_network_as_it_was_drawn(trained):
     assert [one.step for one in found] == [0, 20, 40, 60]
     drawn = initial_parameters(Shape(2, (8, 8)), "he-uniform", 3, weight_std=1.2)
     np.testing.assert_array_equal(found[0].params, drawn)
-    assert np.isnan(found[0].score)
-    assert not np.isnan(found[1].score)
+    assert not any(np.isnan(one.score) for one in found)
 
 
 @pytest.mark.parametrize(

@@ -34,14 +34,14 @@ def write_file(
     finish: str | None = "complete",
     shard: str | None = None,
 ) -> Path:
-    """Write a product as a sweep would; ``records`` and ``finish`` None leave it as a running sweep
-    leaves it."""
+    """Write a product as a sweep would, with so many ``records`` after that at step 0; ``records``
+    and ``finish`` None leave it as a running sweep leaves it."""
     part = make_part(experiment, shard)
     with Product(part, path, {"backend": "cpu", "device": "none", "threads": 1}) as product:
         for i, run in enumerate(part.runs):
             product.start(i)
             steps = list(run.recorded_steps())
-            for step in steps[:records]:
+            for step in steps if records is None else steps[: records + 1]:
                 product.record(i, made_up_record(run, step))
             if finish == "complete":
                 product.end(i, "complete", made_up_parameters(run))
@@ -78,8 +78,8 @@ def made_up_record(run: Run, step: int) -> Record:
     return Record(
         step=step,
         quality={
-            "train_loss": 2 * (1 - accuracy) * 0.95,
-            "train_accuracy": min(1.0, accuracy + 0.01),
+            "train_loss": 2 * (1 - accuracy) * 0.95 if step else np.nan,
+            "train_accuracy": min(1.0, accuracy + 0.01) if step else np.nan,
             "test_loss": 2 * (1 - accuracy),
             "test_accuracy": accuracy,
             "test_accuracy_by_level": by_level,

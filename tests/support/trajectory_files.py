@@ -88,9 +88,9 @@ def finished(path: Path, **changed: Any) -> Path:
     return path
 
 
-def unfinished(path: Path, records: int = 2) -> Path:
+def unfinished(path: Path, records: int = 2, **changed: Any) -> Path:
     """A file as a killed writer leaves it."""
-    with create(path) as writer:
+    with create(path, **changed) as writer:
         fill(writer, records)
     return path
 

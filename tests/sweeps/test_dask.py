@@ -174,7 +174,7 @@ def test_a_killed_worker_costs_only_its_slices(tmp_path, cluster, straight, monk
     assert steps == sorted(steps)
     assert any(re.match(r"1 workers? of dask:.* now, 2 before", text) for text in said), said
     product = open_trajectory(path)
-    assert product.records_done.tolist() == [4] * 3  # each once
+    assert product.records_done.tolist() == [5] * 3  # each once
     same_numbers(straight[1], product)
     cluster.wait_for(2)
 

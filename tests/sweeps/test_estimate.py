@@ -14,7 +14,7 @@ from fracsim.training.run import Run, cost, parameters_of
 
 def test_the_plan_counts_parameters_and_work():
     expected = estimate(mixed(), 2)
-    assert (expected.runs, expected.steps, expected.records, expected.data_sets) == (12, 480, 48, 2)
+    assert (expected.runs, expected.steps, expected.records, expected.data_sets) == (12, 480, 60, 2)
     assert {(s.network_depth, s.width, s.parameters) for s in expected.shapes} == {
         (0, 3, 3),
         (1, 3, 13),

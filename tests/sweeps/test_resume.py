@@ -61,7 +61,7 @@ def test_a_run_is_stopped_between_two_records_and_its_means_go_on(tmp_path, shor
     experiment = small(steps=60, record_every=30)
     run_sweep(experiment, tmp_path / "straight.h5")
     run_sweep(experiment, tmp_path / "a.h5", progress=StopAt(0.6))
-    assert open_trajectory(tmp_path / "a.h5").records_done.tolist() == [1]
+    assert open_trajectory(tmp_path / "a.h5").records_done.tolist() == [2]
     said: list[str] = []
     run_sweep(experiment, tmp_path / "a.h5", announce=said.append)
     assert "0 of 1 runs have ended, 1 go on from a checkpoint" in said[0]

@@ -40,11 +40,14 @@ def test_a_product_holds_every_record_of_every_run(mixed, straight):
     runs = mixed.runs
     assert straight.status == "complete"
     assert set(straight.run_status) == {"complete"}
-    assert straight.steps.tolist() == [10, 20, 30, 40]
+    assert straight.steps.tolist() == [0, 10, 20, 30, 40]
     for key in ("network_depth", "width", "seed", "learning_rate", "gap", "fractal"):
         assert list(straight.runs[key]) == [getattr(run, key) for run in runs]
-    for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "wall_time"):
+    for name in ("test_loss", "test_accuracy", "wall_time"):
         assert np.isfinite(straight.variable(name)).all(), name
+    for name in ("train_loss", "train_accuracy"):  # nothing was trained on before step 0
+        assert np.isnan(straight.variable(name)[:, 0]).all()
+        assert np.isfinite(straight.variable(name)[:, 1:]).all(), name
     for run, norms in zip(runs, straight.variable("gradient_norm"), strict=True):
         assert np.isfinite(norms[:, : run.network_depth + 1]).all()
         assert np.isnan(norms[:, run.network_depth + 1 :]).all()
@@ -203,7 +206,7 @@ def test_an_error_in_one_run_stops_the_sweep_and_keeps_what_there_is(tmp_path, m
         run_sweep(small(crossed={"seed": (1, 2, 3)}), tmp_path / "a.h5", threads=1)
     product = open_trajectory(tmp_path / "a.h5")
     assert product.status == "interrupted"
-    assert product.records_done[:2].tolist() == [4, 0]
+    assert product.records_done[:2].tolist() == [5, 0]
     assert product.run_status[1:] != ("complete", "complete")
 
 
@@ -240,7 +243,7 @@ def test_weights_of_every_record_end_with_the_final_ones(tmp_path):
         open_trajectory(tmp_path / "records.h5"),
     )
     for run in range(4):
-        assert records.weight_steps(run).tolist() == [10, 20, 30, 40]
+        assert records.weight_steps(run).tolist() == [0, 10, 20, 30, 40]
         assert final.weights(run)[0] == records.weights(run)[0]
         np.testing.assert_array_equal(final.weights(run)[1], records.weights(run)[1])
         assert not np.array_equal(records.weights(run, 0)[1], records.weights(run, 1)[1])

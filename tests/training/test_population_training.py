@@ -173,7 +173,7 @@ def test_the_command_trains_and_repeats_itself(tmp_path):
     for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "gradient_norm"):
         np.testing.assert_array_equal(first.variable(name), second.variable(name))
     assert first.runs["data"][0] == "population"
-    assert (first.variable("train_loss") < 1.2).all()
+    assert (first.variable("train_loss")[:, 1:] < 1.2).all()
 
 
 @pytest.mark.parametrize(
