@@ -37,6 +37,7 @@ STUDIES = _declared(
     "quantise",
     "shallow",
     "landscape",
+    "conjecture",
 )
 """Name of its command -> declaration, in the order of the help."""
 

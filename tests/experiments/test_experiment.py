@@ -112,6 +112,8 @@ PAPERS = ["cantor1d-fine", *DEPTHS_AND_CURVES]
 
 OTHERS = [
     "cantor3-anatomy",
+    "conjecture1d",
+    "conjecture2d",
     "distil-cantor3",
     "distil-teachers",
     "product-depth",

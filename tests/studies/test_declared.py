@@ -232,7 +232,7 @@ def test_defaults_are_accepted(study):
         make_settings(study.settings, values)
 
 
-WITHOUT_KERNELS = {"distil", "meanfield"}
+WITHOUT_KERNELS = {"conjecture", "distil", "meanfield"}
 """Studies that call no kernel of their own, and have nothing to warm up."""
 
 
