@@ -2,10 +2,10 @@
 when called, or made from a declared study, and how errors end it.
 
 Nothing heavy is imported here, so that ``--help`` and completion answer at once. A command returns
-None (done) or its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted.
+None (done) or its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted,
+141 the reader of its output went away.
 """
 
-import errno
 import importlib
 import os
 import sys
@@ -18,11 +18,10 @@ import click
 
 from fracsim import text
 from fracsim.cli.options import ENVIRONMENT, example, version_option
+from fracsim.cli.start import ABORTED
+from fracsim.cli.streams import READER_GONE, OutputFault, open_streams, remark, silence
 from fracsim.cli.study import Declared, study_commands
 from fracsim.errors import nearest
-
-ABORTED = 130
-"""Exit code of an abort by Ctrl-C."""
 
 COMMANDS = {
     "sample": "Draw labelled points of a fractal distribution into a file.",
@@ -114,7 +113,6 @@ class CommandGroup(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         with one_sentence_errors():
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -123,11 +121,12 @@ def one_sentence_errors() -> Iterator[None]:
     """Turn every error of the block into one line on stderr and an exit code; FRACSIM_DEBUG=1 shows
     tracebacks."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: click.echo(
-            f"Warning: {text.sentence(message)}", err=True
+        warnings.showwarning = lambda message, *_, **__: remark(
+            f"Warning: {text.sentence(message)}"
         )
         try:
             yield
+            sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:
             _leave(error)
 
@@ -135,12 +134,12 @@ def one_sentence_errors() -> Iterator[None]:
 def _leave(error: BaseException) -> NoReturn:
     if os.environ.get(f"{ENVIRONMENT}_DEBUG", "0") not in ("", "0"):
         raise error
-    # the reader went away, as in `fracsim export | head`
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    if isinstance(error, OutputFault):
+        silence(sys.stdout)
+        if error.reader_gone:
+            sys.exit(READER_GONE)
     sentence, code = describe(error)
-    click.echo(f"Error: {sentence}", err=True)
+    remark(f"Error: {sentence}")
     sys.exit(code)
 
 
@@ -205,6 +204,7 @@ def command() -> None:
 
 def main() -> None:
     """Run ``fracsim`` with the process's arguments; ends the process with its exit code."""
+    open_streams()
     try:
         command(prog_name="fracsim")
     except SystemExit as leaving:

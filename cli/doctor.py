@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.cli.streams import remark
 from fracsim.studies import STUDIES
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ def command(as_json: bool) -> int:
         }
         echo_json({**facts, **rows})
     elif not passed:
-        click.echo(
-            "Error: a kernel computes something wrong on this machine; please report it.", err=True
-        )
+        remark("Error: a kernel computes something wrong on this machine; please report it.")
     return 0 if passed else 1
 
 

@@ -146,11 +146,13 @@ def training_options(function: F) -> F:
     return function
 
 
-def check_output(path: Path, overwrite: bool) -> Path:
-    """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError
-    otherwise."""
+def check_output(path: Path, overwrite: bool, read: Mapping[str, Any] | None = None) -> Path:
+    """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError otherwise,
+    and UsageError where it is a file that one of the values ``read`` names."""
+    from fracsim.products.inputs import named_files, refuse_inputs
     from fracsim.products.product import check_free
 
+    refuse_inputs(path, named_files(read or {}))
     check_free(path, overwrite)
     return path
 

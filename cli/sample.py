@@ -94,7 +94,7 @@ def command(
 
     run = make_run(settings)
     distribution = run.distribution()
-    check_output(output, overwrite)
+    check_output(output, overwrite, settings)
     sampling.check_room(output.parent, count, distribution.fractal.dimension)
     if threads is None:
         from fracsim.machine.cpus import available_threads

@@ -12,6 +12,7 @@ import click
 from fracsim.cli.app import describe
 from fracsim.cli.options import echo_json, example, json_option
 from fracsim.errors import UsageError
+from fracsim.cli.streams import remark
 from fracsim.problems.problem import BESTS
 from fracsim.text import counted, duration
 
@@ -63,7 +64,7 @@ def command(
         echo_json({"files": reports, "experiments": wholes})
     for path, facts in zip(files, reports, strict=True):
         if "error" in facts:
-            click.echo(f"Error: {facts['error']}", err=True)
+            remark(f"Error: {facts['error']}")
         elif not as_json:
             click.echo("\n".join(_words(path, facts, with_runs)))
     for whole in () if as_json else wholes:
