@@ -166,9 +166,10 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     from fracsim.data.schema import RUN_STATUS
     from fracsim.products.coverage import file_state, shard_of
 
-    texts = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
     columns = {
-        key: column for key, column in texts.items() if key in varied or len(set(column)) > 1
+        key: column
+        for key, column in trajectory.runs.items()
+        if key in varied or len({str(value) for value in column}) > 1
     }
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
@@ -192,7 +193,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
                 "status": state,
                 "records_done": int(done),
                 f"best_{trajectory.score(row)}": bests[row] if bests[row] == bests[row] else None,
-                **{key: column[row] for key, column in columns.items()},
+                **{key: column[row].item() for key, column in columns.items()},
             }
             for (number, row), state, done in zip(
                 trajectory.rows.items(), states, trajectory.records_done, strict=True

@@ -4,7 +4,6 @@ The heart of a command: options -> settings -> compute -> file, JSON or words.""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from fracsim.cli.options import (
+    Stopwatch,
     check_output,
     command_line,
     echo_json,
@@ -121,10 +121,10 @@ def _run(study: Study, context: click.Context, values: dict[str, Any]) -> None:
         )
     if output is not None:
         check_output(output, values["overwrite"], {**vars(settings), "from": values["from"]})
-    started = time.perf_counter()
+    watch = Stopwatch()
     with StudyBar(study, quiet or as_json) as bar:
         result = study.result(settings, bar)
-    seconds = time.perf_counter() - started
+    seconds = watch.seconds()
     if output is not None:
         study.write(output, settings, result, command_line())
     if as_json:
