@@ -19,12 +19,15 @@ import click
 from click.core import ParameterSource
 
 from fracsim import text
+from fracsim.cli import ABORTED
 from fracsim.cli.options import ENVIRONMENT, example, version_option
-from fracsim.cli.start import ABORTED
 from fracsim.cli.streams import READER_GONE, OutputFault, open_streams, remark, silence
 from fracsim.cli.study import Declared, study_commands
 from fracsim.errors import UsageError, nearest
 from fracsim.kernels import compiling
+
+COMPILING = "compiling kernels, once on this machine"
+"""Said once, when a command has to."""
 
 COMMANDS = {
     "sample": "Draw labelled points of a fractal distribution into a file.",
@@ -175,7 +178,7 @@ def one_sentence_errors() -> Iterator[None]:
         warnings.showwarning = lambda message, *_, **__: remark(
             f"Warning: {text.sentence(message)}"
         )
-        compiling.tell = lambda: remark("compiling kernels, once on this machine")
+        compiling.tell = lambda: remark(COMPILING)
         try:
             yield
             sys.stdout.flush()

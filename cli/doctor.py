@@ -8,6 +8,7 @@ import click
 
 from fracsim.cli.options import echo_json, example, json_option
 from fracsim.cli.streams import remark
+from fracsim.kernels import compiling
 from fracsim.studies import STUDIES
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def command(as_json: bool) -> int:
     from fracsim.selftest.checks import checks
     from fracsim.selftest.facts import machine_facts
 
+    compiling.tell = None  # it says so itself
     facts = machine_facts()
     if not as_json:
         width = max(map(len, facts)) + 2

@@ -4,8 +4,7 @@ at any moment."""
 import os
 import sys
 
-ABORTED = 130
-"""Exit code of an abort by Ctrl-C."""
+from fracsim.cli import ABORTED
 
 
 def main() -> None:
