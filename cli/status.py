@@ -11,8 +11,8 @@ import click
 
 from fracsim.cli.app import describe
 from fracsim.cli.options import echo_json, example, json_option
-from fracsim.errors import UsageError
 from fracsim.cli.streams import remark
+from fracsim.errors import UsageError
 from fracsim.problems.problem import BESTS
 from fracsim.text import counted, duration
 
