@@ -3,8 +3,9 @@
 ``@door(count=Whole(0), x=Array("N d"))`` reads the arguments named, by the names of the signature,
 and hands the function what it expects: a whole number is whatever ``operator.index`` takes, a
 number whatever ``float`` takes (a bool is neither), an array one of finite numbers, whose letters
-mean the same size in all arguments of a call. What does not fit raises UsageError, which names the argument,
-what was given and what is accepted. Kernels stay bare, and so do functions that are not public."""
+mean the same size in all arguments of a call. What does not fit raises UsageError, which names the
+argument, what was given and what is accepted. Kernels stay bare, and so do functions that are not
+public."""
 
 from __future__ import annotations
 
