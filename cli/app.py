@@ -2,12 +2,13 @@
 when called, or made from a declared study, and how errors end it.
 
 Nothing heavy is imported here, so that ``--help`` and completion answer at once. A command returns
-None (done) or its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted.
+None (done) or its exit code: 0 done, 1 error, 2 usage, 75 stopped early and resumable, 130 aborted,
+141 the reader of its output went away.
 """
 
-import errno
 import importlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,14 +16,18 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from fracsim import text
+from fracsim.cli import ABORTED
 from fracsim.cli.options import ENVIRONMENT, example, version_option
+from fracsim.cli.streams import READER_GONE, OutputFault, open_streams, remark, silence
 from fracsim.cli.study import Declared, study_commands
-from fracsim.errors import nearest
+from fracsim.errors import UsageError, nearest
+from fracsim.kernels import compiling
 
-ABORTED = 130
-"""Exit code of an abort by Ctrl-C."""
+COMPILING = "compiling kernels, once on this machine"
+"""Said once, when a command has to."""
 
 COMMANDS = {
     "sample": "Draw labelled points of a fractal distribution into a file.",
@@ -72,7 +77,7 @@ class CommandGroup(click.Group):
         # FRACSIM_THREADS, not FRACSIM_TRAIN_THREADS: one name means one thing everywhere
         if command is not None:
             command.context_settings.setdefault("auto_envvar_prefix", ENVIRONMENT)
-        return command
+        return _naming_variables(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -114,8 +119,55 @@ class CommandGroup(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         with one_sentence_errors():
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _naming_variables(command: click.Command | None) -> click.Command | None:
+    """A command whose refusals of a value name the variable of the environment that it is from:
+    nobody looks for it there."""
+    if command is None or isinstance(command, click.Group) or hasattr(command, "names_variables"):
+        return command
+    parse, invoke = command.parse_args, command.invoke
+
+    def parse_args(ctx: click.Context, args: list[str]) -> list[str]:
+        with _origins(ctx):
+            return parse(ctx, args)
+
+    def invoke_command(ctx: click.Context) -> Any:
+        with _origins(ctx):
+            return invoke(ctx)
+
+    named: Any = command
+    named.parse_args, named.invoke, named.names_variables = parse_args, invoke_command, True
+    return command
+
+
+@contextmanager
+def _origins(context: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        if names := _variables(context, str(error)):
+            raise UsageError(f"{error} (set in the environment: {', '.join(names)})") from error
+        raise
+    except click.BadParameter as error:
+        if names := _variables(context, f"{error.param_hint} {error.format_message()}"):
+            error.message = (
+                f"{error.message.rstrip('.')} (set in the environment: {', '.join(names)})"
+            )
+        raise
+
+
+def _variables(context: click.Context, sentence: str) -> list[str]:
+    """The variables of the environment whose options a sentence names, unless it names them."""
+    words = set(re.findall(r"[\w-]+", sentence))
+    return [
+        variable
+        for parameter in context.command.params
+        if context.get_parameter_source(str(parameter.name)) is ParameterSource.ENVIRONMENT
+        and words & {*parameter.opts, str(parameter.name)}
+        and (variable := f"{ENVIRONMENT}_{str(parameter.name).upper()}") not in words
+    ]
 
 
 @contextmanager
@@ -123,11 +175,13 @@ def one_sentence_errors() -> Iterator[None]:
     """Turn every error of the block into one line on stderr and an exit code; FRACSIM_DEBUG=1 shows
     tracebacks."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: click.echo(
-            f"Warning: {text.sentence(message)}", err=True
+        warnings.showwarning = lambda message, *_, **__: remark(
+            f"Warning: {text.sentence(message)}"
         )
+        compiling.tell = lambda: remark(COMPILING)
         try:
             yield
+            sys.stdout.flush()
         except (Exception, KeyboardInterrupt) as error:
             _leave(error)
 
@@ -135,12 +189,12 @@ def one_sentence_errors() -> Iterator[None]:
 def _leave(error: BaseException) -> NoReturn:
     if os.environ.get(f"{ENVIRONMENT}_DEBUG", "0") not in ("", "0"):
         raise error
-    # the reader went away, as in `fracsim export | head`
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    if isinstance(error, OutputFault):
+        silence(sys.stdout)
+        if error.reader_gone:
+            sys.exit(READER_GONE)
     sentence, code = describe(error)
-    click.echo(f"Error: {sentence}", err=True)
+    remark(f"Error: {sentence}")
     sys.exit(code)
 
 
@@ -205,6 +259,7 @@ def command() -> None:
 
 def main() -> None:
     """Run ``fracsim`` with the process's arguments; ends the process with its exit code."""
+    open_streams()
     try:
         command(prog_name="fracsim")
     except SystemExit as leaving:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.cli.streams import remark
 from fracsim.errors import Stopped
 from fracsim.text import counted, sentence
 
@@ -37,7 +38,7 @@ def command(files: tuple[Path, ...], as_json: bool) -> int:
         report = check_file(path, *formats())
         reports.append(report)
         for problem in report.problems:
-            click.echo(f"Error: {sentence(problem)}", err=True)
+            remark(f"Error: {sentence(problem)}")
         if not as_json and report.valid:
             click.echo("\n".join(_words(report)))
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,4 +133,4 @@ def _stored(path: str) -> Experiment:
     text = open_trajectory(path).attributes.get("experiment")
     if not isinstance(text, str):
         raise FileError(f"'{path}' stores no experiment to rerun")
-    return Experiment.from_json(text)
+    return replace(Experiment.from_json(text), files=(path,))

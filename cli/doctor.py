@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.cli.streams import remark
+from fracsim.kernels import compiling
 from fracsim.studies import STUDIES
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def command(as_json: bool) -> int:
     from fracsim.selftest.checks import checks
     from fracsim.selftest.facts import machine_facts
 
+    compiling.tell = None  # it says so itself
     facts = machine_facts()
     if not as_json:
         width = max(map(len, facts)) + 2
@@ -56,9 +59,7 @@ def command(as_json: bool) -> int:
         }
         echo_json({**facts, **rows})
     elif not passed:
-        click.echo(
-            "Error: a kernel computes something wrong on this machine; please report it.", err=True
-        )
+        remark("Error: a kernel computes something wrong on this machine; please report it.")
     return 0 if passed else 1
 
 

@@ -10,6 +10,7 @@ from typing import TextIO
 import click
 
 from fracsim.cli.options import check_output, example, quiet_option
+from fracsim.cli.streams import remark
 
 
 @click.command(
@@ -46,21 +47,19 @@ def command(
     there is one row per value, and index is the level, layer or coordinate."""
     from fracsim.data.atomic import replacing
     from fracsim.data.reader import sniff
-    from fracsim.errors import UsageError
     from fracsim.products.columns import sample_table, trajectory_table
 
-    if output is not None and output.exists() and file.exists() and output.samefile(file):
-        raise UsageError(f"the output {output} is the file to export; give another --output")
-
+    if output is not None:
+        check_output(output, overwrite, {"file": file})
     read = sample_table if sniff(file) == "samples" else trajectory_table
     table = read(file, None if variables is None else variables.split(","))
     if output is None:
         _write(sys.stdout, table.rows(as_long))
         return
-    with replacing(check_output(output, overwrite)) as raw, _text(raw) as stream:
+    with replacing(output) as raw, _text(raw) as stream:
         count = _write(stream, table.rows(as_long))
     if not quiet:
-        click.echo(f"{output}: {count:,} rows", err=True)
+        remark(f"{output}: {count:,} rows")
 
 
 def _text(raw: io.RawIOBase) -> io.TextIOWrapper:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fracsim.cli.options import echo_json, example, json_option, quiet_option
+from fracsim.cli.streams import remark
 from fracsim.text import counted
 
 
@@ -42,8 +43,7 @@ def command(
         made = f"{counted(merged.runs, 'run')} from {counted(merged.files, 'file')}"
         click.echo(f"{merged.output}: {made}{diverged}")
     if merged.bit_identical != "yes":
-        click.echo(
+        remark(
             f"note: not the bits that one machine makes: "
-            f"{merged.bit_identical.removeprefix('no: ')}",
-            err=True,
+            f"{merged.bit_identical.removeprefix('no: ')}"
         )

@@ -7,6 +7,7 @@ import json
 import math
 import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import click
 
 import fracsim
+from fracsim.kernels import compiling
 from fracsim.machine.cpus import MOST_THREADS
 from fracsim.text import shortened
 
@@ -49,7 +51,28 @@ def json_option(function: F) -> F:
 
 def quiet_option(function: F) -> F:
     """``--quiet`` as argument ``quiet``: no progress, no summary; errors are still said."""
-    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")(function)
+    return click.option(
+        "-q", "--quiet", is_flag=True, help="Say nothing but errors.", callback=_silent
+    )(function)
+
+
+def _silent(context: click.Context, parameter: click.Parameter, quiet: bool) -> bool:
+    if quiet:
+        compiling.tell = None
+    return quiet
+
+
+class Stopwatch:
+    """Seconds since it was made, without those in which kernels were compiled: what a command
+    took, the first time on a machine as any other."""
+
+    def __init__(self) -> None:
+        self._began, self._compiled = time.perf_counter(), compiling.seconds()
+
+    def seconds(self) -> float:
+        """What has passed so far."""
+        compiled = compiling.seconds() - self._compiled
+        return max(0.0, time.perf_counter() - self._began - compiled)
 
 
 def echo_json(value: Any) -> None:
@@ -146,13 +169,20 @@ def training_options(function: F) -> F:
     return function
 
 
-def check_output(path: Path, overwrite: bool) -> Path:
-    """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError
-    otherwise."""
+def check_output(path: Path, overwrite: bool, read: Mapping[str, Any] | None = None) -> Path:
+    """``path``, if a file can be made there (or replaced, with ``overwrite``); RunError otherwise,
+    and UsageError where it is a file that one of the values ``read`` names."""
+    from fracsim.products.inputs import named_files, refuse_inputs
     from fracsim.products.product import check_free
 
+    refuse_inputs(path, named_files(read or {}))
     check_free(path, overwrite)
     return path
+
+
+def titled(name: str, description: str) -> str:
+    """A name and what it is about, where that is known."""
+    return f"{name}: {description}" if description else name
 
 
 def command_line() -> str:

@@ -7,6 +7,7 @@ import click
 from fracsim.cli.app import CommandGroup
 from fracsim.cli.options import Count, example, version_option
 from fracsim.cli.plotting import Look, figure_options, files_options, read_runs, with_notes
+from fracsim.cli.streams import open_streams
 from fracsim.cli.study_figure import figure_commands
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def decision(look: Look, file: str, run: "Number | None") -> "tuple[Figure, list
 
 def main() -> None:
     """Run ``fracsim-plot`` with the process's arguments; ends the process with its exit code."""
+    open_streams()
     command(prog_name="fracsim-plot")
 
 

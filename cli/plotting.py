@@ -4,7 +4,7 @@ is drawn from."""
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fracsim.cli.options import check_output, echo_json, json_option, quiet_option
+from fracsim.cli.streams import remark
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +64,8 @@ def figure_options(function: F) -> F:
         **rest: Any,
     ) -> None:
         look = {"title": title, "size": size}
-        make_figure(partial(function, look=look, **rest), look, output, dpi, style, as_json, quiet)
+        draw = partial(function, look=look, **rest)
+        make_figure(draw, look, output, dpi, style, as_json, quiet, {**rest, "style": style})
 
     wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
     wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
@@ -101,8 +103,10 @@ def make_figure(
     style: str | None,
     as_json: bool,
     quiet: bool,
+    read: Mapping[str, Any],
 ) -> None:
-    """Draw, save and say what was made; the output is checked before anything is drawn."""
+    """Draw, save and say what was made; the output is checked before anything is drawn, also that
+    it is none of the files that ``read`` names."""
     os.environ["MPLBACKEND"] = "agg"  # never a window, whatever the user's environment says
     logging.getLogger("matplotlib").setLevel(
         logging.ERROR
@@ -112,7 +116,7 @@ def make_figure(
 
     check_suffix(output)
     check_title(look["title"])
-    check_output(output, overwrite=True)
+    check_output(output, overwrite=True, read=read)
     pixels = max(look["size"] or (0.0,)) * (dpi or 200)
     if pixels > LARGEST_SIDE:
         raise UsageError(
@@ -125,7 +129,7 @@ def make_figure(
         echo_json({"output": str(output), "notes": notes})
     elif not quiet:
         for note in notes:
-            click.echo(f"note: {note}", err=True)
+            remark(f"note: {note}")
         click.echo(f"{output}")
 
 

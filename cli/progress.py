@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import click
-
+from fracsim.cli.streams import remark
 from fracsim.text import duration
 
 if TYPE_CHECKING:
     from fracsim.sweeps.loop import Progress
-
-
-def remark(text: str, nl: bool = True) -> None:
-    """Say on stderr what is no result. That nobody listens any more (``2>&1 | head``) must not end
-    the work."""
-    try:
-        click.echo(text, nl=nl, err=True)
-    except OSError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def say(quiet: bool) -> Callable[[str], None]:

@@ -1,7 +1,6 @@
 """``fracsim sample``: labelled points of a fractal distribution, drawn by many threads into one
 file."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import click
 
 from fracsim.cli.options import (
     Count,
+    Stopwatch,
     check_output,
     command_line,
     echo_json,
@@ -94,16 +94,16 @@ def command(
 
     run = make_run(settings)
     distribution = run.distribution()
-    check_output(output, overwrite)
+    check_output(output, overwrite, settings)
     sampling.check_room(output.parent, count, distribution.fractal.dimension)
     if threads is None:
         from fracsim.machine.cpus import available_threads
 
         threads = available_threads()[0]
-    started = time.perf_counter()
+    watch = Stopwatch()
     with ProgressBar("sample", count, unit="points", quiet=quiet or as_json) as progress:
         points = sampling.draw(distribution, count, run.seed, threads, progress.update)
-    seconds = time.perf_counter() - started
+    seconds = watch.seconds()
     write_samples(output, *points, sampling.attributes(distribution, run.seed, command_line()))
     summary = {
         "output": str(output),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fracsim.cli.app import CommandGroup
-from fracsim.cli.options import echo_json, example, json_option
+from fracsim.cli.options import echo_json, example, json_option, titled
 from fracsim.text import table
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
         echo_json({**facts, **fractal.to_dict()})
         return
     dimension = facts["similarity_dimension"]
-    click.echo(f"{fractal.name}: {fractal.description}\n")
+    click.echo(f"{titled(fractal.name, fractal.description)}\n")
     for label, value in (
         ("input dimension d", fractal.dimension),
         ("maps r", fractal.maps),
@@ -174,7 +174,7 @@ def experiment_words(experiment: "Experiment") -> list[str]:
 
     runs = experiment.runs
     parameters = sorted({parameters_of(run) for run in runs})
-    lines = [f"{experiment.name}: {experiment.description}", ""]
+    lines = [titled(experiment.name, experiment.description), ""]
     lines.append(
         f"{len(runs):,} runs of {runs[0].steps:,} steps, a record every {runs[0].record_every:,} "
         f"steps"
@@ -188,14 +188,23 @@ def experiment_words(experiment: "Experiment") -> list[str]:
             f"  {key:{width}}  {', '.join(map(str, values))}{together}"
             for key, values in axis.items()
         ]
-    lines += ["", "the same in every run"]
-    common = {
-        key: {getattr(run, key) for run in runs} for key in SETTINGS if key not in experiment.varied
+    found = {
+        key: list(dict.fromkeys(getattr(run, key) for run in runs))
+        for key in experiment.keys
+        if key not in experiment.varied
     }
-    for key, values in common.items():
-        if values != {None}:
-            lines.append(f"  {key:{width}}  {_span(sorted(map(str, values)))}")
+    follows = {key: values for key, values in found.items() if len(values) > 1}
+    common = {key: values for key, values in found.items() if len(values) == 1}
+    lines += ["", "follows from what varies"] if follows else []
+    for key, values in follows.items():
+        lines.append(f"  {key:{width}}  {', '.join(map(_of_run, values))}")
+    lines += ["", "the same in every run"]
+    lines += [f"  {key:{width}}  {value}" for key, (value,) in common.items() if value is not None]
     return lines
+
+
+def _of_run(value: object) -> str:
+    return "not set" if value is None else str(value)
 
 
 def _span(values: list[str]) -> str:

@@ -1,5 +1,7 @@
 """``fracsim slurm-script``: the script of a job array that trains a sweep, one shard to a task."""
 
+from pathlib import Path
+
 import click
 
 import fracsim
@@ -60,15 +62,19 @@ def command(
     missing. Other options of sbatch can be given to sbatch itself, whose command line wins over the
     script: sbatch --qos=long sweep.sh"""
     from fracsim.machine.slurm import ArrayJob
+    from fracsim.products.product import refuse_own_inputs
 
     experiment = choice.resolve()
     runs = len(experiment.runs)
+    output = (output or experiment.name).removesuffix(".h5")
+    for task in range(min(shards, runs)):
+        refuse_own_inputs(Path(f"{output}-{task}.h5"), experiment)
     job = ArrayJob(
         experiment=experiment.name,
         words=tuple(choice.words()),
         runs=runs,
         shards=shards,
-        output=(output or experiment.name).removesuffix(".h5"),
+        output=output,
         time=time,
         cpus=cpus or min(MOST_CPUS, -(-runs // shards)),
         directives=tuple(directives.items()),

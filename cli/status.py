@@ -11,6 +11,7 @@ import click
 
 from fracsim.cli.app import describe
 from fracsim.cli.options import echo_json, example, json_option
+from fracsim.cli.streams import remark
 from fracsim.errors import UsageError
 from fracsim.problems.problem import BESTS
 from fracsim.text import counted, duration
@@ -63,7 +64,7 @@ def command(
         echo_json({"files": reports, "experiments": wholes})
     for path, facts in zip(files, reports, strict=True):
         if "error" in facts:
-            click.echo(f"Error: {facts['error']}", err=True)
+            remark(f"Error: {facts['error']}")
         elif not as_json:
             click.echo("\n".join(_words(path, facts, with_runs)))
     for whole in () if as_json else wholes:
@@ -165,9 +166,10 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     from fracsim.data.schema import RUN_STATUS
     from fracsim.products.coverage import file_state, shard_of
 
-    texts = {key: [str(value) for value in column] for key, column in trajectory.runs.items()}
     columns = {
-        key: column for key, column in texts.items() if key in varied or len(set(column)) > 1
+        key: column
+        for key, column in trajectory.runs.items()
+        if key in varied or len({str(value) for value in column}) > 1
     }
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
@@ -191,7 +193,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
                 "status": state,
                 "records_done": int(done),
                 f"best_{trajectory.score(row)}": bests[row] if bests[row] == bests[row] else None,
-                **{key: column[row] for key, column in columns.items()},
+                **{key: column[row].item() for key, column in columns.items()},
             }
             for (number, row), state, done in zip(
                 trajectory.rows.items(), states, trajectory.records_done, strict=True

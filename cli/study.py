@@ -4,8 +4,6 @@ The heart of a command: options -> settings -> compute -> file, JSON or words.""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from fracsim.cli.options import (
+    Stopwatch,
     check_output,
     command_line,
     echo_json,
@@ -121,12 +120,11 @@ def _run(study: Study, context: click.Context, values: dict[str, Any]) -> None:
             "--quiet without --output leaves nothing to do; give an --output, or --json"
         )
     if output is not None:
-        _check_not_read(output, study.kept(settings))
-        check_output(output, values["overwrite"])
-    started = time.perf_counter()
+        check_output(output, values["overwrite"], {**vars(settings), "from": values["from"]})
+    watch = Stopwatch()
     with StudyBar(study, quiet or as_json) as bar:
         result = study.result(settings, bar)
-    seconds = time.perf_counter() - started
+    seconds = watch.seconds()
     if output is not None:
         study.write(output, settings, result, command_line())
     if as_json:
@@ -154,13 +152,6 @@ def _given(study: Study, context: click.Context, values: dict[str, Any]) -> dict
         if key not in excluded:
             given[key] = tuple(one for part in value for one in part) if accepts.many else value
     return given
-
-
-def _check_not_read(output: Path, kept: dict[str, Any]) -> None:
-    """UsageError where the output is a file that some setting names: it would be lost."""
-    files = (value for value in kept.values() if isinstance(value, str) and os.path.exists(value))
-    if output.exists() and any(output.samefile(file) for file in files):
-        raise UsageError(f"the output {output} is a file to read; give another --output")
 
 
 def _words(result: Result, output: Path | None, seconds: float) -> list[str]:

@@ -7,6 +7,7 @@ import click
 
 from fracsim.cli.options import echo_json, example, json_option, quiet_option
 from fracsim.cli.progress import ProgressBar
+from fracsim.kernels import compiling
 from fracsim.studies import STUDIES
 from fracsim.text import duration
 
@@ -26,6 +27,7 @@ def command(as_json: bool, quiet: bool) -> None:
     from fracsim.kernels.cache import cache_folder
     from fracsim.selftest.warmup import jobs
 
+    compiling.tell = None  # it says so itself
     started = time.perf_counter()
     work = list(jobs(job for study in STUDIES.values() for job in study.jobs()))
     parts: dict[str, float] = {}

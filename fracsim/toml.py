@@ -2,13 +2,50 @@
 ``"1/3"``."""
 
 import math
+import os
+import stat
 import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fracsim.errors import UsageError, nearest
+from fracsim.text import size
+
+MOST_BYTES = 50_000_000
+"""Of a TOML file: 4,096 maps in d = 12 take about a quarter of it."""
+
+
+def read_text(path: str | Path, what: str) -> str:
+    """The text of a file that a person has written. UsageError, beginning with ``what``, where it
+    cannot be read, is a pipe, a folder or a device, is no UTF-8, or has no end."""
+    try:
+        # a pipe would make open() wait, and its reader too
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise UsageError(
+                    f"{what} cannot be read: it is a folder, a pipe or a device, not a file"
+                )
+            content = file.read(MOST_BYTES + 1)  # what it says of its size need not be true
+        if len(content) > MOST_BYTES:
+            raise UsageError(
+                f"{what} cannot be read: it is too large; accepted are files of at most "
+                f"{size(MOST_BYTES)}"
+            )
+        return content.decode("utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"{what} cannot be read: there is no such file") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{what} cannot be read: it is not UTF-8 text") from None
+    except OSError as error:
+        raise UsageError(f"{what} cannot be read: {error.strerror or error}") from None
+    except UsageError:
+        raise
+    except ValueError:  # a NUL in it
+        raise UsageError(f"{what} cannot be read: that is no name of a file") from None
 
 
 def parse_toml(text: str, what: str) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from typing import Any
 from numba import config
 
 from fracsim.kernels.cache import guard, use_folder_of
+from fracsim.kernels.compiling import watch
 from fracsim.kernels.linked import Linked
+
+watch()
 
 
 def _decorator(**options: Any) -> Callable[[Callable[..., Any]], Any]:

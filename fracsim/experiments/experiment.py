@@ -35,7 +35,7 @@ from fracsim.networks.start import without_path
 from fracsim.problems.problem import RECORDED
 from fracsim.settings import nearest_key
 from fracsim.text import brief
-from fracsim.toml import parse_toml
+from fracsim.toml import parse_toml, read_text
 from fracsim.training.run import SETTINGS, Run, make_run, problem_of
 
 __all__ = [
@@ -66,7 +66,8 @@ class Experiment:
     ``fixed``, ``crossed`` and ``zipped`` hold every key once (see ``fracsim.experiments.grid``);
     ``fractals`` holds the maps of each fractal by name (``Fractal.to_dict``), so that nothing
     outside the experiment is needed to rerun it. ``sources`` holds what must be known of the files
-    of points that it names, so that its files can be read without them."""
+    of points that it names, so that its files can be read without them. ``files``: those that it
+    was read from itself, which no output may replace."""
 
     name: str
     description: str
@@ -76,6 +77,7 @@ class Experiment:
     zipped: tuple[dict[str, tuple[Any, ...]], ...]
     fractals: dict[str, dict[str, Any]]
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def grid(self) -> Grid:
@@ -159,6 +161,7 @@ class Experiment:
             description=self.description,
             weights=weights or self.weights,
             fractals=known,
+            files=self.files,
         )
 
     def to_json(self) -> str:
@@ -230,18 +233,21 @@ def make_experiment(
     description: str = "",
     weights: str = "none",
     fractals: Mapping[str, dict[str, Any]] | None = None,
+    files: Sequence[str] = (),
 ) -> Experiment:
     """Resolve a grid: defaults filled in, fractals loaded, every run checked. Raises UsageError.
 
     A fractal given by path is known by its own name from here on; one that ``fractals`` defines is
-    not looked up."""
-    fractals = dict(fractals or {})
+    not looked up. ``files``: what the grid was read from, as ``Experiment`` keeps it."""
+    fractals, read = dict(fractals or {}), list(files)
 
     def resolve(text: str) -> str:
         if text in fractals:
             return text
-        from fracsim.fractals.fractal import fractal_names, load_fractal
+        from fracsim.fractals.fractal import fractal_names, fractal_path, load_fractal
 
+        if (path := fractal_path(text)) is not None:
+            read.append(str(path))
         fractal, shipped = load_fractal(text), text.partition(":")[0] in fractal_names()
         name = text if shipped else fractal.name
         if not shipped and name.partition(":")[0] in fractal_names():
@@ -274,9 +280,8 @@ def make_experiment(
     ordered = {key: resolved.fixed[key] for key in SETTINGS if key in resolved.fixed}
     zipped = tuple(resolved.zipped)
     weights = _checked_weights(weights)
-    experiment = Experiment(
-        name, description, weights, ordered, resolved.crossed, zipped, fractals, sources
-    )
+    axes = (ordered, resolved.crossed, zipped)
+    experiment = Experiment(name, description, weights, *axes, fractals, sources, tuple(read))
     experiment.validate()
     if len(experiment.to_json().encode()) > _LONGEST_JSON:
         raise UsageError(
@@ -326,6 +331,7 @@ def load_experiment(
         name=name + "-quick" if quick else name,
         description=str(table.get("description", "")),
         weights=str(weights or table.get("weights", "none")),
+        files=[] if name == str(name_or_path) else [str(name_or_path)],
     )
 
 
@@ -342,11 +348,7 @@ def _read(name_or_path: str) -> tuple[str, str]:
             f"unknown experiment '{name_or_path}'{nearest(name_or_path, names)} "
             f"(accepted: a path that ends in .toml, or one of {', '.join(names)})"
         )
-    try:
-        return path.stem, path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no file name at all
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"cannot read the experiment {name_or_path}: {reason}") from error
+    return path.stem, read_text(path, f"the experiment '{name_or_path}'")
 
 
 def _apply(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[str]) -> None:

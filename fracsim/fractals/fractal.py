@@ -20,7 +20,7 @@ from fracsim.fractals.overlap import OVERLAP, penetrations
 from fracsim.kernels.points.geometry import GAPS, Geometry, make_geometry
 from fracsim.kernels.points.level import level
 from fracsim.text import brief
-from fracsim.toml import matrix_of, parse_toml, read_keys, vector_of
+from fracsim.toml import matrix_of, parse_toml, read_keys, read_text, vector_of
 
 BASES = {"[-1,1]": -1.0, "[0,1]": 0.0}
 """Name of a base cube (in every coordinate) → its lower end."""
@@ -243,11 +243,9 @@ def load_fractal(given: str | Path, dimension: int | None = None) -> Fractal:
 
     UsageError where the name is unknown, the file cannot be read, or the maps are refused.
     """
-    text, colon, tail = str(given).rpartition(":")
-    if colon and tail.isdecimal() and len(tail) < 10 and dimension is None:
-        dimension = int(tail)
-    else:
-        text = str(given)
+    text = str(given)
+    if dimension is None:
+        text, dimension = _name_and_dimension(text)
     if text in fractal_names():
         return Fractal.from_dict(parse_toml(preset_text("fractals", text), text), text, dimension)
     path = Path(text)
@@ -257,14 +255,23 @@ def load_fractal(given: str | Path, dimension: int | None = None) -> Fractal:
             f"unknown fractal '{text}'{nearest(text, fractal_names())} (known: {known}, or a "
             f".toml file)"
         )
-    try:
-        content = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"there is no fractal file '{path}'") from None
-    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or no file name at all
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"fractal file '{path}' cannot be read: {reason}") from None
-    return Fractal.from_dict(parse_toml(content, f"fractal file '{path}'"), path.stem, dimension)
+    what = f"fractal file '{path}'"
+    return Fractal.from_dict(parse_toml(read_text(path, what), what), path.stem, dimension)
+
+
+def fractal_path(given: str | Path) -> Path | None:
+    """The TOML file that ``load_fractal`` reads for what is given; None where it reads none."""
+    text = str(given)
+    path = Path(_name_and_dimension(text)[0])
+    return path if path.suffix == ".toml" and text not in fractal_names() else None
+
+
+def _name_and_dimension(given: str) -> tuple[str, int | None]:
+    """The parts of "cantor:3"; without a dimension the whole, and None."""
+    text, colon, tail = given.rpartition(":")
+    if colon and tail.isdecimal() and len(tail) < 10:
+        return text, int(tail)
+    return given, None
 
 
 def check_gap_name(gap: str, where: str) -> None:

@@ -4,6 +4,7 @@ a measure changes through training."""
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,16 @@ def _drawn(trajectory: Trajectory, row: Row, first: Snapshot) -> list[Snapshot]:
     )
     drawn = np.asarray(params, np.float64)
     return [dataclasses.replace(first, params=drawn, step=0, score=math.nan)]
+
+
+def alone(path: str, snapshot: str | None, steps: Sequence[int]) -> list[str]:
+    """A note where all snapshots of a run are asked for and the file keeps one only."""
+    if snapshot != "all" or len([step for step in steps if step > 0]) != 1:
+        return []
+    return [
+        f"{path} keeps the weights of one step only, {max(steps):,}: nothing is seen of the way "
+        f"there; train with --weights records to keep those of every record"
+    ]
 
 
 def _number(snapshot: str | None) -> int:

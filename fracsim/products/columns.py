@@ -110,5 +110,8 @@ def _spread(arrays: Iterable[np.ndarray]) -> list[list[str]]:
 
 
 def _texts(column: np.ndarray) -> list[str]:
-    """The shortest text that reads back as the same number, for each; NaN is empty."""
+    """The shortest text that reads back as the same number, for each; NaN is empty. Texts stay as
+    they are, also "nan"."""
+    if column.dtype.kind == "U":
+        return [str(text) for text in column]
     return ["" if text == "nan" else text for text in column.astype(str).tolist()]

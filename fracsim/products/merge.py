@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fracsim.errors import RunError, UsageError
+from fracsim.errors import RunError
 from fracsim.experiments.shard import Part
 from fracsim.products.coverage import Coverage, Gathering, ranges
+from fracsim.products.inputs import refuse_inputs
 from fracsim.products.product import attributes_of, check_free, contents, first_difference
 from fracsim.text import counted
 
@@ -64,9 +65,7 @@ def merge(
     from fracsim.data.provenance import provenance
 
     path, inputs = Path(output), [Path(file) for file in files]
-    for file in inputs:
-        if path.exists() and file.exists() and path.samefile(file):
-            raise UsageError(f"--output {path} is one of the files to merge; give another one")
+    refuse_inputs(path, (("one of the files to merge", str(file)) for file in inputs))
     check_free(path, overwrite)
     coverage, sources, facts = _read(inputs)
     _check_complete(coverage)

@@ -20,6 +20,7 @@ from fracsim.experiments.experiment import Experiment
 from fracsim.experiments.problems import files_read
 from fracsim.experiments.shard import Part
 from fracsim.networks.start import without_path
+from fracsim.products.inputs import refuse_inputs
 from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, parameters_of
 
@@ -85,16 +86,12 @@ def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory 
     one may be written.
 
     Raises RunError or FileError where the output rule forbids it, or the folder is missing or not
-    writable."""
+    writable, UsageError where it is a file that the runs or the experiment are made from (the one
+    of --from may be continued)."""
     experiment = part.experiment
+    refuse_own_inputs(path, experiment, of_experiment=overwrite)
     if overwrite or not path.exists():
         check_folder(path)
-        for key, file in files_read(part.runs) if path.exists() else ():
-            if os.path.exists(file) and path.samefile(file):
-                raise RunError(
-                    f"the output {path} is the file of {label(key)}, which would be lost; give "
-                    f"another --output"
-                )
         return None
     if path.is_dir():
         check_folder(path)
@@ -106,6 +103,7 @@ def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory 
         stored = open_trajectory(path)
         found = Experiment.from_json(str(stored.attributes["experiment"]))
     except (FileError, KeyError, ValueError) as error:
+        refuse_own_inputs(path, experiment)
         reason = (
             str(error).rstrip(".")
             if isinstance(error, FileError)
@@ -113,6 +111,7 @@ def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory 
         )
         raise FileError(f"the output exists and cannot be continued: {reason}; {advice}") from error
     if found.hash() != experiment.hash():
+        refuse_own_inputs(path, experiment)
         raise RunError(
             f"{path} holds another experiment: {first_difference(found, experiment)}; {advice}"
         )
@@ -125,6 +124,14 @@ def check_output(part: Part, path: Path, overwrite: bool = False) -> Trajectory 
     if stored.status != "complete":
         check_folder(path)
     return stored
+
+
+def refuse_own_inputs(path: Path, experiment: Experiment, of_experiment: bool = True) -> None:
+    """Raise UsageError where the output is a file that the runs, or the experiment, are made
+    from."""
+    read = [(f"the file of {label(key)}", file) for key, file in files_read(experiment.runs)]
+    own = [("the file of the experiment", file) for file in experiment.files if of_experiment]
+    refuse_inputs(path, [*read, *own])
 
 
 def first_difference(there: Experiment, here: Experiment) -> str:

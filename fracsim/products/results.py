@@ -4,7 +4,7 @@ screen."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fracsim.data.reader import open_trajectory
@@ -12,6 +12,7 @@ from fracsim.problems.problem import BESTS
 from fracsim.products.entries import Entry, distinct, entries_of, records
 from fracsim.products.runs import Runs
 from fracsim.products.selection import CHOSEN, OVER, Point, Selection
+from fracsim.settings import is_number
 from fracsim.text import table
 
 _MOST_ROWS = 60
@@ -114,13 +115,18 @@ def _points(runs: Runs, keys: Sequence[str], selection: Selection) -> dict[tuple
 
 
 def _across(keys: Sequence[str], points: dict[tuple[Any, ...], Point]) -> list[list[str]]:
-    across = list(dict.fromkeys(at[1] for at in points))
-    down = list(dict.fromkeys(at[0] for at in points))
+    down, across = (_in_order({at[place]: None for at in points}) for place in (0, 1))
     head = [f"{keys[0]} \\ {keys[1]}", *map(str, across)]
     return [
         head,
         *([str(row), *(_shown(points.get((row, column))) for column in across)] for row in down),
     ]
+
+
+def _in_order(values: Mapping[Any, None]) -> list[Any]:
+    """Numbers by size, also in a shard, whose runs stand in any order; words as they come."""
+    numbers = all(is_number(value) for value in values)
+    return sorted(values) if numbers else list(values)
 
 
 def _shown(point: Point | None) -> str:

@@ -92,7 +92,7 @@ def test_status_as_json(finished, running, points):
         {"complete": 2},
     )
     assert [run["records_done"] for run in live["runs"]] == [3, 3]
-    assert [run["network_depth"] for run in live["runs"]] == ["1", "2"]
+    assert [run["network_depth"] for run in live["runs"]] == [1, 2]
     assert (
         done["runs"][0]["best_test_accuracy"]
         == open_trajectory(finished).variable("test_accuracy")[0, 1:].max()
@@ -182,7 +182,7 @@ def test_export_to_a_file(finished, tmp_path):
     assert "--overwrite" in again.sentence
     itself = fracsim("export", finished, "-o", finished, "--overwrite")
     assert itself.code == 2
-    assert "is the file to export" in itself.sentence
+    assert "is a file to read" in itself.sentence
     assert fracsim("export", finished, "-o", path, "--overwrite", "-q") == (0, "", "")
 
 

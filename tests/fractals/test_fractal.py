@@ -135,7 +135,7 @@ def test_round_trip_through_json(name):
     ("name", "sentence"),
     [
         ("vicsec", "unknown fractal 'vicsec'; did you mean 'vicsek'"),
-        ("nowhere/mine.toml", "no fractal file"),
+        ("nowhere/mine.toml", "there is no such file"),
         ("vicsek:3", "cannot be made 3-dimensional"),
         ("cantor:0", "at least 1, not 0"),
         ("cantor:20", "at most 4096"),

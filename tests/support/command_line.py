@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import click
 
+from fracsim.cli.app import COMPILING
+
 
 class Result(NamedTuple):
     code: int
@@ -30,7 +32,8 @@ def run_group(group: click.Group, name: str, *args: object) -> Result:
             group.main([str(arg) for arg in args], prog_name=name)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
-    return Result(code, out.getvalue(), err.getvalue())
+    said = err.getvalue().replace(f"{COMPILING}\n", "")  # it depends on what ran before
+    return Result(code, out.getvalue(), said)
 
 
 def fracsim(*args: object) -> Result:

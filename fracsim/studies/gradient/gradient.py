@@ -18,6 +18,7 @@ theorem's weights."""
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -230,7 +231,8 @@ def least_level(depth: int, width: int, delta: float) -> int:
     if not 0 < delta < 1:
         raise UsageError(f"delta (--delta) is {delta}; accepted is a number above 0 and below 1")
     n = 0
-    while 1.5**n <= 4 * depth * width**2 / delta:
+    limit = 4 * depth * width**2 / Fraction(delta)  # which no float may hold
+    while Fraction(3, 2) ** n <= limit:
         n += 1
     return n
 

@@ -15,7 +15,7 @@ from fracsim.kernels.random_networks.activations import ACTIVATIONS, HARDTANH, K
 from fracsim.kernels.random_networks.forward import activate
 from fracsim.machine.cpus import available_threads
 from fracsim.networks.random import RandomNetwork, random_network
-from fracsim.networks.snapshots import Snapshot, snapshots_of
+from fracsim.networks.snapshots import Snapshot, alone, snapshots_of
 from fracsim.studies.lengths.curves import (
     Curve,
     cell_borders,
@@ -337,7 +337,8 @@ def of_stored(settings: Settings, progress: OnProgress = silent) -> StoredMeasur
             found = _lengths(one.shape, one.params, RELU, curve, exact, settings.points)
             ratios[row, column] = found.x / curve.length
     lengths = [curve.length for curve in curves]
-    return StoredMeasured(snapshots, settings.along, levels, lengths, ratios)
+    notes = alone(settings.file, settings.snapshot, [one.step for one in snapshots])
+    return StoredMeasured(snapshots, settings.along, levels, lengths, ratios, notes=notes)
 
 
 def _stored_curves(settings: Settings, last: Snapshot) -> tuple[list[int], list[Curve]]:

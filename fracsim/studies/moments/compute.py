@@ -18,7 +18,7 @@ from fracsim.kernels.random_networks.networks import sample_networks
 from fracsim.machine.cpus import available_threads
 from fracsim.machine.memory import free_memory
 from fracsim.networks.random import RandomNetwork, random_network
-from fracsim.networks.snapshots import Snapshot, snapshots_of
+from fracsim.networks.snapshots import Snapshot, alone, snapshots_of
 from fracsim.studies.moments import exact
 from fracsim.studies.moments.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
@@ -291,7 +291,8 @@ def of_stored(settings: Settings, progress: OnProgress = silent) -> TrainingMeas
             for layer, h in enumerate(every_layer(one.shape, one.params, RELU, points)):
                 m = (h**2).sum(1) / h.shape[1]
                 mean[row, level, layer], spread[row, level, layer] = m.mean(), m.var()
-    return TrainingMeasured(snapshots, mean, spread, settings.points)
+    notes = alone(settings.file, settings.snapshot, [one.step for one in snapshots])
+    return TrainingMeasured(snapshots, mean, spread, settings.points, notes=notes)
 
 
 def points_by_level(snapshot: Snapshot, count: int, seed: int) -> list[Floats]:

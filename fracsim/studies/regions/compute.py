@@ -9,6 +9,7 @@ import numpy as np
 from fracsim.data.numbering import Number
 from fracsim.kernels.network.shape import Shape
 from fracsim.machine.cpus import available_threads
+from fracsim.networks.snapshots import alone
 from fracsim.settings import layer_widths
 from fracsim.studies.regions.declaration import Settings
 from fracsim.studies.regions.draws import of_draws
@@ -127,6 +128,7 @@ def of_place(settings: Settings, progress: OnProgress = silent) -> RegionsCounte
         measured.append(measure(subject.shape, subject.params, place, threads))
     form = "training" if settings.snapshot == "all" else place.kind
     notes = [subjects[-1].note] if subjects[-1].note else []
+    notes += alone(str(settings.file), settings.snapshot, [one.step for one in subjects])
     return RegionsCounted(subjects, place, measured, form, notes)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.machine.cpus import available_threads
-from fracsim.networks.snapshots import Snapshot, snapshots_of
+from fracsim.networks.snapshots import Snapshot, alone, snapshots_of
 from fracsim.studies.regions.declaration import Settings
 from fracsim.studies.regions.regions import checked_box, count_on_segments, random_points
 from fracsim.studies.study import OnProgress, Result, silent
@@ -106,7 +106,8 @@ def of_levels(settings: Settings, progress: OnProgress = silent) -> LevelsCounte
             counts = count_on_segments(one.shape, one.params, starts, stops, threads)
             length = float(np.linalg.norm(stops - starts, axis=1).sum())
             rates[row, column] = (counts[:, 0] - 1).sum() / length
-    return LevelsCounted(snapshots, rates[:, 1:], rates[:, 0], lines)
+    notes = alone(settings.file, settings.snapshot, [one.step for one in snapshots])
+    return LevelsCounted(snapshots, rates[:, 1:], rates[:, 0], lines, notes=notes)
 
 
 def across_borders(fractal: Fractal, level: int, count: int, seed: int) -> tuple[Floats, Floats]:

@@ -1,0 +1,393 @@
+"""The door of the public functions: every argument is checked once, at the top, in one way.
+
+``@door(count=Whole(0), x=Array("N d"))`` reads the arguments named, by the names of the signature,
+and hands the function what it expects: a whole number is whatever ``operator.index`` takes, a
+number whatever ``float`` takes (a bool is neither), an array one of finite numbers, whose letters
+mean the same size in all arguments of a call. What does not fit raises UsageError, which names the
+argument, what was given and what is accepted. Kernels stay bare, and so do functions that are not
+public."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import operator
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fracsim.errors import UsageError, nearest
+from fracsim.text import shortened
+
+if TYPE_CHECKING:
+    from fracsim.kernels.network.shape import Shape
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Sizes = dict[str, int]
+"""What the letters of a call's arrays mean."""
+
+LARGEST_SEED = 2**64 - 1
+
+
+def door(**checks: Check) -> Callable[[F], F]:
+    """Check the arguments named of a function, in this order; None passes where it is the
+    default."""
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        defaults = {name: one.default for name, one in signature.parameters.items()}
+        assert not set(checks) - set(defaults), f"{function.__qualname__} has no such argument"
+
+        @functools.wraps(function)
+        def checked(*args: Any, **keywords: Any) -> Any:
+            given = signature.bind(*args, **keywords)
+            sizes: Sizes = {}
+            for name, check in checks.items():
+                if name not in given.arguments:
+                    continue
+                value = given.arguments[name]
+                if value is not None or defaults[name] is not None:
+                    given.arguments[name] = check.read(name, value, sizes)
+            return function(*given.args, **given.kwargs)
+
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+def check_fields(instance: object, **checks: Check) -> None:
+    """The same for the fields of a frozen dataclass, at the top of ``__post_init__``."""
+    sizes: Sizes = {}
+    for name, check in checks.items():
+        value = getattr(instance, name)
+        default = getattr(type(instance), name, ...)
+        if value is not None or default is not None:
+            object.__setattr__(instance, name, check.read(name, value, sizes))
+
+
+def refused(name: str, value: object, accepted: str) -> UsageError:
+    """The error that says what was given for an argument, and what is accepted."""
+    return UsageError(f"{name} is {described(value)}; accepted is {accepted}")
+
+
+def described(value: object) -> str:
+    """A value in a message, in a phrase: arrays by their shape and type."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if isinstance(shape, tuple) and shape and dtype is not None:
+        return f"an array {shape} of {dtype}"
+    try:
+        return shortened(repr(value))
+    except Exception:  # of whoever wrote that __repr__
+        return f"a {type(value).__name__}"
+
+
+class Check:
+    """What an argument accepts."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """The value as the function takes it. Raises UsageError."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Whole(Check):
+    """A whole number; both limits are included."""
+
+    low: int | None = None
+    high: int | None = None
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> int:
+        """An int."""
+        try:
+            found = operator.index(value) if not is_bool(value) else None
+        except TypeError:
+            found = None
+        if found is None or not (
+            (self.low is None or found >= self.low) and (self.high is None or found <= self.high)
+        ):
+            raise refused(name, value, f"a whole number{_limits(self.low, self.high)}")
+        return found
+
+
+@dataclass(frozen=True)
+class Number(Check):
+    """A finite number; both limits are included, unless ``above``: then the lower one is not."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    infinite: bool = False
+    """Whether infinity is accepted."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> float:
+        """A float."""
+        try:
+            found = math.nan if isinstance(value, (str, bytes)) or is_bool(value) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            found = math.nan
+        inside = self.low <= found <= self.high and not (self.above and found == self.low)
+        if not inside or (math.isinf(found) and not self.infinite):
+            if self.above:
+                accepted = f"a number above {self.low:g}"
+                accepted += f", at most {self.high:g}" if self.high < math.inf else ""
+            else:
+                limits = (None if math.isinf(one) else one for one in (self.low, self.high))
+                accepted = f"a finite number{_limits(*limits)}"
+            raise refused(name, value, accepted)
+        return found
+
+
+@dataclass(frozen=True)
+class Text(Check):
+    """A text, perhaps one of some."""
+
+    choices: tuple[str, ...] = ()
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> str:
+        """The text."""
+        if not isinstance(value, str):
+            raise refused(name, value, "a text" if not self.choices else self._accepted)
+        if self.choices and value not in self.choices:
+            hint = nearest(value, self.choices)
+            raise UsageError(
+                f"{name} is '{shortened(value)}'{hint or ';'} accepted is {self._accepted}"
+            )
+        return str(value)
+
+    @property
+    def _accepted(self) -> str:
+        return f"one of {', '.join(self.choices)}"
+
+
+@dataclass(frozen=True)
+class Flag(Check):
+    """True or False."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> bool:
+        """A bool."""
+        if not is_bool(value):
+            raise refused(name, value, "True or False")
+        return bool(value)
+
+
+@dataclass(frozen=True)
+class Place(Check):
+    """The name of a file."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> str | os.PathLike[str]:
+        """As given."""
+        try:
+            path = os.fspath(value)
+        except TypeError:
+            path = b""
+        if not isinstance(path, str) or not path or "\0" in path:
+            raise refused(name, value, "the name of a file")
+        found: str | os.PathLike[str] = value
+        return found
+
+
+@dataclass(frozen=True)
+class Instance(Check):
+    """An object of one of these classes, named "module:class", so that nothing is imported for
+    it."""
+
+    accepted: str
+    """In words: "a Fractal"."""
+    names: tuple[str, ...]
+    """Names of the classes, or of their bases."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """As given."""
+        there = {f"{one.__module__}:{one.__qualname__}" for one in type(value).__mro__}
+        if there.isdisjoint(self.names):
+            raise refused(name, value, self.accepted)
+        return value
+
+
+def instance(accepted: str, *names: str) -> Instance:
+    """``Instance`` of classes of this package: "fractals.fractal:Fractal"."""
+    return Instance(accepted, tuple(f"fracsim.{name}" for name in names))
+
+
+@dataclass(frozen=True)
+class Called(Check):
+    """Something to call."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """As given."""
+        if not callable(value):
+            raise refused(name, value, "something to call")
+        return value
+
+
+@dataclass(frozen=True)
+class Either(Check):
+    """What one of several accepts; the last says what that is."""
+
+    checks: tuple[Check, ...]
+    accepted: str
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """As the first that accepts it reads it."""
+        for check in self.checks:
+            try:
+                return check.read(name, value, sizes)
+            except UsageError:
+                continue
+        raise refused(name, value, self.accepted)
+
+
+@dataclass(frozen=True)
+class List(Check):
+    """A list, tuple or one-dimensional array of what ``each`` accepts."""
+
+    each: Check
+    least: int = 1
+    most: int = 100_000
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> list[Any]:
+        """A list."""
+        value = value.tolist() if getattr(value, "ndim", None) == 1 else value
+        if not isinstance(value, Sequence | range) or isinstance(value, str | bytes):
+            raise refused(name, value, "a list")
+        if not self.least <= len(value) <= self.most:
+            raise UsageError(
+                f"{name} has {len(value)} entries; accepted are {self.least} to {self.most:,}"
+            )
+        return [self.each.read(f"{name}[{i}]", one, sizes) for i, one in enumerate(value)]
+
+
+@dataclass(frozen=True)
+class Table(Check):
+    """A mapping with names as keys."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Mapping[str, Any]:
+        """As given."""
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise refused(name, value, "a mapping of names to values")
+        return value
+
+
+@dataclass(frozen=True)
+class Network(Check):
+    """A ``Shape``; the letters d, T and Q are its inputs, depth and number of parameters."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Shape:
+        """A ``Shape``."""
+        from fracsim.kernels.network.shape import Shape, parameter_count
+
+        if not isinstance(value, Shape):
+            raise refused(name, value, "a Shape(inputs, depth=…, width=…)")
+        sizes |= {"d": value.inputs, "T": value.depth, "Q": parameter_count(value)}
+        return value
+
+
+@dataclass(frozen=True)
+class Array(Check):
+    """An array of finite numbers. ``shape``: letters and sizes, "N d" or "R 7"; a letter that is
+    known is that size, another one becomes known; "T+1" is a known one and 1."""
+
+    shape: str
+    dtype: str = "float64"
+    """What the function gets; "" leaves float32 and float64 as they are."""
+    low: float | None = None
+    high: float | None = None
+    like: str = ""
+    """The letter under which the float type of another array is kept: this one gets it too."""
+    placed: bool = False
+    """Whether an array of a device is taken, as it is."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """A C-contiguous array."""
+        import numpy as np
+
+        if self.placed and hasattr(value, "__cuda_array_interface__"):
+            self._fit(name, value, sizes)
+            return value
+        try:
+            with np.errstate(all="ignore"):
+                found = np.asarray(value)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            raise refused(name, value, self._accepted(sizes)) from None
+        kinds = "iu" if self.dtype.lstrip("u").startswith("int") else "iuf"
+        if found.dtype.kind not in kinds and found.size:
+            raise refused(name, value, self._accepted(sizes))
+        self._fit(name, found, sizes)
+        dtype: Any = self.dtype or (found.dtype if found.dtype in ("f4", "f8") else "f8")
+        if self.like:
+            dtype = np.dtype(f"f{sizes.setdefault(self.like, np.dtype(dtype).itemsize)}")
+        self._check_values(name, found, np.dtype(dtype))
+        return np.ascontiguousarray(found, dtype)
+
+    def _fit(self, name: str, found: Any, sizes: Sizes) -> None:
+        letters = self.shape.split()
+        fits = len(found.shape) == len(letters)
+        for letter, size in zip(letters, found.shape, strict=False):
+            base, _, more = letter.partition("+")
+            if base.isdecimal():
+                fits &= size == int(base)
+            else:
+                fits &= size == sizes.setdefault(base, size) + int(more or 0)
+        if not fits:
+            raise refused(name, found, self._accepted(sizes))
+
+    def _check_values(self, name: str, found: Any, dtype: Any) -> None:
+        import numpy as np
+
+        if not found.size:
+            return
+        if dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                if not np.isfinite(found.astype(dtype, copy=False)).all():
+                    raise UsageError(
+                        f"{name} holds values that are not finite; accepted are {dtype} numbers"
+                    )
+            low, high = self.low, self.high
+        else:
+            limits = np.iinfo(dtype)
+            low = limits.min if self.low is None else self.low
+            high = limits.max if self.high is None else self.high
+        least, most = found.min(), found.max()
+        if (low is not None and least < low) or (high is not None and most > high):
+            raise UsageError(
+                f"{name} runs from {least} to {most}; accepted are numbers{_limits(low, high)}"
+            )
+
+    def _accepted(self, sizes: Sizes) -> str:
+        letters = self.shape.split()
+        known = {letter.partition("+")[0] for letter in letters} & set(sizes)
+        shape = f"({', '.join(letters)}{',' if len(letters) == 1 else ''})"
+        where = ", ".join(f"{letter} = {sizes[letter]}" for letter in sorted(known))
+        kind = "whole numbers" if self.dtype.lstrip("u").startswith("int") else "finite numbers"
+        return f"an array {shape} of {kind}{f' with {where}' if where else ''}"
+
+
+def is_bool(value: object) -> bool:
+    """Whether a value is Python's or NumPy's True or False."""
+    return (
+        isinstance(value, bool)
+        or type(value).__name__ == "bool_"
+        or (type(value).__module__ == "numpy" and type(value).__name__ == "bool")
+    )
+
+
+def _limits(low: Any, high: Any) -> str:
+    def said(one: Any) -> str:
+        return f"{one:,}" if isinstance(one, int) else f"{one:g}"
+
+    if low is not None and high is not None:
+        return f" from {said(low)} to {said(high)}"
+    if low is not None:
+        return f" of at least {said(low)}"
+    return "" if high is None else f" of at most {said(high)}"
+
+
+SEED = Whole(0, LARGEST_SEED)
+FRACTAL = instance("a Fractal, as load_fractal gives", "fractals.fractal:Fractal")
+CURVE = instance("a Curve, as parse_curve gives", "fractals.curve:Curve")
+DISTRIBUTION = instance("a Distribution", "fractals.distribution:Distribution")
+PARAMS = Array("Q")
+POINTS = Array("N d")
