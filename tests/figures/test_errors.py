@@ -94,7 +94,7 @@ def test_file_that_cannot_be_drawn(folder, figure, name, says, tmp_path):
         (["training", "run.h5", "--dpi", "0"], 2, "--dpi"),
         (["training", "run.h5", "--title", "$x^$"], 2, "--title"),
         (["fractal", "cantro"], 2, "did you mean 'cantor'"),
-        (["fractal", "cantor:3"], 2, "3 dimensions; only fractals in 1 or 2"),
+        (["fractal", "cantor:4"], 2, "4 dimensions; only fractals in at most 3"),
         (["fractal", "cantor", "--fractal-depth", "9"], 2, "accepted: at most 7"),
         (["fractal", "cantor", "--fractal-depth", "0"], 2, "fractal.depth"),
         (["fractal", "cantor", "--curve", "polynomail:2"], 2, "did you mean 'polynomial'"),
