@@ -58,6 +58,9 @@ MADE = {
     "ntk --width 8,16 --draws 50": "ntk FILE",
     "quantise one.h5 --count 200": "quantise FILE",
     "shallow --fractal-depth 1:4": "shallow FILE",
+    "landscape one.h5 --grid 5 --train-points 100": "landscape FILE",
+    "landscape records.h5 --trajectory --grid 5 --train-points 100": "landscape FILE",
+    "landscape one.h5 --to other.h5 --count 9 --train-points 100": "landscape FILE",
 }
 """Words of a study's command -> words of its figure's, where FILE is what it makes."""
 
@@ -78,6 +81,7 @@ def folder(tmp_path_factory) -> Path:
     write_file(folder / "single.h5", experiment_of({"seed": [0, 1]}, network_depth=3, **SMALL))
     small = {"width": 10, "fractal_depth": 3, **SMALL}
     write_file(folder / "one.h5", experiment_of({}, "final", **small))
+    write_file(folder / "other.h5", experiment_of({}, "final", seed=1, **small))
     write_file(folder / "line.h5", experiment_of({}, "final", fractal="cantor1d", **small))
     write_file(folder / "records.h5", experiment_of({}, "records", **small))
     made_up_study(folder / "gradient.h5")
