@@ -148,6 +148,34 @@ def curve_accuracy(
 
 
 @command.command(
+    short_help="Which level of detail is learnt when.",
+    epilog=example(
+        "fracsim-plot levels run.h5 -o levels.png",
+        "fracsim-plot levels quick.h5 --where width=100 -o by-depth.pdf",
+    ),
+)
+@files_options
+@click.option(
+    "--share",
+    type=float,
+    default=0.9,
+    show_default=True,
+    help="A level is learnt from where on this share of its points is right.",
+)
+@figure_options
+def levels(
+    look: Look, files: tuple[str, ...], where: Any, share: float
+) -> "tuple[Figure, list[str]]":
+    """The step from which on each level's points are right, a line for each depth, width, curve or
+    whatever else varies, and the accuracy by level against the step; of several learning rates the
+    best."""
+    from fracsim.figures.levels import draw
+
+    runs = read_runs(files, where)
+    return with_notes(draw(runs, share=share, **look), runs)
+
+
+@command.command(
     short_help="The decision function of a stored network.",
     epilog=example("fracsim-plot decision run.h5 -o decision.png"),
 )

@@ -23,6 +23,8 @@ TRAJECTORIES = [
     "depth-width fractals.h5",
     "depth-width equal.h5",
     "curve-accuracy curves.h5",
+    "levels single.h5",
+    "levels grid.h5",
     "decision one.h5",
     "decision line.h5",
 ]
@@ -59,7 +61,7 @@ MADE = {
     "quantise one.h5 --count 200": "quantise FILE",
     "shallow --fractal-depth 1:4": "shallow FILE",
     "landscape one.h5 --grid 5 --train-points 100": "landscape FILE",
-    "landscape records.h5 --trajectory --grid 5 --train-points 100": "landscape FILE",
+    "landscape records.h5 --trajectory --grid 5x5 --train-points 100": "landscape FILE",
     "landscape one.h5 --to other.h5 --count 9 --train-points 100": "landscape FILE",
 }
 """Words of a study's command -> words of its figure's, where FILE is what it makes."""
