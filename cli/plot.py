@@ -6,7 +6,14 @@ import click
 
 from fracsim.cli.app import CommandGroup
 from fracsim.cli.options import Count, example, version_option
-from fracsim.cli.plotting import Look, figure_options, files_options, read_runs, with_notes
+from fracsim.cli.plotting import (
+    Look,
+    figure_options,
+    files_options,
+    paper_option,
+    read_runs,
+    with_notes,
+)
 from fracsim.cli.streams import open_streams
 from fracsim.cli.study_figure import figure_commands
 
@@ -108,14 +115,17 @@ def training(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, l
     epilog=example("fracsim-plot depth-width quick.h5 -o quick.png"),
 )
 @files_options
+@paper_option
 @figure_options
-def depth_width(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, list[str]]":
+def depth_width(
+    look: Look, files: tuple[str, ...], where: Any, no_paper: bool
+) -> "tuple[Figure, list[str]]":
     """Best test accuracy against width, a line per depth, at the best learning rate; beside it the
     paper's points."""
     from fracsim.figures.depth_width import draw
 
     runs = read_runs(files, where)
-    return with_notes(draw(runs, **look), runs)
+    return with_notes(draw(runs, papers=not no_paper, **look), runs)
 
 
 @command.command(
@@ -124,14 +134,45 @@ def depth_width(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure
     epilog=example("fracsim-plot curve-accuracy curves.h5 -o figure5.pdf"),
 )
 @files_options
+@paper_option
 @figure_options
-def curve_accuracy(look: Look, files: tuple[str, ...], where: Any) -> "tuple[Figure, list[str]]":
+def curve_accuracy(
+    look: Look, files: tuple[str, ...], where: Any, no_paper: bool
+) -> "tuple[Figure, list[str]]":
     """Best test accuracy on each approximation curve, with P(n-2), P(n-1), P(n) and the paper's
     points."""
     from fracsim.figures.curve_accuracy import draw
 
     runs = read_runs(files, where)
-    return with_notes(draw(runs, **look), runs)
+    return with_notes(draw(runs, papers=not no_paper, **look), runs)
+
+
+@command.command(
+    short_help="Which level of detail is learnt when.",
+    epilog=example(
+        "fracsim-plot levels run.h5 -o levels.png",
+        "fracsim-plot levels quick.h5 --where width=100 -o by-depth.pdf",
+    ),
+)
+@files_options
+@click.option(
+    "--share",
+    type=float,
+    default=0.9,
+    show_default=True,
+    help="A level is learnt from where on this share of its points is right.",
+)
+@figure_options
+def levels(
+    look: Look, files: tuple[str, ...], where: Any, share: float
+) -> "tuple[Figure, list[str]]":
+    """The step from which on each level's points are right, a line for each depth, width, curve or
+    whatever else varies, and the accuracy by level against the step; of several learning rates the
+    best."""
+    from fracsim.figures.levels import draw
+
+    runs = read_runs(files, where)
+    return with_notes(draw(runs, share=share, **look), runs)
 
 
 @command.command(

@@ -27,22 +27,29 @@ LARGEST_SIDE = 20_000  # pixels; larger pictures exhaust memory
 
 
 class Size(click.ParamType):
-    """``WIDTHxHEIGHT`` in inches, as in 7.2x5."""
+    """``column`` or ``page``, widths whose height suits the figure, or ``WIDTHxHEIGHT`` in inches,
+    as in 7.2x5."""
 
-    name = "widthxheight"
+    name = "column|page|widthxheight"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float | None]:
         if isinstance(value, tuple):
             return value
+        text = str(value).strip().lower()
+        if text in ("column", "page"):
+            from fracsim.figures.layout import COLUMN, PAGE
+
+            return (COLUMN if text == "column" else PAGE), None
         try:
-            width, height = (float(part) for part in str(value).lower().split("x"))
+            width, height = (float(part) for part in text.split("x"))
         except ValueError:
             width = height = math.nan
         if not (1 <= width <= 100 and 1 <= height <= 100):
             self.fail(
-                f"{value!r} is not WIDTHxHEIGHT in inches, each from 1 to 100 (as in 7.2x5).",
+                f"{value!r} is not column, page, or WIDTHxHEIGHT in inches, each from 1 to 100 (as "
+                f"in 7.2x5).",
                 param,
                 ctx,
             )
@@ -56,6 +63,8 @@ def figure_options(function: F) -> F:
     def wrapped(
         output: Path,
         title: str | None,
+        no_title: bool,
+        no_notes: bool,
         size: Any,
         dpi: int | None,
         style: str | None,
@@ -63,9 +72,11 @@ def figure_options(function: F) -> F:
         quiet: bool,
         **rest: Any,
     ) -> None:
-        look = {"title": title, "size": size}
-        draw = partial(function, look=look, **rest)
-        make_figure(draw, look, output, dpi, style, as_json, quiet, {**rest, "style": style})
+        look = {"title": "" if no_title else title, "size": size}
+        drawing = partial(function, look=look, **rest)
+        how = {"dpi": dpi, "style": style, "notes": not no_notes}
+        read = {**rest, "style": style}
+        make_figure(drawing, look, output, as_json, quiet, read, **how)
 
     wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
     wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
@@ -78,8 +89,17 @@ def figure_options(function: F) -> F:
             help="Figure to write: .png, .pdf or .svg; replaced where it exists.",
         ),
         click.option("--title", help="Title of the figure [default: says what is shown]."),
+        click.option("--no-title", is_flag=True, help="No title, as for a figure with a caption."),
         click.option(
-            "--size", type=Size(), help="Size in inches, as in 7.2x5 [default: suits the figure]."
+            "--no-notes",
+            is_flag=True,
+            help="No notes at the foot; say them yourself: steps, seeds, selection.",
+        ),
+        click.option(
+            "--size",
+            type=Size(),
+            help="column (3.4 inches wide), page (7), or inches as in 7.2x5 [default: suits the "
+            "figure].",
         ),
         click.option(
             "--dpi", type=click.IntRange(20, 2400), help="Dots per inch of a PNG [default: 200]."
@@ -99,11 +119,13 @@ def make_figure(
     draw: "Callable[[], tuple[Figure, list[str]]]",
     look: Look,
     output: Path,
-    dpi: int | None,
-    style: str | None,
     as_json: bool,
     quiet: bool,
     read: Mapping[str, Any],
+    *,
+    dpi: int | None,
+    style: str | None,
+    notes: bool,
 ) -> None:
     """Draw, save and say what was made; the output is checked before anything is drawn, also that
     it is none of the files that ``read`` names."""
@@ -112,23 +134,26 @@ def make_figure(
         logging.ERROR
     )  # its warnings are not for who draws a figure
     from fracsim.errors import UsageError
+    from fracsim.figures.layout import check_room
     from fracsim.figures.style import check_suffix, check_title, save, styled
 
     check_suffix(output)
     check_title(look["title"])
     check_output(output, overwrite=True, read=read)
-    pixels = max(look["size"] or (0.0,)) * (dpi or 200)
+    pixels = max(side or 0.0 for side in look["size"] or (0.0,)) * (dpi or 200)
     if pixels > LARGEST_SIDE:
         raise UsageError(
             f"--size and --dpi give {pixels:.0f} pixels on a side; accepted: at most {LARGEST_SIDE}"
         )
-    with styled(style):
-        figure, notes = draw()
+    with styled(style, notes):
+        figure, said = draw()
+        if look["size"] is not None and look["size"][1] is not None:
+            check_room(figure)
         save(figure, output, dpi)
     if as_json:
-        echo_json({"output": str(output), "notes": notes})
+        echo_json({"output": str(output), "notes": said})
     elif not quiet:
-        for note in notes:
+        for note in said:
             remark(f"note: {note}")
         click.echo(f"{output}")
 
@@ -143,6 +168,14 @@ def files_options(function: F) -> F:
         "repeated: one key's conditions are alternatives.",
     )
     return click.argument("files", nargs=-1, required=True, metavar="FILE...")(condition(function))
+
+
+def paper_option(function: F) -> F:
+    """``--no-paper``."""
+    option = click.option(
+        "--no-paper", is_flag=True, help="Without the paper's points, also on its distribution."
+    )
+    return option(function)
 
 
 def read_runs(files: tuple[str, ...], where: tuple[str, ...]) -> "Runs":

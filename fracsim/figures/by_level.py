@@ -34,13 +34,13 @@ def draw_by_level(
     grey = "#606060"
     if several:
         handles.append(Line2D([], [], color=grey, linestyle="--", label="first snapshot"))
-    narrow = size is not None and size[0] < 5
+    narrow = style.is_narrow(size)
     own = (3.6, 3.2) if not several else (3.4, 5.4) if narrow else (7.2, 3.0)
     accuracy = _accuracy(study)
     notes = [str(study.attributes.get("about", "")), *([accuracy] if accuracy else [])]
     figure, body = style.page(own, size, notes, handles)
     if several:
-        through, layers = body.subplots(2, 1) if narrow else body.subplots(1, 2)
+        through, layers = body.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
         for j in range(levels):
             through.plot(
                 steps,
@@ -61,7 +61,7 @@ def draw_by_level(
     layers.set(xlabel="hidden layer $l$", ylabel=label)
     style.log_axis(layers, values[[0, -1]].ravel().tolist())
     layers.xaxis.set_major_locator(MaxNLocator(integer=True))
-    body.suptitle(title or ("Through training" if several else "By level of the fractal"))
+    style.head(body, title, ("Through training" if several else "By level of the fractal"))
     return figure
 
 

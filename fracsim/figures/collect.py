@@ -1,12 +1,12 @@
 """What figures say of runs: what is learnt, the heading of a panel, names in a legend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fracsim.errors import UsageError
 from fracsim.problems.fractal import FractalProblem
 from fracsim.problems.registry import DESCRIBED, PROBLEMS
-from fracsim.products.entries import Entry, distinct, group, values_text, varied
+from fracsim.products.entries import Entry, distinct, group, records, values_text, varied
 from fracsim.products.runs import Runs
 
 
@@ -42,6 +42,14 @@ def panels(runs: Runs, inside: Sequence[str], most: int = 6) -> dict[tuple[Any, 
             f"choose some with --where ({text})"
         )
     return parts
+
+
+def steps_text(entries: Iterable[Entry]) -> str:
+    """``step 1,000,000``, or ``steps 500 to 2,000``: how far the runs have been trained."""
+    last = sorted({int(entry.steps[records(entry) - 1]) for entry in entries})
+    if len(last) == 1:
+        return f"step {last[0]:,}"
+    return f"steps {last[0]:,} to {last[-1]:,}"
 
 
 def describe(settings: Mapping[str, Any], without: Sequence[str] = ()) -> str:

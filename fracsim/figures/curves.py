@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fracsim.errors import UsageError
 from fracsim.figures import style
@@ -35,27 +36,22 @@ def draw(
             f"given"
         )
     parsed = [parse_curve(text) for text in curves]
-    figure = style.new_figure((4.8, 3.6), size)
-    axes = figure.add_subplot()
+    looks = [style.look(index) for index in range(len(curves))]
+    handles = [
+        Line2D([], [], label=f"curve {curve_label(text)}", **look)
+        for text, look in zip(curves, looks, strict=True)
+    ]
+    figure, body = style.page((4.8, 3.4), size, (), handles)
+    axes = body.subplots()
     levels = range(fractal_depth + 1)
-    for index, (text, curve) in enumerate(zip(curves, parsed, strict=True)):
-        axes.plot(
-            levels,
-            curve.values(fractal_depth),
-            label=curve_label(text),
-            clip_on=False,
-            **style.look(index),
-        )
+    for curve, look in zip(parsed, looks, strict=True):
+        axes.plot(levels, curve.values(fractal_depth), clip_on=False, **look)
     axes.set_xlabel("level $j$")
     axes.set_ylabel("$P(j)$")
     axes.set_xlim(0, fractal_depth)
     axes.set_ylim(0.48, 1.0)
     style.ticks_at(axes, level_ticks(fractal_depth))
-    # P never falls, so the upper left corner is the emptiest.
-    axes.legend(
-        loc="upper left", title="approximation curve", ncols=1 + (len(curves) > 6), alignment="left"
-    )
-    axes.set_title(title or f"Approximation curves, fractal depth $n = {fractal_depth}$")
+    style.head(body, title, f"Approximation curves, fractal depth $n = {fractal_depth}$")
     return figure
 
 

@@ -53,8 +53,9 @@ def draw(
     check_dimension(fractal)
     painter = _draw_line if fractal.dimension == 1 else _draw_plane
     function = partial(decision_values, network.shape, network.params)
-    text = title or _title(network, fractal)
-    return painter(function, fractal, network.fractal_depth, text, size)
+    figure = painter(function, fractal, network.fractal_depth, size)
+    style.head(figure, title, _title(network, fractal))
+    return figure
 
 
 def decision_values(
@@ -67,9 +68,7 @@ def decision_values(
     return np.asarray(values[0], dtype=np.float64)
 
 
-def _draw_plane(
-    f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None
-) -> Figure:
+def _draw_plane(f_of: Decision, fractal: Fractal, n: int, size: style.Inches | None) -> Figure:
     low = fractal.geometry().low
     # Centres of pixels, so that no point lies on a border of a cell.
     side = low + (1.0 - low) * (np.arange(POINTS_PER_SIDE) + 0.5) / POINTS_PER_SIDE
@@ -97,7 +96,6 @@ def _draw_plane(
         handles.append(Line2D([], [], color="#000000", linewidth=1.0, label="$f(x) = 0$"))
     frame_plane(axes, low)
     axes.set(xlabel="$x_1$", ylabel="$x_2$")
-    axes.set_title(title)
     figure.colorbar(
         image,
         ax=axes,
@@ -105,13 +103,11 @@ def _draw_plane(
         shrink=0.85,
         extend="both" if np.abs(f).max() > limit else "neither",
     )
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    style.legend_below(figure, handles)
     return figure
 
 
-def _draw_line(
-    f_of: Decision, fractal: Fractal, n: int, title: str, size: style.Inches | None
-) -> Figure:
+def _draw_line(f_of: Decision, fractal: Fractal, n: int, size: style.Inches | None) -> Figure:
     low = fractal.geometry().low
     x = low + (1.0 - low) * (np.arange(POINTS_ON_LINE) + 0.5) / POINTS_ON_LINE
     f = f_of(x[:, None])
@@ -123,8 +119,7 @@ def _draw_line(
     axes.plot(x, f, color=style.colour(1), linewidth=1.0, label="$f(x)$")
     axes.set(xlabel="$x$", ylabel="decision function $f(x)$", xlim=(low, 1.0))
     axes.grid(False)
-    axes.set_title(title)
-    figure.legend(loc="outside lower center", ncols=2)
+    style.legend_below(figure)
     return figure
 
 

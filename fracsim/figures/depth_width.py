@@ -2,7 +2,6 @@
 of real labels the relative error in its place."""
 
 from collections.abc import ItemsView
-from math import ceil
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from fracsim.data.errors import FileError
 from fracsim.figures import paper, style
-from fracsim.figures.collect import describe, heading, panels, real_labels
+from fracsim.figures.collect import describe, heading, panels, real_labels, steps_text
 from fracsim.problems.registry import DESCRIBED
 from fracsim.products.entries import Entry, distinct, group, varied
 from fracsim.products.runs import Runs
@@ -21,7 +20,12 @@ INSIDE = ("network_depth", "width", "learning_rate", "seed")
 """What one panel shows; every other setting that varies makes panels."""
 
 
-def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
+def draw(
+    runs: Runs,
+    title: str | None = None,
+    size: style.Inches | None = None,
+    papers: bool = True,
+) -> Figure:
     """Best test accuracy (the maximum over records) against width, a line per depth.
 
     Of real labels it is the least relative error, √(1 - R²), on a logarithmic axis. Where each
@@ -34,6 +38,7 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
         runs: as :func:`fracsim.products.runs.load_runs` gives them.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
+        papers: whether the paper's points are laid over ours on its distribution.
 
     Raises:
         FileError: depth and width are the same in all runs, while the curve varies.
@@ -47,15 +52,19 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
             "curve-accuracy"
         )
     parts = panels(runs, INSIDE)
-    figure, body, grid = panel_grid(len(parts), size, [_how(runs.entries), *runs.caveats])
-    depths = distinct(runs.entries, "network_depth")
     along_depth = _widths_of_depths(runs.entries)
-    papers = False
-    for axes, entries in zip(grid, parts.values(), strict=False):
+    looks = looks_of(distinct(runs.entries, "network_depth"))
+    shown = papers and not along_depth and any(map(_papers_points, parts.values()))
+    notes = [_how(runs.entries), *([paper.protocol("cantor5-depth-width")] if shown else [])]
+    handles = [] if along_depth else _handles(looks, shown, real)
+    figure, body, grid = panel_grid(len(parts), size, [*notes, *runs.caveats], handles)
+    for axes, entries in zip(grid, parts.values(), strict=True):
         if along_depth:
             _draw_along_depth(axes, entries, along_depth, runs.notes)
         else:
-            papers |= _draw_panel(axes, entries, depths, runs.notes)
+            _draw_panel(axes, entries, looks, runs.notes)
+            if shown:
+                _draw_papers(axes, entries, looks)
         axes.set_ylabel("relative error (rms / sd)" if real else "best test accuracy")
         if real:
             style.log_axis(axes, [entry.best() for entry in runs.entries])
@@ -64,9 +73,12 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     what = "Relative test error" if real else "Best test accuracy"
     against = "depth, at equal size" if along_depth else "width"
     title_panels(body, grid, headings, f"{what} against {against}", title)
-    if not along_depth:
-        _legend(body, depths, papers, real)
     return figure
+
+
+def looks_of(depths: list[int]) -> dict[int, dict[str, Any]]:
+    """Depth -> its look, the same in every figure."""
+    return {depth: style.look(place) for depth, place in style.places(depths).items()}
 
 
 def _widths_of_depths(entries: list[Entry]) -> dict[int, int]:
@@ -84,17 +96,18 @@ def _by_depth(entries: list[Entry]) -> ItemsView[tuple[Any, ...], list[Entry]]:
 
 
 def panel_grid(
-    count: int, size: style.Inches | None, notes: list[str]
+    count: int, size: style.Inches | None, notes: list[str], handles: list[Line2D]
 ) -> tuple[Figure, SubFigure, list[Axes]]:
-    """A figure with ``count`` panels that share their accuracy axis, room for a legend at the
-    right, notes below."""
-    columns = {1: 1, 2: 2, 4: 2}.get(count, 3)
-    rows = ceil(count / columns)
-    width, height = 4.0 if columns == 1 else 2.9, 3.1 if rows == 1 else 2.6
-    figure, body = style.page((1.7 + width * columns, 0.6 + height * rows), size, notes)
+    """A figure with ``count`` panels that share their accuracy axis, legend and notes below."""
+    rows, columns = style.arrange(count, size, {1: 1, 2: 2, 4: 2}.get(count, 3))
+    width, height = 5.2 if columns == 1 else 3.2, 3.1 if rows == 1 else 2.5
+    if style.is_narrow(size):
+        width, height = 3.4 / columns, 2.3 if rows == 1 else 1.9
+    own = (width * columns, 0.4 + height * rows)
+    figure, body = style.page(own, size, notes, handles)
     grid = list(body.subplots(rows, columns, squeeze=False, sharey=True).ravel())
     for axes in grid[count:]:
-        axes.set_axis_off()
+        axes.remove()
     return figure, body, grid[:count]
 
 
@@ -103,36 +116,46 @@ def title_panels(
 ) -> None:
     """What a figure shows: above a single panel, or above all with each panel's part over it."""
     if len(grid) == 1:
-        grid[0].set_title(title or f"{own}\n{headings[0]}")
+        style.head(body, title, f"{own}\n{headings[0]}")
         return
-    body.suptitle(title or own)
+    style.head(body, title, own)
     for axes, text in zip(grid, headings, strict=True):
-        axes.set_title(text)
+        style.panel_head(axes, text)
 
 
-def _draw_panel(axes: Axes, entries: list[Entry], depths: list[int], notes: list[str]) -> bool:
-    """One distribution; adds the chosen rates to ``notes``, returns whether the paper's points were
-    drawn."""
-    equal = entries[0].settings["widths"] == "equal"  # the paper has no others
-    theirs = paper.depth_width_table() if equal and paper.is_papers(entries[0]) else {}
-    widths: set[int] = set()
+def _draw_panel(
+    axes: Axes, entries: list[Entry], looks: dict[int, dict[str, Any]], notes: list[str]
+) -> None:
+    """One distribution; adds the chosen rates to ``notes``."""
     for (depth,), line in _by_depth(entries):
-        look = style.look(depths.index(depth))
         points: dict[int, Point] = {
             width: best_choice(runs, ["learning_rate"])
             for (width,), runs in group(line, ["width"]).items()
         }
-        draw_line(axes, points, look)
-        if theirs.get(depth):
-            axes.plot(list(theirs[depth]), list(theirs[depth].values()), **hollow(look))
-        widths |= points.keys() | theirs.get(depth, {}).keys()
+        draw_line(axes, points, looks[depth])
         if len(distinct(line, "learning_rate")) > 1:
             where = describe(entries[0].settings).replace("$", "")
             notes.append(f"{where}, depth {depth}: the best learning rate is {_rates(points)}")
     axes.set_xscale("log")
-    style.ticks_at(axes, [float(width) for width in sorted(widths)])
+    style.ticks_at(axes, [float(width) for width in distinct(entries, "width")])
     axes.set_xlabel("width $k$")
-    return bool(theirs.keys() & set(depths))
+
+
+def _papers_points(entries: list[Entry]) -> dict[int, dict[int, float]]:
+    """Depth -> width -> the paper's accuracy, where these runs are of its distribution."""
+    # the paper has no networks of unequal layers
+    if entries[0].settings["widths"] != "equal" or not paper.is_papers(entries[0]):
+        return {}
+    depths = distinct(entries, "network_depth")
+    return {depth: row for depth, row in paper.depth_width_table().items() if depth in depths}
+
+
+def _draw_papers(axes: Axes, entries: list[Entry], looks: dict[int, dict[str, Any]]) -> None:
+    theirs = _papers_points(entries)
+    for depth, row in theirs.items():
+        axes.plot(list(row), list(row.values()), **hollow(looks[depth]))
+    widths = {*distinct(entries, "width"), *(width for row in theirs.values() for width in row)}
+    style.ticks_at(axes, [float(width) for width in sorted(widths)])
 
 
 def _draw_along_depth(
@@ -193,33 +216,25 @@ def _rates(points: dict[int, Point]) -> str:
     )
 
 
-def _legend(body: SubFigure, depths: list[int], papers: bool, real: bool) -> None:
-    handles = [
-        Line2D([], [], label=f"depth {depth}", **style.look(i)) for i, depth in enumerate(depths)
-    ]
+def _handles(looks: dict[int, dict[str, Any]], papers: bool, real: bool) -> list[Line2D]:
+    handles = [Line2D([], [], label=f"depth {depth}", **look) for depth, look in looks.items()]
     if not real:
         handles.reverse()  # deep above shallow, as the lines lie
     if papers:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                label=f"hollow: {paper.SOURCE}",
-                **hollow({"color": "#404040", "marker": "o"}),
-            )
-        )
-    body.legend(handles=handles, loc="outside right upper", handlelength=2.8)
+        look = hollow({"color": "#404040", "marker": "o"})
+        handles.append(Line2D([], [], label=f"hollow: {paper.SOURCE}", **look))
+    return handles
 
 
 def _how(entries: list[Entry]) -> str:
     rates = distinct(entries, "learning_rate")
     point = (*DESCRIBED, "network_depth", "width", "learning_rate")
     counts = sorted({len(distinct(runs, "seed")) for runs in group(entries, point).values()})
-    text = "Best: the maximum over the recorded steps"
+    text = f"Best: the maximum over the recorded steps, up to {steps_text(entries)}"
     if entries[0].real:
         text = (
             "Root mean square error over the standard deviation of the labels, √(1 - R²); the "
-            "least over the recorded steps"
+            f"least over the recorded steps, up to {steps_text(entries)}"
         )
     if len(rates) > 1:
         text += (

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fracsim.errors import UsageError
-from fracsim.figures import style
+from fracsim.figures import space, style
 from fracsim.figures.curves import curve_label
 from fracsim.fractals.distribution import Distribution, Sample
 from fracsim.fractals.fractal import Fractal
@@ -31,17 +32,18 @@ def draw(
     title: str | None = None,
     size: style.Inches | None = None,
 ) -> Figure:
-    """K_0..K_n and ``count`` labelled points; d = 1 as stacked bars, d = 2 as polygons.
+    """K_0..K_n and ``count`` labelled points; d = 1 as stacked bars, d = 2 as polygons, d = 3 as
+    projected cells.
 
     Args:
-        distribution: on a fractal with d = 1 or 2.
+        distribution: on a fractal with d = 1, 2 or 3.
         count: points of the sample.
         seed: of the sample.
         title: replaces the figure's own title.
         size: width and height in inches, instead of the figure's own.
 
     Raises:
-        UsageError: d > 2, or too many cells or points to draw.
+        UsageError: d > 3, or too many cells or points to draw.
     """
     fractal, n = distribution.fractal, distribution.fractal_depth
     check_drawable(fractal, n)
@@ -51,15 +53,16 @@ def draw(
             f"{MOST_POINTS}"
         )
     sample = distribution.sample(count, seed)
-    title = title or f"{fractal.name}, fractal depth $n = {n}$"
     about = f"{count:,} points, curve {curve_label(distribution.curve.name)}"
-    painter = _draw_line if fractal.dimension == 1 else _draw_plane
-    return painter(fractal, n, sample, title, about, size)
+    painter = _draw_line if fractal.dimension == 1 else _draw_sets
+    figure = painter(fractal, n, sample, about, size)
+    style.head(figure, title, f"{style.plain(fractal.name)}, fractal depth $n = {n}$")
+    return figure
 
 
 def check_drawable(fractal: Fractal, fractal_depth: int) -> None:
     """Raise UsageError unless the sets K_0..K_n can be drawn."""
-    check_dimension(fractal)
+    check_dimension(fractal, 3)
     deepest = drawable_depth(fractal, fractal_depth)
     if deepest < fractal_depth:
         raise UsageError(
@@ -68,12 +71,12 @@ def check_drawable(fractal: Fractal, fractal_depth: int) -> None:
         )
 
 
-def check_dimension(fractal: Fractal) -> None:
-    """Raise UsageError unless d = 1 or 2."""
-    if fractal.dimension > 2:
+def check_dimension(fractal: Fractal, most: int = 2) -> None:
+    """Raise UsageError unless d is at most ``most``."""
+    if fractal.dimension > most:
         raise UsageError(
-            f"{fractal.name} lies in {fractal.dimension} dimensions; only fractals in 1 or 2 "
-            f"dimensions can be drawn"
+            f"{fractal.name} lies in {fractal.dimension} dimensions; only fractals in at most "
+            f"{most} dimensions can be drawn"
         )
 
 
@@ -113,77 +116,77 @@ def frame_plane(axes: Axes, low: float) -> None:
     style.ticks_at(axes, ticks, "y")
 
 
-def _draw_plane(
-    fractal: Fractal,
-    n: int,
-    sample: Sample,
-    title: str,
-    about_sample: str,
-    size: style.Inches | None,
+def _draw_sets(
+    fractal: Fractal, n: int, sample: Sample, about_sample: str, size: style.Inches | None
 ) -> Figure:
-    low = fractal.geometry().low
-    rows = 1 if n == 0 else 2
+    """Two or three dimensions: a panel for each set, and a larger one for the sample."""
+    flat = fractal.dimension == 2
+    narrow = style.is_narrow(size)
+    rows = 1 if n == 0 else ceil((n + 1) / 3) if narrow else 2
     columns = ceil((n + 1) / rows)
     side = 1.3
-    figure = style.new_figure((side * (columns + rows) + 0.9, side * rows + 1.0), size)
-    parts: Any = figure.subfigures(1, 2, width_ratios=(columns, rows + 0.35))
+    own = (3.4, 1.15 * rows + 3.0) if narrow else (side * (columns + rows) + 0.9, side * rows + 0.8)
+    figure, body = style.page(own, size, (), _labels())
+    if narrow:
+        parts: Any = body.subfigures(2, 1, height_ratios=(1.15 * rows, 3.0))
+    else:
+        parts = body.subfigures(1, 2, width_ratios=(columns, rows + 0.35))
     sets, points = parts
-    panels = sets.subplots(rows, columns, squeeze=False).ravel()
-    for level, axes in enumerate(panels):
+    for level, axes in enumerate(sets.subplots(rows, columns, squeeze=False).ravel()):
         if level > n:
             axes.set_axis_off()
-            continue
-        add_cells(
-            axes,
-            fractal,
-            level,
-            facecolor=CELL,
-            edgecolor="none",
-            rasterized=fractal.maps**level > 5000,
-        )
-        frame_plane(axes, low)
-        axes.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
-        for spine in axes.spines.values():
-            spine.set(visible=True, linewidth=0.4, color="#9A9A9A")
-        axes.set_title(f"$K_{{{level}}}$")
+        elif flat:
+            _draw_level(axes, fractal, level)
+        else:
+            many = fractal.maps**level > 1000
+            space.add_cells(axes, fractal, level, edgecolor="none", rasterized=many)
+            space.frame(axes, fractal.geometry().low)
+        axes.set_title(f"$K_{{{level}}}$" if level <= n else "")
     axes = points.subplots()
-    frame_plane(axes, low)
-    area = float(np.clip(4000.0 / len(sample.x), 0.5, 12.0))
-    many = len(sample.x) > 20_000
-    for label, marker, colour in ((-1, "x", style.NEGATIVE), (1, "o", style.POSITIVE)):
-        chosen = sample.x[sample.y == label]
-        edge: dict[str, Any] = {"linewidths": 0.6} if marker == "x" else {"edgecolors": "none"}
-        axes.scatter(
-            chosen[:, 0],
-            chosen[:, 1],
-            s=area,
-            c=colour,
-            marker=marker,
-            rasterized=many,
-            label=f"$y = {label:+d}$",
-            **edge,
-        )
-    axes.set_xlabel("$x_1$")
-    axes.set_ylabel("$x_2$")
-    axes.set_title(f"Sample ({about_sample})")
-    axes.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-        ncols=2,
-        markerscale=max(1.0, 3.3 / area**0.5),
-        borderpad=0.4,
-    )
-    figure.suptitle(title)
+    if flat:
+        frame_plane(axes, fractal.geometry().low)
+        axes.set(xlabel="$x_1$", ylabel="$x_2$")
+    else:
+        space.frame(axes, fractal.geometry().low)
+    _scatter(axes, sample.x if flat else space.project(sample.x), sample.y)
+    style.panel_head(axes, f"Sample ({about_sample})")
     return figure
 
 
+def _draw_level(axes: Axes, fractal: Fractal, level: int) -> None:
+    look: dict[str, Any] = {"facecolor": CELL, "edgecolor": "none"}
+    add_cells(axes, fractal, level, rasterized=fractal.maps**level > 5000, **look)
+    frame_plane(axes, fractal.geometry().low)
+    axes.tick_params(bottom=False, left=False, labelbottom=False, labelleft=False)
+    for spine in axes.spines.values():
+        spine.set(visible=True, linewidth=0.4, color="#9A9A9A")
+
+
+_LABELS = ((-1, "x", style.NEGATIVE), (1, "o", style.POSITIVE))
+
+
+def _labels() -> list[Line2D]:
+    look: dict[str, Any] = {"linestyle": "none", "markersize": 4}
+    return [
+        Line2D([], [], color=colour, marker=marker, label=f"$y = {label:+d}$", **look)
+        for label, marker, colour in _LABELS
+    ]
+
+
+def _scatter(axes: Axes, places: NDArray[np.float64], y: NDArray[Any]) -> None:
+    """Points (N, 2) by their labels."""
+    area = float(np.clip(4000.0 / len(places), 0.5, 12.0))
+    for label, marker, colour in _LABELS:
+        chosen = places[y == label]
+        edge: dict[str, Any] = {"linewidths": 0.6} if marker == "x" else {"edgecolors": "none"}
+        many = len(places) > 20_000
+        axes.scatter(
+            *chosen.T, s=area, c=colour, marker=marker, rasterized=many, clip_on=False, **edge
+        )
+
+
 def _draw_line(
-    fractal: Fractal,
-    n: int,
-    sample: Sample,
-    title: str,
-    about_sample: str,
-    size: style.Inches | None,
+    fractal: Fractal, n: int, sample: Sample, about_sample: str, size: style.Inches | None
 ) -> Figure:
     low = fractal.geometry().low
     figure = style.new_figure((6.4, 0.3 * (n + 1) + 2.3), size)
@@ -198,7 +201,6 @@ def _draw_line(
     bars.grid(False)
     for axes in (bars, points):
         axes.spines["left"].set_visible(False)
-    bars.set_title(title)
     for row, (label, colour) in enumerate(((1, style.POSITIVE), (-1, style.NEGATIVE))):
         points.eventplot(
             sample.x[sample.y == label, 0],
@@ -214,5 +216,5 @@ def _draw_line(
     points.grid(False)
     points.set_xlabel("$x$")
     points.set_xlim(low - 0.02 * (1 - low), 1.0 + 0.02 * (1 - low))
-    points.set_title(f"Sample ({about_sample})")
+    style.panel_head(points, f"Sample ({about_sample})")
     return figure

@@ -6,7 +6,13 @@ import tomllib
 from fracsim.data.presets import preset_text
 from fracsim.products.entries import Entry
 
-SOURCE = "Malach &\nShalev-Shwartz (2019)"
+SOURCE = "the paper's, 10⁶ steps"
+"""Whose hollow points they are, and how long their networks were trained."""
+
+
+def protocol(table: str) -> str:
+    """How the paper made the numbers of a table, for the foot of a figure."""
+    return str(tomllib.loads(preset_text("paper", table))["protocol"])
 
 
 def depth_width_table() -> dict[int, dict[int, float]]:

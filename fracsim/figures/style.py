@@ -6,32 +6,36 @@ never imported."""
 
 import os
 import tempfile
-import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import ceil, floor, inf, log10
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import matplotlib
 import matplotlib.style
 from cycler import cycler
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cbook import is_math_text
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fracsim.data.errors import cannot_write
 from fracsim.errors import UsageError, nearest
-
-rc: Any = matplotlib.rcParams  # its type stubs know every key by name, which ours need not
-
-Inches = tuple[float, float]
-"""Width and height."""
+from fracsim.figures.layout import Inches as Inches
+from fracsim.figures.layout import arrange as arrange
+from fracsim.figures.layout import head as head
+from fracsim.figures.layout import is_narrow as is_narrow
+from fracsim.figures.layout import laid_out, points_of, rc
+from fracsim.figures.layout import legend_below as legend_below
+from fracsim.figures.layout import new_figure as new_figure
+from fracsim.figures.layout import page as page
+from fracsim.figures.layout import panel_head as panel_head
+from fracsim.figures.layout import plain as plain
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -133,8 +137,9 @@ def _style_file(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def styled(name: str | None = None) -> Iterator[None]:
-    """Draw and save inside this: fracsim's look, then the style ``name`` over it.
+def styled(name: str | None = None, notes: bool = True) -> Iterator[None]:
+    """Draw and save inside this: fracsim's look, then the style ``name`` over it; ``notes``:
+    whether figures say at their foot what a reader must know.
 
     It starts from matplotlib's defaults, not from the user's matplotlibrc: the same input gives the
     same figure on every machine.
@@ -151,7 +156,8 @@ def styled(name: str | None = None) -> Iterator[None]:
             rc["axes.grid"] = False  # a style made for figures without one may draw it black
         matplotlib.style.use(chosen)
         rc.update({key: value for key, value in REPRODUCIBLE.items() if key in rc})
-        yield
+        with laid_out(notes):
+            yield
 
 
 def colour(index: int) -> Any:
@@ -161,16 +167,59 @@ def colour(index: int) -> Any:
     return colours[index % len(colours)]
 
 
+MOST_LOOKS = 16
+"""Looks that differ in colour, marker or dashes."""
+
+
 def look(index: int) -> dict[str, Any]:
     """Colour, marker and dashes of series ``index``: told apart in colour, by the colour-blind, and
-    in grey print."""
+    in grey print. From the ninth on colours come again, with other markers and dashes."""
+    again = index // len(PALETTE)
     return {
         "color": colour(index),
-        "marker": MARKERS[index % len(MARKERS)],
-        "linestyle": DASHES[index % len(DASHES)],
+        "marker": MARKERS[(index + 3 * again) % len(MARKERS)],
+        "linestyle": DASHES[(index + 2 * again) % len(DASHES)],
         "markeredgecolor": "white",
         "markeredgewidth": 0.5,
     }
+
+
+def places(values: Iterable[Any]) -> dict[Any, int]:
+    """Value -> the place of its look: it belongs to the value, not to its rank among others, so
+    that depth 4 looks the same in every figure. Of two values with the same place the later one
+    gives way. Values may be tuples.
+
+    Raises:
+        UsageError: more values than can be told apart.
+    """
+    found: dict[Any, int] = {}
+    for value in values:
+        if value in found:
+            continue
+        if len(found) == MOST_LOOKS:
+            raise UsageError(
+                f"more than {MOST_LOOKS} lines cannot be told apart in one figure; choose some "
+                f"with --where, or make panels"
+            )
+        place = _place(value) % len(PALETTE)
+        while place in found.values():
+            place = (place + 1) % MOST_LOOKS
+        found[value] = place
+    return found
+
+
+def _place(value: Any) -> int:
+    """Small whole numbers in their order, numbers of a sweep (1, 2, 5, 10, …) in theirs, words
+    by what they are."""
+    if isinstance(value, tuple):
+        return sum(_place(one) * (1 + 3 * i) for i, one in enumerate(value))
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return crc32(str(value).encode())
+    if number.is_integer() and 0 <= number <= len(PALETTE):
+        return int(number) - 1
+    return round(3 * log10(abs(number))) if 0 < abs(number) < inf else 0
 
 
 def shade(place: int, count: int) -> Any:
@@ -179,66 +228,37 @@ def shade(place: int, count: int) -> Any:
     return matplotlib.colormaps["viridis"](0.88 * place / max(count - 1, 1))
 
 
-def new_figure(own: Inches, size: Inches | None = None) -> Figure:
-    """An empty figure of ``size`` (width, height) inches, or of its ``own``; laid out without
-    overlaps."""
-    return Figure(figsize=size or own, layout="constrained")
-
-
-def page(
-    own: Inches,
-    size: Inches | None = None,
-    notes: Sequence[str] = (),
-    handles: Sequence[Artist] = (),
-) -> tuple[Figure, SubFigure]:
-    """A figure with a foot, and its body to draw in.
-
-    Args:
-        own, size: as in :func:`new_figure`; without ``size`` the foot is added to the height of
-        ``own``. notes: what the figure's reader must know (how rates were chosen, that a run goes
-        on), small and grey. handles: a legend above the notes.
-    """
-    width = (size or own)[0]
-    lines = [
-        line for note in notes for line in textwrap.wrap(note, max(20, int((width - 0.2) / 0.057)))
-    ]
-    # A column is as wide as its longest label, a quarter of an inch of air and the line beside it.
-    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
-    columns = max(1, min(len(handles), int(width / (0.066 * longest + 0.75))))
-    rows = ceil(len(handles) / columns)
-    foot = 0.165 * rows + 0.125 * len(lines) + 0.08
-    figure = new_figure((own[0], own[1] + foot), size)
-    height = figure.get_size_inches()[1]
-    parts: Any = figure.subfigures(2, 1, height_ratios=(max(height - foot, 0.1 * height), foot))
-    body, below = parts
-    if handles:
-        below.legend(
-            handles=handles,
-            loc="upper center",
-            ncols=columns,
-            handlelength=3.0,
-            borderpad=0.0,
-            borderaxespad=0.1,
-            labelspacing=0.35,
-        )
-    below.text(
-        0.1 / width,
-        0.05 / foot,
-        "\n".join(lines),
-        fontsize=7.0,
-        color="#555555",
-        va="bottom",
-        linespacing=1.25,
-    )
-    return figure, body
-
-
 def ticks_at(axes: Axes, values: list[float], axis: str = "x") -> None:
     """Ticks exactly at ``values``, written plainly (10, 20, 50 … also on a logarithmic axis)."""
     line = axes.xaxis if axis == "x" else axes.yaxis
-    line.set_major_locator(FixedLocator(values))
+    line.set_major_locator(Spaced(values))
     line.set_minor_locator(NullLocator())
-    line.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}".replace("-", "−")))
+    line.set_major_formatter(FuncFormatter(lambda value, _position: _plainly(value)))
+
+
+def _plainly(value: float) -> str:
+    return f"{value:g}".replace("-", "−")
+
+
+class Spaced(FixedLocator):
+    """Ticks at given values, without those whose numbers would touch the one before."""
+
+    def __call__(self) -> Any:
+        """The ticks, for the axis as long as it is now."""
+        axis: Any = self.axis
+        sideways = axis.axis_name == "x"
+        points = points_of("xtick.labelsize" if sideways else "ytick.labelsize")
+        size = points * axis.axes.figure.dpi / 72
+        low, high = sorted(axis.get_view_interval())
+        kept: list[float] = []
+        end, before = -inf, 0.0
+        for value in sorted({float(v) for v in self.locs if low <= v <= high}):
+            at = axis.axes.transData.transform((value, value))[0 if sideways else 1]
+            half = 0.33 * size * len(_plainly(value)) if sideways else 0.5 * size
+            if abs(at - end) > before + half + 0.25 * size:
+                kept.append(value)
+                end, before = at, half
+        return kept
 
 
 def log_axis(axes: Axes, values: Iterable[float]) -> None:

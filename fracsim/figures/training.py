@@ -25,6 +25,7 @@ THIN: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (1, 1)), "zorder": 2}
 """The look of training, beside the bold lines of the test."""
 
 Series = Callable[[Entry], NDArray[np.float64]]
+Look = dict[str, Any]
 
 
 def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None) -> Figure:
@@ -49,50 +50,62 @@ def draw(runs: Runs, title: str | None = None, size: style.Inches | None = None)
     groups = group(runs.entries, keys)
     sign, choose = (1, min) if real else (-1, max)
     best = sorted(groups, key=lambda values: sign * choose(one.best() for one in groups[values]))
+    left_out = []
     if len(groups) > MOST_LINES:
-        runs.notes.append(
-            f"{MOST_LINES} of {len(groups)} settings are drawn, the best by test "
-            f"{'error' if real else 'accuracy'}; choose others with --where"
-        )
+        what = f"the best by test {'error' if real else 'accuracy'}"
+        text = f"{MOST_LINES} of {len(groups)} settings are drawn, {what}"
+        left_out.append(f"{text}.")
+        runs.notes.append(f"{text}; choose others with --where")
         groups = {
             values: entries for values, entries in groups.items() if values in best[:MOST_LINES]
         }
     lines = list(groups.values())
+    looks = [_look(place) for place in style.places(groups).values()]
     by_group = "test_rmse_by_level" if real else "test_accuracy_by_level"
     grouped = all(by_group in entry.trajectory.records for entry in runs.entries)
-    own = (7.2, 5.2 if grouped else 3.3)
-    figure, body = style.page(own, size, _notes(lines, runs), _handles(keys, list(groups)))
+    count = 4 if grouped else 3
+    own = (3.4, 1.75 * count) if style.is_narrow(size) else (7.2, 5.2 if grouped else 3.3)
+    notes = [*left_out, *_notes(lines, runs)]
+    figure, body = style.page(own, size, notes, _handles(keys, list(groups), looks))
+    shape = style.arrange(count, size, 2 if grouped else 3)
+    panels = body.subplots(*shape, squeeze=False).ravel()
+    loss, quality, *_, gradient = panels[:count]
+    for axes in panels[count:]:
+        axes.remove()
     if grouped:
-        (loss, quality), (by_level, gradient) = panels = body.subplots(2, 2)
-        _draw_groups(by_level, lines, by_group)
-    else:
-        loss, quality, gradient = panels = body.subplots(1, 3)
-    _draw_over_steps(loss, lines, ("train_loss", "test_loss"))
+        _draw_groups(panels[2], lines, looks, by_group)
+    _draw_over_steps(loss, lines, looks, ("train_loss", "test_loss"))
     if real:
-        for index, entries in enumerate(lines):
-            band(quality, entries, _relative_error, _look(index))
+        for entries, look in zip(lines, looks, strict=True):
+            band(quality, entries, _relative_error, look)
     else:
-        _draw_over_steps(quality, lines, ("train_accuracy", "test_accuracy"))
+        _draw_over_steps(quality, lines, looks, ("train_accuracy", "test_accuracy"))
     if len(lines) == 1:
         _draw_each(gradient, lines[0], "gradient_norm", lambda layer: f"layer {layer + 1}")
     else:
-        for index, entries in enumerate(lines):
-            band(gradient, entries, _whole_gradient, _look(index))
+        for entries, look in zip(lines, looks, strict=True):
+            band(gradient, entries, _whole_gradient, look)
     loss.set(ylabel="loss", title="Loss")
     quality.set(ylabel="accuracy", title="Accuracy")
     if real:
         loss.set(yscale="log")
         quality.set(ylabel="rms / sd", title="Relative test error")
         style.log_axis(quality, np.concatenate([_relative_error(one) for one in chain(*lines)]))
-    gradient.set(ylabel="gradient norm ($L_2$)", title="Gradient of the test loss", yscale="log")
-    for axes in panels.ravel():
-        if not grouped or axes is not by_level or len(lines) == 1:
+    gradient.set(ylabel="gradient norm ($L_2$)", title="Gradient of the test loss")
+    style.log_axis(gradient, _heights(gradient))
+    for axes in panels[:count]:
+        if not grouped or axes is not panels[2] or len(lines) == 1:
             _step_axis(axes)
-    body.suptitle(title or _title(runs, keys))
+    style.head(body, title, _title(runs, keys))
     return figure
 
 
-def _draw_groups(axes: Axes, lines: list[list[Entry]], name: str) -> None:
+def _heights(axes: Axes) -> list[float]:
+    """All that the lines of a panel reach."""
+    return [float(y) for line in axes.lines for y in np.ravel(line.get_ydata())]
+
+
+def _draw_groups(axes: Axes, lines: list[list[Entry]], looks: list[Look], name: str) -> None:
     """By level, or by whatever groups there are: over the steps for one setting, else at the last
     record."""
     settings = lines[0][0].settings
@@ -101,7 +114,7 @@ def _draw_groups(axes: Axes, lines: list[list[Entry]], name: str) -> None:
     if len(lines) == 1:
         _draw_each(axes, lines[0], name, lambda j: f"{word} {j}" + (" ($+$)" if j == n else ""))
     else:
-        _draw_profiles(axes, lines, name, word)
+        _draw_profiles(axes, lines, looks, name, word)
     what = "root mean square error" if name == "test_rmse_by_level" else "test accuracy"
     axes.set(ylabel=what, title=f"{what[0].upper()}{what[1:]} by {word}")
 
@@ -110,7 +123,7 @@ def _relative_error(entry: Entry) -> NDArray[np.float64]:
     return np.sqrt(np.maximum(1 - entry.series("test_r2"), 0))
 
 
-def band(axes: Axes, entries: list[Entry], series: Series, look: dict[str, Any]) -> None:
+def band(axes: Axes, entries: list[Entry], series: Series, look: Look) -> None:
     """The mean over runs against the step, with a band from the least to the greatest run.
 
     Runs that have not got as far (running or diverged) drop out where they end.
@@ -133,17 +146,18 @@ def band(axes: Axes, entries: list[Entry], series: Series, look: dict[str, Any])
         )
 
 
-def _look(index: int, count: int = 12) -> dict[str, Any]:
+def _look(index: int, count: int = 12) -> Look:
     # A marker on each of a hundred records would hide the line: about a dozen, shifted from line to
     # line.
     return style.look(index) | {"markevery": (0.01 + 0.013 * index, 1.0 / count), "markersize": 4.5}
 
 
-def _draw_over_steps(axes: Axes, lines: list[list[Entry]], names: tuple[str, str]) -> None:
+def _draw_over_steps(
+    axes: Axes, lines: list[list[Entry]], looks: list[Look], names: tuple[str, str]
+) -> None:
     """Training thin and dotted, test bold: the same two styles in every panel."""
     train, test = names
-    for index, entries in enumerate(lines):
-        look = _look(index)
+    for entries, look in zip(lines, looks, strict=True):
         band(axes, entries, lambda entry: entry.series(train), {"color": look["color"], **THIN})
         band(axes, entries, lambda entry: entry.series(test), look)
 
@@ -173,17 +187,19 @@ def _column(name: str, c: int, entry: Entry) -> NDArray[np.float64]:
     return entry.series(name)[:, c]
 
 
-def _draw_profiles(axes: Axes, lines: list[list[Entry]], name: str, word: str) -> None:
+def _draw_profiles(
+    axes: Axes, lines: list[list[Entry]], looks: list[Look], name: str, word: str
+) -> None:
     """A variable by level at the last record against the level, a line per setting; the positives
     stand apart."""
     deepest = 0
-    for index, entries in enumerate(lines):
+    for entries, shown in zip(lines, looks, strict=True):
         table = np.stack([entry.last(name) for entry in entries])
         there = np.flatnonzero(np.isfinite(table).any(axis=0))
         middle, least, greatest = (
             f(table[:, there], axis=0) for f in (np.nanmean, np.nanmin, np.nanmax)
         )
-        look = _look(index) | {"markevery": None}
+        look = shown | {"markevery": None}
         n = entries[0].settings.get("fractal_depth")
         negatives = there < (there.size + there.max() if n is None else int(n))
         for part in (negatives, ~negatives):
@@ -209,12 +225,13 @@ def _step_axis(axes: Axes) -> None:
     axes.set_xlim(left=0)
 
 
-def _handles(keys: list[str], groups: list[tuple[Any, ...]]) -> list[Line2D]:
+def _handles(keys: list[str], groups: list[tuple[Any, ...]], looks: list[Look]) -> list[Line2D]:
     """The legend: the settings where there are several, and what is bold and what is dotted."""
     names = [name_values(keys, values) for values in groups] if len(groups) > 1 else []
-    grey: dict[str, Any] = {"color": "#404040"}
+    shown = [{key: value for key, value in look.items() if key != "markevery"} for look in looks]
+    grey: Look = {"color": "#404040"}
     return [
-        *(Line2D([], [], label=name, **style.look(index)) for index, name in enumerate(names)),
+        *(Line2D([], [], label=name, **look) for name, look in zip(names, shown, strict=False)),
         Line2D([], [], label="test", **grey),
         Line2D([], [], label="training", **grey | THIN),
     ]
@@ -225,9 +242,7 @@ def _notes(lines: list[list[Entry]], runs: Runs) -> list[str]:
     spread = f" Mean and span of {seeds} seeds." if seeds > 1 else ""
     fractal = lines[0][0].settings.get("fractal_depth") is not None
     levels = (
-        " Level $j < n$: negatives in $K_j$ but not $K_{j+1}$; level $n$ ($+$): positives."
-        if fractal
-        else ""
+        " Level j < n: negatives in K_j but not K_(j+1); level n (+): positives." if fractal else ""
     )
     if lines[0][0].real:
         levels = " Relative error: root mean square error / sd of the labels, √(1 - R²)."

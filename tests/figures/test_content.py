@@ -24,9 +24,8 @@ def fracsim_style():
 
 
 def all_text(figure) -> str:
-    return "\n".join(
-        text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
-    )
+    texts = figure.findobj(match=lambda artist: hasattr(artist, "get_text"))
+    return "\n".join(text.get_text().replace("\n", " ") for text in texts)
 
 
 def best_of(run) -> float:
@@ -181,7 +180,8 @@ def test_curve_accuracy_has_the_curves_and_the_papers_figure_5(tmp_path):
     experiment = experiment_of({"curve": curves, "width": [10, 100]}, **SMALL)
     figure = curve_accuracy.draw(load_runs([write_file(tmp_path / "a.h5", experiment)]))
     axes = figure.axes[0]
-    lines = {line.get_label(): line for line in axes.lines}
+    greys = {line.get_color(): line for line in axes.lines}
+    lines = {f"$P({j + 3})$": greys[grey] for j, (grey, _) in enumerate(curve_accuracy.GREYS)}
     assert [text.get_text() for text in axes.get_xticklabels()] == [f"#{curve}" for curve in curves]
     # FACTS of the paper, P(3) and P(4) of curves 1..6
     assert lines["$P(3)$"].get_ydata() == pytest.approx(
@@ -190,7 +190,8 @@ def test_curve_accuracy_has_the_curves_and_the_papers_figure_5(tmp_path):
     assert lines["$P(4)$"].get_ydata() == pytest.approx(
         [0.9257, 0.87, 0.7929, 0.6842, 0.5838, 0.5], abs=1e-4
     )
-    assert lines["depth 5"].get_ydata() == pytest.approx(
+    (ours,) = (line for line in filled(axes) if line.get_zorder() == 3)
+    assert ours.get_ydata() == pytest.approx(
         [max(best_of(run) for run in experiment.runs if run.curve == curve) for curve in curves]
     )
     assert hollow(axes)[0].get_ydata() == pytest.approx(
@@ -230,3 +231,56 @@ def test_json_and_quiet(tmp_path):
 
 def test_values_are_ordered_as_numbers():
     assert sorted(["10", "2", "finest:2", "1"], key=order) == ["1", "2", "10", "finest:2"]
+
+
+def test_what_a_figure_leaves_out_stands_in_it(tmp_path):
+    experiment = experiment_of({"network_depth": [1, 2, 3, 4], "width": [10, 20]}, **SMALL)
+    runs = load_runs([write_file(tmp_path / "a.h5", experiment)])
+    assert "6 of 8 settings are drawn, the best by test accuracy." in all_text(training.draw(runs))
+
+
+def test_steps_of_ours_and_of_the_papers_stand_in_the_figure(tmp_path):
+    experiment = experiment_of({"network_depth": [1, 5], "width": [10, 50]}, **SMALL)
+    runs = load_runs([write_file(tmp_path / "a.h5", experiment)])
+    text = all_text(depth_width.draw(runs))
+    assert "up to step 4,000" in text
+    assert "best of 10⁶ steps" in text
+    assert "Malach" not in all_text(depth_width.draw(runs, papers=False))
+    curves = load_runs(
+        [write_file(tmp_path / "c.h5", experiment_of({"curve": ["1", "4"]}, **SMALL))]
+    )
+    text = all_text(curve_accuracy.draw(curves))
+    assert "up to step 4,000" in text
+    assert "best of 10⁶ steps" in text
+    assert "Malach" not in all_text(curve_accuracy.draw(curves, papers=False))
+
+
+def test_a_value_has_one_look_in_every_figure(tmp_path):
+    """An interrupted sweep of depths 4 and 5, and the complete one."""
+
+    def looks(depths):
+        file = tmp_path / f"{len(depths)}.h5"
+        grid = {"network_depth": depths, "width": [10, 20]}
+        figure = depth_width.draw(load_runs([write_file(file, experiment_of(grid, **SMALL))]))
+        lines = {len(depths) - i: line for i, line in enumerate(reversed(filled(figure.axes[0])))}
+        return {
+            depths[place - 1]: (line.get_color(), line.get_marker(), line.get_linestyle())
+            for place, line in lines.items()
+        }
+
+    some, all_of_them = looks([4, 5]), looks([1, 2, 3, 4, 5])
+    assert some == {depth: all_of_them[depth] for depth in (4, 5)}
+
+
+@pytest.mark.parametrize("title", ["", "costs $5, and more"])
+def test_titles_may_be_empty_or_hold_a_dollar(tmp_path, title):
+    runs = load_runs([write_file(tmp_path / "a.h5", experiment_of({"width": [10, 20]}, **SMALL))])
+    text = all_text(depth_width.draw(runs, title=title))
+    assert "Best test accuracy against" not in text
+    assert title in text
+
+
+def test_notes_can_be_left_out(tmp_path):
+    runs = load_runs([write_file(tmp_path / "a.h5", experiment_of({"width": [10, 20]}, **SMALL))])
+    with style.styled(notes=False):
+        assert "Best: the maximum" not in all_text(depth_width.draw(runs))

@@ -119,3 +119,37 @@ def test_papers_tables():
     curves = paper.curve_table()
     assert curves == {"1": 0.9924, "2": 0.9654, "3": 0.9096, "4": 0.9322, "5": 0.7566, "6": 0.7764}
     assert table[5][200] == curves["1"]
+
+
+def luminance(colour) -> float:
+    """Relative luminance (ITU-R BT.709), as grey print shows a colour."""
+    return float(np.array([0.2126, 0.7152, 0.0722]) @ np.array(to_rgb(colour[:3])) ** 2.2)
+
+
+def test_all_looks_differ_in_grey():
+    looks = [style.look(place) for place in range(style.MOST_LOOKS)]
+    forms = [(look["marker"], look["linestyle"]) for look in looks]
+    for i, one in enumerate(forms):
+        for j, other in enumerate(forms[:i]):
+            grey = abs(luminance(to_rgb(looks[i]["color"])) - luminance(to_rgb(looks[j]["color"])))
+            assert one != other or grey > 0.15, (i, j)
+
+
+def test_shades_rise_in_luminance():
+    for count in (2, 4, 6, 8):
+        greys = [luminance(to_rgb(style.shade(place, count)[:3])) for place in range(count)]
+        assert greys == sorted(greys)
+        assert min(np.diff(greys) / np.array(greys[1:])) > 0.2  # as the eye compares
+
+
+def test_places_belong_to_values():
+    assert style.places([1, 2, 3, 4, 5]) == {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
+    assert style.places([4, 5]) == {4: 3, 5: 4}
+    assert style.places(["4"]) == {"4": 3}
+    widths = style.places([10, 20, 50, 100, 200, 400])
+    assert len(set(widths.values())) == 6
+    assert style.places([50, 100]) == {50: widths[50], 100: widths[100]}
+    words = style.places(["paper", "he", "glorot"])
+    assert style.places(["he"])["he"] == words["he"] or len(set(words.values())) == 3
+    with pytest.raises(UsageError, match="more than 16 lines"):
+        style.places(range(500))

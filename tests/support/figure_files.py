@@ -86,14 +86,20 @@ def made_up_record(run: Run, step: int) -> Record:
         },
         gradient_norm=gradient,
         wall_time=step * 1e-4,
-        params=made_up_parameters(run),
+        params=made_up_parameters(run, step),
     )
 
 
-def made_up_parameters(run: Run) -> np.ndarray:
-    """Random weights (Q,): a decision function with folds."""
+def made_up_parameters(run: Run, step: int | None = None) -> np.ndarray:
+    """Random weights (Q,): a decision function with folds; before the last step others, which come
+    near."""
     rng = np.random.default_rng([run.seed, run.network_depth, run.width])
-    return rng.normal(0, (2 / run.width) ** 0.5, parameter_count(shape_of(run))).astype(np.float32)
+    count, scale = parameter_count(shape_of(run)), (2 / run.width) ** 0.5
+    params = rng.normal(0, scale, count)
+    left = 0.0 if step is None else 1 - step / run.steps
+    if left:
+        params += left * np.random.default_rng([run.seed, step or 0]).normal(0, scale, count)
+    return params.astype(np.float32)
 
 
 def made_up_study(

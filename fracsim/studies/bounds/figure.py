@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -21,9 +22,14 @@ from fracsim.products.runs import Runs
 from fracsim.studies.study import notes_of
 
 MOST_LINES = 6
-UPPER: dict[str, Any] = {"linestyle": "-", "marker": ".", "markersize": 4}
-LOWER: dict[str, Any] = {"linestyle": (0, (5, 2)), "marker": "v", "markersize": 3.5}
-EXACT: dict[str, Any] = {"linestyle": (0, (1, 1.3)), "marker": ".", "markersize": 4}
+UPPER: dict[str, Any] = {"linewidth": 2.0, "marker": ""}
+LOWER: dict[str, Any] = {"linewidth": 1.1, "marker": "v", "markersize": 4.5}
+EXACT: dict[str, Any] = {"linewidth": 1.1, "marker": "x", "markersize": 4.5}
+NAMES = {
+    "upper_error": ("Theorem 3:\nreached", UPPER),
+    "lower_error": ("Theorem 4:\nnone below", LOWER),
+    "least_error": ("exact for\n$(k+1)^T$ pieces", EXACT),
+}
 MARKER: dict[str, Any] = {
     "marker": "o",
     "markersize": 5.5,
@@ -65,16 +71,18 @@ def draw(
         for name, panel in (("least_width", _widths), ("changes_least_error", _changes))
         if name in arrays
     ]
-    rows, columns, own = {0: (1, 2, (8.0, 3.2)), 1: (1, 3, (11.6, 3.2)), 2: (2, 2, (8.8, 6.2))}[
-        len(more)
-    ]
-    figure, body = style.page(own, size, caveats, _legend(arrays, trained))
+    rows, columns = style.arrange(2 + len(more), size, 2)
+    height = 2.1 if columns == 1 else 2.7
+    own = (3.4 if columns == 1 else 7.6, height * rows)
+    figure, body = style.page(own, size, caveats)
     grid = body.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[2 + len(more) :]:
+        axes.remove()
     _errors(grid[0], arrays, trained, across=0)
     _errors(grid[1], arrays, trained, across=1)
-    for axes, panel in zip(grid[2:], more, strict=True):
+    for axes, panel in zip(grid[2:], more, strict=False):
         panel(axes, arrays)
-    body.suptitle(title or f"What depth and width can do: {describe(study.attributes)}")
+    style.head(body, title, f"What depth and width can do: {describe(study.attributes)}")
     return figure
 
 
@@ -161,48 +169,88 @@ def _errors(
     names = ("network_depth", "width")
     x, lines = arrays[names[across]], arrays[names[1 - across]]
     chosen = _chosen(lines, {at[1 - across] for at in trained})
-    for place, i in enumerate(chosen):
-        colour = style.shade(place, len(chosen))
-        for name, look in (("upper_error", UPPER), ("lower_error", LOWER), ("least_error", EXACT)):
-            if name in arrays:
-                values = np.take(arrays[name], i, axis=1 - across)
-                # where lines lie upon each other, the lower ones look out on both sides
-                wide = 1.2 + 0.35 * (len(chosen) - 1 - place) * (name == "upper_error")
-                axes.plot(x, values, color=colour, linewidth=wide, **look)
+    colours = [style.shade(place, len(chosen)) for place in range(len(chosen))]
+    handles = [
+        Line2D([], [], color=colour, linewidth=3, label=f"${'kT'[across]} = {lines[i]}$")
+        for colour, i in zip(colours, chosen, strict=True)
+    ]
+    for name, (label, look) in NAMES.items():
+        if name in arrays:
+            values = np.take(arrays[name], chosen, axis=1 - across)
+            draw_together(axes, x, values if across else values.T, colours, look)
+            handles.append(Line2D([], [], color=GREY, label=label, **look))
+    for colour, i in zip(colours, chosen, strict=True):
         points = sorted(
             (at[across], error) for at, error in trained.items() if at[1 - across] == lines[i]
         )
         if points:
             axes.plot(*np.array(points).T, color=colour, linestyle="none", **MARKER)
-        axes.plot([], [], color=colour, linewidth=3, label=f"${'kT'[across]} = {lines[i]}$")
-    axes.set_title(("Error by depth", "Error by width")[across])
+    if trained:
+        look = {"color": GREY, "linestyle": "none", **MARKER}
+        handles.append(Line2D([], [], label="trained, best", **look))
+    style.panel_head(axes, ("Error by depth", "Error by width")[across])
     if across:
         axes.set_xlabel("width $k$")
         axes.set_xscale("log")
         axes.set_xlim(x[0] / 1.15, x[-1] * 1.15)
-        style.ticks_at(axes, [float(k) for k in x[:: -(-len(x) // 8)]])
+        style.ticks_at(axes, [float(k) for k in x])
     else:
         _depth_axis(axes, x)
     axes.set_ylim(-0.012, 0.53)
     axes.set_ylabel("0-1 error")
     axes.legend(
+        handles=handles,
         loc="upper left",
         bbox_to_anchor=(1.0, 1.03),
-        handlelength=1.0,
+        handlelength=1.4,
         labelspacing=0.3,
         borderaxespad=0.2,
     )
 
 
+def draw_together(
+    axes: Axes, x: np.ndarray, values: np.ndarray, colours: list[Any], look: dict[str, Any]
+) -> None:
+    """Lines (lines, points) over x; where some lie on each other, each shows as dashes between
+    those of the others."""
+    shown = {"linewidths": look["linewidth"]}
+    for place, (line, colour) in enumerate(zip(values, colours, strict=True)):
+        same = np.isclose(values, line, rtol=0, atol=1e-12)
+        segments, dashes = [], []
+        for i in range(len(x) - 1):
+            if np.isfinite(line[i : i + 2]).all():
+                alike = np.flatnonzero(same[:, i] & same[:, i + 1])
+                rank, others = int(np.searchsorted(alike, place)), len(alike) - 1
+                segments.append([(x[i], line[i]), (x[i + 1], line[i + 1])])
+                dashes.append((_DASH * rank, (_DASH, _DASH * others)) if others else "solid")
+        parts = LineCollection(segments, colors=[colour], linestyles=dashes, **shown)
+        axes.add_collection(parts)
+        there = np.isfinite(np.concatenate([[np.nan], line, [np.nan]]))
+        alone = there[1:-1] & ~there[:-2] & ~there[2:]
+        if alone.any():  # a point without neighbours has no line
+            single = {"linestyle": "none", "marker": "_", "markersize": 9, "markeredgewidth": 2}
+            axes.plot(x[alone], line[alone], color=colour, **single)
+        if not look["marker"]:
+            continue
+        marks = {key: value for key, value in look.items() if key.startswith("marker")}
+        every = np.flatnonzero(
+            (same.sum(axis=0) == 1) | ((np.arange(len(x)) + place) % len(values) == 0)
+        )
+        axes.plot(x[every], line[every], color=colour, linestyle="none", **marks)
+
+
+_DASH = 3.0
+
+
 def _depth_axis(axes: Axes, depths: np.ndarray) -> None:
     axes.set_xlabel("hidden layers $T$")
-    style.ticks_at(axes, [float(t) for t in depths[:: -(-len(depths) // 12)]])
+    style.ticks_at(axes, [float(t) for t in depths])
 
 
 def _widths(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     """Theorem 2: the least width against T, logarithmic."""
     axes.set_ylabel("width $k$")
-    axes.set_title("Theorem 2: least width without error")
+    style.panel_head(axes, "Theorem 2: least width without error")
     depths, least = arrays["network_depth"], arrays["least_width"]
     _depth_axis(axes, depths)
     axes.set_yscale("log")
@@ -217,47 +265,26 @@ def _widths(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
 def _changes(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     """d = 1: the exact least error by sign changes, and Theorem 4 for as many linear pieces."""
     m = arrays["sign_changes"]
-    axes.plot(
-        m, arrays["changes_least_error"], color=GREY, linestyle=EXACT["linestyle"], linewidth=1.6
-    )
+    exact: dict[str, Any] = {"color": GREY, "linewidth": 1.6}
+    axes.plot(m, arrays["changes_least_error"], label="exact: reached", **exact)
     if "changes_lower_error" in arrays:
-        look: dict[str, Any] = {"linestyle": LOWER["linestyle"], "drawstyle": "steps-post"}
-        axes.plot(m, arrays["changes_lower_error"], color=GREY, linewidth=1.3, **look)
+        look: dict[str, Any] = {"linestyle": (0, (5, 2)), "drawstyle": "steps-post"}
+        bound = {"color": style.colour(1), "linewidth": 1.3, **look}
+        axes.plot(m, arrays["changes_lower_error"], label="Theorem 4: none below", **bound)
     axes.set_xscale("log")
     axes.set_xlim(left=m[0])
     axes.set_xlabel("sign changes $m$")
     axes.set_ylabel("0-1 error")
     axes.set_ylim(-0.012, 0.53)
-    axes.set_title("Least error of any classifier")
-
-
-def _legend(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]) -> list[Line2D]:
-    handles = []
-    if "upper_error" in arrays:
-        handles.append(
-            Line2D([], [], color=GREY, label="Theorem 3: some network reaches it", **UPPER)
-        )
-    if "lower_error" in arrays or "changes_lower_error" in arrays:
-        handles.append(Line2D([], [], color=GREY, label="Theorem 4: none is below", **LOWER))
-    if "changes_least_error" in arrays:
-        label = "exact: least with $m$ or $(k+1)^T$ sign changes"
-        handles.append(Line2D([], [], color=GREY, label=label, **EXACT))
-    if trained:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=GREY,
-                linestyle="none",
-                label="trained: 1 − best test accuracy",
-                **MARKER,
-            )
-        )
-    return handles
+    axes.legend(loc="upper right")
+    style.panel_head(axes, "Least error of any classifier")
 
 
 def _how(arrays: dict[str, np.ndarray], trained: dict[tuple[int, int], float]) -> str:
-    text = "Errors are 0-1 errors, Pr[sign f(x) ≠ y]; the hinge loss is never less."
+    text = (
+        "Errors are 0-1 errors, Pr[sign f(x) ≠ y]; the hinge loss is never less. Lines in dashes "
+        "of several colours lie upon each other."
+    )
     if np.isnan(arrays.get("upper_error", np.nan)).any():
         text += " Theorem 3 needs a width of at least 5dr."
     if trained:

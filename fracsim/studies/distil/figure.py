@@ -77,7 +77,7 @@ def draw(
     axes.set_xlim(-0.6, len(places) - 0.4)
     axes.set_ylabel("best test accuracy")
     axes.grid(axis="x", visible=False)
-    body.suptitle(title or "Taught by a deep network, or by labels")
+    style.head(body, title, "Taught by a deep network, or by labels")
     return figure
 
 

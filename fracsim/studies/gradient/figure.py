@@ -59,13 +59,14 @@ def draw(
             f"gradient: at most {MOST} files can be told apart in one figure, {len(studies)} given"
         )
     names = _names(studies)
-    figure, body = style.page((7.2, 3.3), size, _notes(studies), _handles(names))
-    levels, shares = body.subplots(1, 2)
+    own = (3.4, 5.0) if style.is_narrow(size) else (7.2, 3.3)
+    figure, body = style.page(own, size, _notes(studies), _handles(names))
+    levels, shares = body.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
     for index, study in enumerate(studies):
         _draw_levels(levels, study, index)
     _finish_levels(levels, studies)
     _draw_shares(shares, studies, names)
-    body.suptitle(title or f"Gradients of random networks: {_common(studies)}")
+    style.head(body, title, f"Gradients of random networks: {_common(studies)}")
     return figure
 
 

@@ -36,7 +36,7 @@ def draw(
         _draw_points(axes, study, names)
     axes.set_ylabel("test accuracy")
     about = f"{facts['fractal']}, n = {facts['fractal_depth']}, curve {facts['curve']}"
-    body.suptitle(title or f"Kernels on {about}")
+    style.head(body, title, f"Kernels on {about}")
     return figure
 
 

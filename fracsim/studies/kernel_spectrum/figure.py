@@ -60,7 +60,7 @@ def draw(
     axes.yaxis.set_minor_formatter(NullFormatter())
     ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500]
     style.ticks_at(axes, [float(t) for t in ticks if kappa[1] <= t <= kappa[-1] * 1.05])
-    body.suptitle(title or f"{_first_up(name_of(str(facts['kernel'])))}, $S^{{{d - 1}}}$")
+    style.head(body, title, f"{_first_up(name_of(str(facts['kernel'])))}, $S^{{{d - 1}}}$")
     return figure
 
 

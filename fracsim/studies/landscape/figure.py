@@ -53,16 +53,23 @@ def draw(
 def _draw_plane(study: StudyContents, title: str | None, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     parts = [("all points", arrays["loss"]), *_by_level(arrays)]
-    columns = min(len(parts), 3)
-    rows = -(-len(parts) // columns)
-    walk = "path_a" in arrays
-    own = (3.4, 2.9) if len(parts) == 1 else (2.2 * columns + 0.9, 1.95 * rows + 0.3)
+    walk, narrow = "path_a" in arrays, style.is_narrow(size)
+    rows, columns = style.arrange(len(parts), size, 3)
+    if narrow:  # maps need less room than curves
+        columns = min(len(parts), 2)
+        rows = -(-len(parts) // columns)
+    side = 1.4 if narrow and columns > 1 else 2.2
+    own = (3.4, 2.9) if len(parts) == 1 else (side * columns + 0.9, 0.88 * side * rows + 0.3)
     if walk:
-        own = (own[0] + 2.3, max(own[1], 3.0))
+        own = (own[0], own[1] + 2.2) if narrow else (own[0] + 2.3, max(own[1], 3.0))
     figure, body = style.page(own, size, [_measured(study)], _path_handles() if walk else ())
     inner: Any = body
     if walk:
-        parted: Any = body.subfigures(1, 2, width_ratios=(own[0] - 2.3, 2.3))
+        parted: Any = (
+            body.subfigures(2, 1, height_ratios=(own[1] - 2.2, 2.2))
+            if narrow
+            else body.subfigures(1, 2, width_ratios=(own[0] - 2.3, 2.3))
+        )
         inner, beside = parted
         _draw_explained(beside.subplots(), arrays)
     all_axes = np.atleast_1d(inner.subplots(rows, columns, sharex=True, sharey=True)).ravel()
@@ -70,7 +77,7 @@ def _draw_plane(study: StudyContents, title: str | None, size: style.Inches | No
     for axes, (name, values) in zip(all_axes, parts, strict=False):
         drawn = _contours(axes, arrays, values, norm)
         if len(parts) > 1:
-            axes.set_title(name, fontsize=8.5)
+            axes.set_title(name)
         if walk:
             _draw_path(axes, arrays)
     for axes in all_axes[len(parts) :]:
@@ -81,7 +88,7 @@ def _draw_plane(study: StudyContents, title: str | None, size: style.Inches | No
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     name = "Loss in the plane of a training" if walk else "Loss around a network"
-    body.suptitle(title or name)
+    style.head(body, title, name)
     return figure
 
 
@@ -125,8 +132,9 @@ def _label(body: SubFigure, axes: list[Axes], walk: bool, arrays: dict[str, np.n
     if len(axes) == 1:
         axes[0].set(xlabel=first, ylabel=second)
     else:
-        body.supxlabel(first, fontsize=9)
-        body.supylabel(second, fontsize=9)
+        points = style.rc["axes.labelsize"]
+        body.supxlabel(first, fontsize=points)
+        body.supylabel(second, fontsize=points)
 
 
 def _path_handles() -> list[Line2D]:
@@ -179,7 +187,8 @@ def _draw_lines(
     if between:
         for end in (0.0, 1.0):
             axes.axvline(end, color="#909090", linewidth=0.8, linestyle=":")
-    body.suptitle(title or ("Loss between two networks" if between else "Loss along a line"))
+    own_title = "Loss between two networks" if between else "Loss along a line"
+    style.head(body, title, own_title)
     return figure
 
 
@@ -188,7 +197,12 @@ Line = tuple[str, np.ndarray, np.ndarray, dict[str, Any]]
 
 def _lines_of_files(studies: Sequence[StudyContents]) -> list[Line]:
     return [
-        (Path(study.path).stem, study.arrays["a"], study.arrays["loss"][:, 0], _look(i))
+        (
+            style.plain(Path(study.path).stem),
+            study.arrays["a"],
+            study.arrays["loss"][:, 0],
+            _look(i),
+        )
         for i, study in enumerate(studies)
     ]
 

@@ -53,7 +53,7 @@ def draw(
     else:
         _draw_layers(axes, studies)
     along = " and ".join(sorted({str(study.attributes["along"]) for study in studies}))
-    body.suptitle(title or f"Length of a {along} by layer")
+    style.head(body, title, f"Length of a {along} by layer")
     return figure
 
 

@@ -30,17 +30,16 @@ def draw(
         "Limit of wide layers; weights N(0, σ_w²/fan-in), biases N(0, σ_b²). "
         "The correlation map is at q*, or at q = 1 where there is none."
     ]
-    narrow = size is not None and size[0] < 5
-    own = (3.4, 6.6) if narrow else (7.2, 2.7)
+    own = (3.4, 6.6) if style.is_narrow(size) else (7.2, 2.7)
     figure, body = style.page(own, size, notes, handles)
-    if narrow:
-        lengths, correlations, phases = body.subplots(3, 1)
-    else:
-        lengths, correlations, phases = body.subplots(1, 3)
+    panels = body.subplots(*style.arrange(3, size, 3), squeeze=False).ravel()
+    lengths, correlations, phases, *spare = panels
+    for axes in spare:
+        axes.remove()
     _draw_map(lengths, study, "q", float(facts["q_star"]), "mean square $q$")
     _draw_map(correlations, study, "c", float(facts["c_star"]), "correlation $c$")
     _draw_phases(phases, study)
-    body.suptitle(title or _title(study))
+    style.head(body, title, _title(study))
     return figure
 
 

@@ -39,7 +39,6 @@ def draw(
     for study in studies:
         if study.form != "layers":
             raise FileError(f"'{study.path}' holds no moments that could be drawn")
-    narrow = size is not None and size[0] < 5
     names = [str(study.attributes.get("about", "")) for study in studies]
     handles = [Line2D([], [], label=name, **style.look(index)) for index, name in enumerate(names)]
     grey: dict[str, Any] = {"color": "#606060"}
@@ -48,8 +47,10 @@ def draw(
         Line2D([], [], label="median", linestyle=(0, (4, 1.5)), linewidth=1.0, **grey),
     ]
     notes = [_draws(studies), "Band: 5 to 95 % of the draws. M_0 = 1."]
-    figure, body = style.page((3.4, 5.0) if narrow else (7.2, 3.0), size, notes, handles)
-    left, right = body.subplots(2, 1) if narrow else body.subplots(1, 2)
+    figure, body = style.page(
+        (3.4, 5.0) if style.is_narrow(size) else (7.2, 3.0), size, notes, handles
+    )
+    left, right = body.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
     drawn: list[float] = []
     for index, study in enumerate(studies):
         drawn += _draw_layers(left, study, index)
@@ -57,7 +58,7 @@ def draw(
     left.set(xlabel="hidden layer $l$", ylabel="$M_l = |x_l|^2/n_l$")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     _draw_variance(right, studies)
-    body.suptitle(title or "Length of activations in random networks")
+    style.head(body, title, "Length of activations in random networks")
     return figure
 
 

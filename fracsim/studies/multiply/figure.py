@@ -1,7 +1,5 @@
 """The figure ``multiply``: what depth saves where numbers are multiplied."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -39,13 +37,12 @@ def draw(
         "Neurons: smooth units, groups of any size, a number that waits carried by 2 a layer. "
         "Error: ReLU units, two numbers of [-1, 1], the largest error."
     )
-    figure, body = style.page((6.8, 3.0), size, [note])
-    narrow = figure.get_size_inches()[0] < 5
-    parts: Any = body.subplots(2 if narrow else 1, 1 if narrow else 2)
-    left, right = parts
+    own = (3.4, 4.8) if style.is_narrow(size) else (6.8, 3.0)
+    figure, body = style.page(own, size, [note])
+    left, right = body.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
     _draw_counts(left, factors)
     _draw_errors(right, arrays)
-    body.suptitle(title or "Multiplying numbers: what depth saves")
+    style.head(body, title, "Multiplying numbers: what depth saves")
     return figure
 
 

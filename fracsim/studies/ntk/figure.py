@@ -28,9 +28,10 @@ def draw(
         f"{int(facts['draws']):,} random networks of each width, Gaussian weights, no biases; "
         "|x|² = n_0. Bars: ± 2 standard errors."
     ]
-    narrow = size is not None and size[0] < 5
-    figure, body = style.page((3.4, 4.8) if narrow else (7.2, 2.8), size, notes, handles)
-    left, right = body.subplots(2, 1) if narrow else body.subplots(1, 2)
+    figure, body = style.page(
+        (3.4, 4.8) if style.is_narrow(size) else (7.2, 2.8), size, notes, handles
+    )
+    left, right = body.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
     top = float(np.quantile(arrays["diagonal"], 0.995))
     for row in range(len(widths)):
         heights, edges = np.histogram(arrays["diagonal"][row], 40, (0, top), density=True)
@@ -46,5 +47,5 @@ def draw(
     style.ticks_at(right, [float(width) for width in widths])
     right.margins(0.15)
     right.set_ylim(bottom=0)
-    body.suptitle(title or f"Tangent kernels at random weights, T = {depth}")
+    style.head(body, title, f"Tangent kernels at random weights, T = {depth}")
     return figure

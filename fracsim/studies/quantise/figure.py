@@ -52,7 +52,7 @@ def draw(
         axes.set_yscale("symlog", linthresh=1e-12)
     _bits_axis(axes)
     axes.set_ylabel(of.replace("_", " "))
-    body.suptitle(title or "A network rounded to few bits")
+    style.head(body, title, "A network rounded to few bits")
     return figure
 
 
@@ -118,5 +118,5 @@ def _draw_distances(
     style.log_axis(axes, np.concatenate([errors for _, _, errors in rows]))
     _bits_axis(axes)
     axes.set_ylabel("largest error")
-    body.suptitle(title or "Distance from the Cantor set")
+    style.head(body, title, "Distance from the Cantor set")
     return figure

@@ -50,10 +50,10 @@ def draw(
     profiles = " and ".join(sorted({str(s.attributes.get("profile", "")) for s in studies}))
     note = "Radius uniform on [0, 1]; relative error: rms error over the function's deviation."
     both = bool(asked) and len(dimensions) > 1
-    figure, body = style.page((6.8 if both else 4.4, 3.0), size, [note], handles)
-    narrow = figure.get_size_inches()[0] < 5
-    shape = (2, 1) if narrow else (1, 2)
-    grid = np.ravel(body.subplots(*(shape if both else (1, 1)), squeeze=False))
+    own = (4.4, 3.0) if not both else (3.4, 4.8) if style.is_narrow(size) else (6.8, 3.0)
+    figure, body = style.page(own, size, [note], handles)
+    shape = style.arrange(2 if both else 1, size, 2)
+    grid = body.subplots(*shape, squeeze=False).ravel()
     for study, name in zip(studies, names, strict=True):
         _draw_errors(grid[0], study, name, dimensions)
     if both:
@@ -63,7 +63,7 @@ def draw(
         style.log_axis(grid[1], np.concatenate([study.arrays["units"] for study in asked]))
         errors = sorted({float(study.attributes["error"]) for study in asked})
         grid[1].set_ylabel(f"units for error {' and '.join(f'{e:g}' for e in errors)}")
-    body.suptitle(title or f"Function of the distance, {profiles}")
+    style.head(body, title, f"Function of the distance, {profiles}")
     return figure
 
 

@@ -48,7 +48,9 @@ def draw(
         raise FileError(
             f"'{study.path}' is not a valid fracsim file: it holds no regions that could be drawn"
         )
-    return _PAINTERS[study.form](study, title or f"{facts['about']}\n{_counts(study)}", size)
+    figure = _PAINTERS[study.form](study, size)
+    style.head(figure, title, f"{style.plain(facts['about'])}\n{_counts(study)}")
+    return figure
 
 
 def _counts(study: StudyContents) -> str:
@@ -64,7 +66,7 @@ def _counts(study: StudyContents) -> str:
     return f"{regions:,} activation regions, {pieces:,} linear pieces"
 
 
-def _draw_plane(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+def _draw_plane(study: StudyContents, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     counts, vertices = arrays["corner_count"], arrays["vertices"]
     if len(counts) > MOST_REGIONS:
@@ -104,7 +106,6 @@ def _draw_plane(study: StudyContents, title: str, size: style.Inches | None) -> 
     handles += _cells(axes, study, high1 - low1)
     axes.set(xlim=(low1, high1), ylim=(low2, high2), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     axes.grid(False)
-    axes.set_title(title)
     figure.colorbar(
         polygons,
         ax=axes,
@@ -112,7 +113,7 @@ def _draw_plane(study: StudyContents, title: str, size: style.Inches | None) -> 
         shrink=0.85,
         extend="both" if np.abs(mean).max() > limit else "neither",
     )
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    style.legend_below(figure, handles)
     return figure
 
 
@@ -155,15 +156,17 @@ def _numbers(study: StudyContents, key: str) -> list[float]:
     return [float(part) for part in str(study.attributes[key]).split(",")]
 
 
-def _draw_segment(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+def _draw_segment(study: StudyContents, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     t, slope, offset = arrays["end"], arrays["slope"], arrays["offset"]
     f = np.append(slope * t[:-1] + offset, slope[-1] + offset[-1])
     start, stop = arrays["start"][0], arrays["stop"][0]
     line = len(start) == 1
     x = start[0] + t * (stop[0] - start[0]) if line else t * float(np.linalg.norm(stop - start))
-    figure = style.new_figure((6.4, 3.8), size)
-    axes, ticks = figure.subplots(2, 1, sharex=True, height_ratios=(5, 1))
+    note = "Below: breakpoints by the layer of the unit that switches."
+    narrow = style.is_narrow(size)
+    figure, body = style.page((3.4, 2.6) if narrow else (6.4, 3.6), size, [note])
+    axes, ticks = body.subplots(2, 1, sharex=True, height_ratios=(3, 1) if narrow else (4, 1))
     fractal, depth = _fractal(study)
     if line and fractal is not None and fractal.dimension == 1 and depth:
         depth = drawable_depth(fractal, depth)
@@ -186,35 +189,30 @@ def _draw_segment(study: StudyContents, title: str, size: style.Inches | None) -
     for layer in range(count):
         ticks.eventplot(
             x[layers == layer],
-            lineoffsets=layer,
+            lineoffsets=layer + 1,
             linelengths=0.8,
             linewidths=0.6,
             colors=[style.shade(layer, count)],
             rasterized=len(x) > 5000,
         )
-    if count <= 6:
-        ticks.set_yticks(range(count), [str(layer + 1) for layer in range(count)])
-    else:
-        ticks.set_yticks([0, count - 1], ["1", str(count)])
-    ticks.set_ylim(count - 0.4 if count else 1, -0.6)
+    ticks.set_ylim(count + 0.6 if count else 1, 0.4)
+    style.ticks_at(ticks, [float(layer + 1) for layer in range(count)], "y")
     ticks.set_ylabel("layer")
     axes.set_ylabel("$f(x)$")
-    where = "$x$" if line else "distance along the segment"
-    ticks.set_xlabel(f"{where}; below, breakpoints by the layer of the unit that switches")
+    ticks.set_xlabel("$x$" if line else "distance along the segment")
     ticks.set_xlim(x[0], x[-1])
     for panel in (axes, ticks):
         panel.grid(False)
-    axes.set_title(title)
-    figure.legend(loc="outside lower center", ncols=3)
+    axes.legend(loc="best")
     return figure
 
 
-def _draw_lines(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+def _draw_lines(study: StudyContents, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     lengths = np.linalg.norm(arrays["stop"] - arrays["start"], axis=1)
     breakpoints = arrays["segment_regions"] - 1
-    figure = style.new_figure((6.6, 3.2), size)
-    left, right = figure.subplots(1, 2)
+    figure = style.new_figure((3.4, 4.8) if style.is_narrow(size) else (6.6, 3.2), size)
+    left, right = figure.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
     many = len(lengths) > 5000
     left.plot(
         lengths,
@@ -234,7 +232,6 @@ def _draw_lines(study: StudyContents, title: str, size: style.Inches | None) -> 
     left.set(xlabel="length of the segment", ylabel="breakpoints", xlim=(0, None), ylim=(0, None))
     left.legend(loc="upper left")
     _distance_histogram(right, study)
-    figure.suptitle(title)
     return figure
 
 
@@ -255,7 +252,7 @@ def _distance_histogram(axes: Axes, study: StudyContents) -> None:
     axes.set(xlabel="distance to a boundary × $N$ neurons", ylabel="random points")
 
 
-def _draw_training(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+def _draw_training(study: StudyContents, size: style.Inches | None) -> Figure:
     arrays = study.arrays
     figure = style.new_figure((5.4, 3.6), size)
     axes = figure.add_subplot()
@@ -265,7 +262,6 @@ def _draw_training(study: StudyContents, title: str, size: style.Inches | None) 
     ):
         axes.plot(steps, arrays[name], label=label, **style.look(index))
     axes.set(xlabel="step", ylabel="number", ylim=(0, None))
-    axes.set_title(title)
     if np.isfinite(arrays["test_accuracy"]).any():
         other = axes.twinx()
         other.plot(
@@ -274,7 +270,7 @@ def _draw_training(study: StudyContents, title: str, size: style.Inches | None) 
         other.set(ylabel="test accuracy", ylim=(0.5, 1.0))
         other.grid(False)
         other.spines["right"].set_visible(True)
-    figure.legend(loc="outside lower center", ncols=3)
+    style.legend_below(figure)
     return figure
 
 

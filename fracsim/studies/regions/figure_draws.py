@@ -12,18 +12,17 @@ from fracsim.data.studies import StudyContents
 from fracsim.figures import style
 
 
-def draw_draws(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+def draw_draws(study: StudyContents, size: style.Inches | None) -> Figure:
     """Left: regions of the single networks, their mean and what is expected; right: switches by
     layer, or distances to the nearest boundary."""
     arrays, facts = study.arrays, study.attributes
-    narrow = size is not None and size[0] < 5
-    own = (3.4, 4.6) if narrow else (6.8, 3.0)
+    own = (3.4, 4.6) if style.is_narrow(size) else (6.8, 3.0)
     handles = [
         Line2D([], [], color=style.colour(1), label="mean"),
         Line2D([], [], color="#000000", linestyle=":", label="expected"),
     ]
     figure, body = style.page(own, size, [], handles)
-    left, right = body.subplots(2, 1) if narrow else body.subplots(1, 2)
+    left, right = body.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
     _histogram(left, arrays["draw_regions"], facts.get("expected_regions"), "activation regions")
     if "switches" in arrays:
         _draw_switches(right, arrays)
@@ -31,7 +30,6 @@ def draw_draws(study: StudyContents, title: str, size: style.Inches | None) -> F
         distances = arrays["draw_distance"]
         label = "mean distance to a boundary"
         _histogram(right, distances, facts.get("expected_distance"), label)
-    body.suptitle(title)
     return figure
 
 
@@ -55,7 +53,7 @@ def _draw_switches(axes: Axes, arrays: dict[str, Any]) -> None:
     axes.set(xlabel="hidden layer", ylabel="switches ± 2 standard errors", ylim=(0, None))
 
 
-def draw_levels(study: StudyContents, title: str, size: style.Inches | None) -> Figure:
+def draw_levels(study: StudyContents, size: style.Inches | None) -> Figure:
     """Breakpoints per unit length through training, a line for each level, and anywhere."""
     arrays = study.arrays
     steps, rates = arrays["snapshot"], arrays["rate_by_level"]
@@ -81,7 +79,6 @@ def draw_levels(study: StudyContents, title: str, size: style.Inches | None) -> 
         axes.set(xlabel="level $j$ of the cells")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(ylabel="breakpoints per unit length", ylim=(0, None))
-    body.suptitle(title)
     return figure
 
 

@@ -43,5 +43,5 @@ def draw(
     style.ticks_at(axes, [float(value) for value in n])
     axes.set_xlabel("depth n of the fractal")
     axes.set_ylabel("units")
-    body.suptitle(title or "One hidden layer instead of many")
+    style.head(body, title, "One hidden layer instead of many")
     return figure
