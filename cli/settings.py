@@ -129,7 +129,7 @@ def given_settings(options: Mapping[str, str | tuple[str, ...] | None]) -> dict[
 def parameter_name(key: str) -> str:
     """The keyword argument, and the tail of the environment variable, that carries a key:
     network_depth is "depth"."""
-    return option_name(key).removeprefix("--").replace("-", "_")
+    return option_name(key, SETTINGS.get(key)).removeprefix("--").replace("-", "_")
 
 
 def parse_set(assignments: tuple[str, ...]) -> dict[str, Any]:

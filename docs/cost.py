@@ -64,6 +64,8 @@ def took() -> list[tuple[str, int, float]]:
     found = []
     for path in sorted((HERE / "results").glob("*.csv")):
         rows = read_results(path)[1]
+        if not rows or "seconds" not in rows[0]:
+            continue  # a control, which trains nothing
         found.append((path.stem, len(rows), sum(float(row["seconds"]) for row in rows) / 3600))
     return found
 

@@ -36,4 +36,5 @@ run cantor-depth-width fig4-200 cantor5-depth-width --set 'width=[200]' --set 's
 run cantor-depth-width fig4-400 cantor5-depth-width --set 'width=[400]' "${rate[@]}"
 run cantor-depth-width fig4-rates cantor5-depth-width --set 'width=[10,20,50,100]' --set 'seed=[0,1,2]' \
     --set 'learning_rate=[0.002,0.005]'
+python "$docs/nearest.py" -o "$docs/results/nearest-neighbour.csv"
 python "$docs/paper.py"

@@ -21,7 +21,12 @@ class ProductKeys:
 
     factors: int = setting(4, "numbers n that are multiplied", int, low=1, high=10_000)
     range: float = setting(
-        1.5, "each number is uniform from -RANGE to it", float, above=0, high=1e6
+        1.5,
+        "each number is uniform from minus this to this",
+        float,
+        above=0,
+        high=1e6,
+        option="--factor-range",
     )
 
 

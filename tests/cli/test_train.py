@@ -193,8 +193,8 @@ def test_help_names_every_setting_with_its_default():
     code, out, _ = fracsim("train", "--help")
     assert code == 0
     text = " ".join(out.split())
-    for key in SETTINGS:
-        assert re.search(rf"{option_name(key)}[, ]", text), key
+    for key, accepts in SETTINGS.items():
+        assert re.search(rf"{option_name(key, accepts)}[, ]", text), key
         default = getattr(Run, key)
         assert default is None or f"[default: {default}]" in text
     assert "Example" in out

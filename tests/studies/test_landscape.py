@@ -304,7 +304,7 @@ def test_the_line_between_two_networks(trained, tmp_path):
     path = tmp_path / "line.h5"
     words = ["landscape", trained / "a.h5", "--to", trained / "b.h5"]
     told = json.loads(
-        fracsim(*words, "--interval", "-0.5:1.5", "--count", 9, "-o", path, "--json").out
+        fracsim(*words, "--range", "-0.5:1.5", "--count", 9, "-o", path, "--json").out
     )
     assert told["a"] == [-0.5, -0.25, 0, 0.25, 0.5, 0.75, 1, 1.25, 1.5]
     loss = [row[0] for row in told["loss"]]
@@ -359,12 +359,12 @@ def test_wrong_input_is_one_sentence(trained, tmp_path):
         ([a, "--grid", "1x5"], "grid (--grid) is '1x5'"),
         ([a, "--grid", "9999x9999"], "at most 4,000,000"),
         (
-            [a, "--to", b, "--interval", "1:0"],
-            "interval (--interval) is '1:0'; accepted is LOW:HIGH",
+            [a, "--to", b, "--range", "1:0"],
+            "range (--range) is '1:0'; accepted is LOW:HIGH",
         ),
-        ([a, "--to", b, "--interval", "x"], "interval (--interval) is 'x'"),
+        ([a, "--to", b, "--range", "x"], "range (--range) is 'x'"),
         ([a, "--to", b, "--span", 2], "span (--span) means nothing for a line"),
-        ([a, "--interval", "0:1"], "interval (--interval) means nothing for a plane in random"),
+        ([a, "--range", "0:1"], "range (--range) means nothing for a plane in random"),
         ([a, "--trajectory", "--to", b], "exclude each other"),
         ([a, "--depth", 3], "network_depth (--depth) means nothing for a network of FILE"),
         ([a, "--data", "population"], "is for the hinge loss on a fractal in one dimension"),

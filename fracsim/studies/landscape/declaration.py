@@ -19,7 +19,7 @@ RANDOM = ("fractal", "fractal_depth", "network_depth", "width", "initialisation"
 _OF_FILES = ("run", "snapshot", "to", "trajectory")
 _OF_PLANES = ("span", "normalise", "seed")
 """Keys of planes of random directions."""
-_OF_LINES = ("interval", "count")
+_OF_LINES = ("range", "count")
 MOST_PLACES = 4_000_000
 _GRID = re.compile(r"(\d{1,4})(?:x(\d{1,4}))?")
 _RANGE = re.compile(r"([^:]+):([^:]+)")
@@ -51,7 +51,7 @@ class Settings:
         optional="random directions",
         excludes=("trajectory", "grid", *_OF_PLANES),
     )
-    interval: str | None = setting(
+    range: str | None = setting(
         None,
         "stretch of that line, 0 at FILE and 1 at the other",
         str,
@@ -158,9 +158,9 @@ class Settings:
     @property
     def stretch(self) -> tuple[float, float]:
         """Ends of the line to another network. Raises ValueError."""
-        found = _RANGE.fullmatch(self.interval or "-0.5:1.5")
+        found = _RANGE.fullmatch(self.range or "-0.5:1.5")
         if found is None:
-            raise ValueError(self.interval)
+            raise ValueError(self.range)
         return float(found[1]), float(found[2])
 
     def validate(self) -> None:
@@ -179,7 +179,7 @@ class Settings:
             low, high = 1.0, 0.0
         if not -1e6 <= low < high <= 1e6:
             raise UsageError(
-                f"{label('interval')} is '{self.interval}'; accepted is LOW:HIGH, two numbers of "
+                f"{label('range')} is '{self.range}'; accepted is LOW:HIGH, two numbers of "
                 "which the second is larger, as in -0.5:1.5"
             )
 
@@ -255,7 +255,7 @@ STUDY = Study(
     example=(
         "fracsim landscape run.h5 --grid 51x51 --span 1 --normalise filter --by-level -o land.h5",
         "fracsim landscape run.h5 --trajectory -o path.h5",
-        "fracsim landscape a.h5 --to b.h5 --interval -0.5:1.5 --count 401 -o line.h5",
+        "fracsim landscape a.h5 --to b.h5 --range -0.5:1.5 --count 401 -o line.h5",
     ),
     figure=Drawing(
         "fracsim.studies.landscape.figure:draw",
