@@ -39,6 +39,7 @@ class CudaBackend(Backend):
     """Why ``auto`` took it, where it did."""
 
     kinds_of_data = ("dataset", "stream")
+    several_outputs = False
     """What ``train`` takes; the exact loss over a whole distribution is the CPU's."""
 
     def __init__(self) -> None:
