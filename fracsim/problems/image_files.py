@@ -260,7 +260,7 @@ def _checked(path: str, *arrays: np.ndarray) -> ImageSet:
     """The set of arrays that fit together: images, labels, test images, test labels."""
     bad = partial(_bad, path)
     parts = []
-    for part, images, labels in (("training", *arrays[:2]), ("test", *arrays[2:])):
+    for part, images, labels in zip(("training", "test"), arrays[::2], arrays[1::2], strict=True):
         if images.ndim not in (3, 4) or min(images.shape) < 1:
             raise bad(
                 f"the {part} images have shape {images.shape}; accepted is (images, height, width) "
