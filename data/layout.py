@@ -273,7 +273,7 @@ def _weights(
 ) -> None:
     shape = schema.weights_shape(name)
     assert shape is not None, "checked by the writer"
-    d, depth, width = shape
+    d, depth, width, outputs, image = shape
     widths = schema.layer_widths(depth, width)
     set_attributes(
         group,
@@ -282,7 +282,8 @@ def _weights(
             "network_depth": depth,
             "width": width if isinstance(width, int) else max(widths),
             **({} if isinstance(width, int) else {"widths": width}),
-            "layer_sizes": " -> ".join(map(str, (d, *widths, 1))),
+            "layer_sizes": " -> ".join(map(str, (d, *widths, outputs))),
+            **({} if image is None else {"image": "x".join(map(str, image))}),
             "layout": schema.PARAMETER_LAYOUT,
             **stored.attributes,
         },

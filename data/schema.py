@@ -165,6 +165,9 @@ COLUMNS = {
     "dimension": "dimension d of the points",
     "table": "file of the points, # and the SHA-256 of its arrays",
     "target": "what the labels are: class or real",
+    "images": "folder or file of the images, # and the SHA-256 of its arrays",
+    "crop": "rows and columns of the part that a network sees (NaN: the whole image)",
+    "flip": "whether columns of training images are reversed at random",
     "factors": "numbers n that are multiplied",
     "range": "each of them is uniform from -range to range",
     "teacher": "file of the network that is imitated, # and the SHA-256 of its parameters; of "
@@ -177,6 +180,7 @@ COLUMNS = {
     "gap": "where negatives of a cell are drawn",
     "positive_margin": "margin of the positives, relative to the innermost cell",
     "negative_margin": "margin of the negatives, relative to their own cell and its images",
+    "network": "family of networks: mlp or cnn",
     "network_depth": "hidden layers T",
     "width": "width k of each hidden layer",
     "widths": "units of each hidden layer, from the input side; width is that of the widest",
@@ -226,6 +230,9 @@ TEXT_COLUMNS = frozenset(
         "points_of",
         "transfer",
         "widths",
+        "images",
+        "flip",
+        "network",
     ]
 )
 
@@ -261,8 +268,15 @@ def is_of(variable: Variable, target: str) -> bool:
     return True
 
 
-Sizes = tuple[int, int, int | str]
-"""Of a network: inputs d, hidden layers T, and their width, "100-20-100" where layers differ."""
+class Sizes(NamedTuple):
+    """Of a network: inputs d, hidden layers T, and their width, "100-20-100" where layers differ;
+    outputs, and of a convolutional network height, width and channels of the images."""
+
+    inputs: int
+    depth: int
+    width: int | str
+    outputs: int = 1
+    image: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -281,22 +295,45 @@ class WeightsGroup:
     dtype: str = "float32"
 
 
-def weights_name(inputs: int, depth: int, width: int | str) -> str:
+def weights_name(
+    inputs: int,
+    depth: int,
+    width: int | str,
+    outputs: int = 1,
+    image: tuple[int, int, int] | None = None,
+) -> str:
     """Name of the weights group of one network shape: 'T5_k100_d2', or 'T3_k100-20-100_d2' where
-    layers differ in width."""
-    return f"T{depth}_k{width}_d{inputs}"
+    layers differ in width; 'T3_k100_d784_o10' of ten outputs, 'T2_k16_i28x28x1_o10' of a
+    convolutional network."""
+    seen = f"d{inputs}" if image is None else "i" + "x".join(map(str, image))
+    several = "" if image is None and outputs == 1 else f"_o{outputs}"
+    return f"T{depth}_k{width}_{seen}{several}"
+
+
+_NAME = re.compile(
+    r"T(\d{1,6})_k(0|[1-9]\d{0,8}(?:-[1-9]\d{0,8})*)"
+    r"_(?:d(\d{1,9})|i(\d{1,5})x(\d{1,5})x(\d{1,5}))(?:_o(\d{1,6}))?"
+)
 
 
 def weights_shape(name: str) -> Sizes | None:
-    """(d, T, width) that a group's name says; None where it is no such name."""
-    found = re.fullmatch(r"T(\d{1,6})_k(0|[1-9]\d{0,8}(?:-[1-9]\d{0,8})*)_d(\d{1,9})", name)
+    """What a group's name says; None where it is no such name."""
+    found = _NAME.fullmatch(name)
     if found is None:
         return None
-    depth, width = int(found[1]), found[2]
-    if "-" not in width:
-        return (int(found[3]), depth, int(width)) if width != "0" or depth == 0 else None
-    widths = width.split("-")
-    return (int(found[3]), depth, width) if len(widths) == depth and len({*widths}) > 1 else None
+    depth, width, image = int(found[1]), found[2], None
+    inputs, outputs = int(found[3] or 0), int(found[7] or 1)
+    if found[4]:
+        image = (int(found[4]), int(found[5]), int(found[6]))
+        inputs = image[0] * image[1] * image[2]
+    if "-" in width:
+        widths = width.split("-")
+        sizes = Sizes(inputs, depth, width, outputs, image)
+        known = len(widths) == depth and len({*widths}) > 1
+    else:
+        sizes = Sizes(inputs, depth, int(width), outputs, image)
+        known = width != "0" or depth == 0
+    return sizes if known and weights_name(*sizes) == name else None
 
 
 def layer_widths(depth: int, width: int | str) -> tuple[int, ...]:
@@ -304,12 +341,29 @@ def layer_widths(depth: int, width: int | str) -> tuple[int, ...]:
     return (width,) * depth if isinstance(width, int) else tuple(map(int, width.split("-")))
 
 
-def parameter_count(inputs: int, depth: int, width: int | str) -> int:
-    """Q of a network with one output. (As in kernels/network/shape.py, which this room cannot see;
-    no list is made of as many layers as a file may claim.)"""
+def parameter_count(
+    inputs: int,
+    depth: int,
+    width: int | str,
+    outputs: int = 1,
+    image: tuple[int, int, int] | None = None,
+) -> int:
+    """Q of a network. (As in kernels/network/shape.py, which this room cannot see; no list is made
+    of as many layers as a file may claim.)"""
     if depth == 0:
-        return inputs + 1
+        return (inputs + 1) * outputs
+    window, seen = 1, inputs
+    first = last = width if isinstance(width, int) else 0
+    if not isinstance(width, int):
+        first, *_, last = layer_widths(depth, width)
+    read = last
+    if image is not None:  # windows of 5 x 5, and halved once or twice
+        halved = 2 ** min(depth, 2)
+        window, seen = 25, image[2]
+        read = (image[0] // halved) * (image[1] // halved) * last
     if isinstance(width, int):
-        return (inputs + 1) * width + (depth - 1) * (width + 1) * width + width + 1
-    sizes = [inputs, *layer_widths(depth, width), 1]
-    return sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
+        between = (depth - 1) * (window * width + 1) * width
+    else:
+        pairs = itertools.pairwise(layer_widths(depth, width))
+        between = sum((window * n_in + 1) * n_out for n_in, n_out in pairs)
+    return (window * seen + 1) * first + between + (read + 1) * outputs

@@ -22,7 +22,7 @@ _KNOWN = {variable.name: variable for variable in schema.EVERY_RECORD}
 
 
 class StoredWeights(NamedTuple):
-    """One weights group: name, sizes (d, T, width) of its networks, rows of its runs, steps of its
+    """One weights group: name, sizes of its networks, rows of its runs, steps of its
     snapshots, how many each run has."""
 
     name: str
@@ -176,9 +176,19 @@ class Trajectory:
         stored = self._group_of(run)
         return stored.snapshots[: self._snapshots(stored, run)] if stored else np.empty(0, np.int64)
 
-    def weights(self, run: Row, snapshot: int = -1) -> tuple[schema.Sizes, np.ndarray]:
+    def sizes(self, run: Row) -> schema.Sizes:
+        """Of the network of `run`, whose weights are stored. Raises FileError where they are
+        not."""
+        stored = self._group_of(run)
+        if stored is None:
+            raise FileError(f"'{self.path}' holds no weights of run {self.numbers[run]}")
+        return stored.shape
+
+    def weights(
+        self, run: Row, snapshot: int = -1
+    ) -> tuple[tuple[int, int, int | str], np.ndarray]:
         """Sizes (d, T, width) and params (Q,) of `run` at one of its stored snapshots (-1: the last
-        one).
+        one); outputs and image, where there are several and one, are among `sizes`.
 
         Raises FileError where these weights are not in the file.
         """
@@ -194,7 +204,8 @@ class Trajectory:
             params = params_of(Inspector(file), stored)[at]
             if file.journal:
                 file.journal.check_snapshot(file.fd, file.name, stored.name, *at, params)
-            return stored.shape, params
+            inputs, depth, width = stored.shape[:3]
+            return (inputs, depth, width), params
 
     def _group_of(self, run: Row) -> StoredWeights | None:
         if not 0 <= run < len(self.records_done):

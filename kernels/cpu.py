@@ -18,6 +18,7 @@ from fracsim.kernels.points.geometry import Geometry, Law
 from fracsim.kernels.protocol import Backend, Placed
 from fracsim.kernels.training.train import (
     Dataset,
+    Images,
     Population,
     Rule,
     State,
@@ -27,6 +28,12 @@ from fracsim.kernels.training.train import (
     train_on_stream,
 )
 from fracsim.kernels.vectors import VECTOR_BYTES, host_features
+
+
+def _is_plain(shape: Shape) -> bool:
+    """Whether it is a network of one output; the kernels of others are made when they are used."""
+    return shape.outputs == 1 and shape.image is None
+
 
 _plan = functools.lru_cache(maxsize=64)(make_plan)
 
@@ -38,6 +45,7 @@ class CpuBackend(Backend):
     side_by_side = False
     why = ""
     kinds_of_data = ("dataset", "stream", "population")
+    several_outputs = True
 
     def __init__(self) -> None:
         self.instruction_sets = ",".join(sorted(host_features()))
@@ -71,6 +79,10 @@ class CpuBackend(Backend):
     def forward(
         self, shape: Shape, params: np.ndarray, x: np.ndarray, set_of_run: np.ndarray
     ) -> np.ndarray:
+        if not _is_plain(shape):
+            from fracsim.kernels.convolution import verbs
+
+            return verbs.forward(shape, params, x, set_of_run)
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         scores = np.empty((len(params), x.shape[1]), params.dtype)
         for run, chosen in enumerate(set_of_run):
@@ -86,6 +98,10 @@ class CpuBackend(Backend):
         y: np.ndarray,
         set_of_run: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
+        if not _is_plain(shape):
+            from fracsim.kernels.convolution import verbs
+
+            return verbs.gradient(shape, params, x, y, set_of_run)
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         dparams, losses = np.empty_like(params), np.empty(len(params))
         for run, chosen in enumerate(set_of_run):
@@ -108,6 +124,10 @@ class CpuBackend(Backend):
         n: int,
         set_of_run: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if not _is_plain(shape):
+            from fracsim.kernels.convolution import verbs
+
+            return verbs.evaluate(shape, params, x, y, level, n, set_of_run)
         scores = self.forward(shape, params, x, set_of_run)
         losses, accuracy = np.empty(len(params)), np.empty(len(params))
         by_level = np.full((len(params), n + 1), np.nan)
@@ -129,11 +149,18 @@ class CpuBackend(Backend):
         learning_rate: np.ndarray,
         seed: np.ndarray,
         state: State,
-        source: Dataset | Stream | Population,
+        source: Dataset | Images | Stream | Population,
         set_of_run: np.ndarray,
         start: int,
         stop: int,
     ) -> None:
+        if not _is_plain(shape):
+            from fracsim.kernels.convolution import verbs
+
+            assert isinstance(source, (Dataset, Images))
+            return verbs.train(
+                shape, rule, learning_rate, seed, state, source, set_of_run, start, stop
+            )
         plan, places = _plan(shape, rule.batch, VECTOR_BYTES // state.params.itemsize)
         for run, chosen in enumerate(set_of_run):
             if state.diverged[run] >= 0:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fracsim.kernels.network.shape import Shape
     from fracsim.kernels.points.geometry import Geometry, Law
-    from fracsim.kernels.training.train import Dataset, Population, Rule, State, Stream
+    from fracsim.kernels.training.train import Dataset, Images, Population, Rule, State, Stream
 
 Placed = TypeVar("Placed")
 """An array, or a NamedTuple of arrays."""
@@ -40,6 +40,9 @@ class Backend(Protocol):
     """Why ``auto`` took it, where it did."""
     kinds_of_data: tuple[str, ...]
     """What ``train`` can train on: of dataset, stream and population."""
+    several_outputs: bool
+    """Whether it computes networks of several outputs, convolutional ones among them. Their labels
+    are numbers of classes, their loss is the cross-entropy, and ``forward`` is (R, N, outputs)."""
 
     def free_memory(self) -> float | None:
         """Bytes that are free on the device; None where runs take the machine's own memory."""
@@ -120,7 +123,7 @@ class Backend(Protocol):
         learning_rate: NDArray[np.float64],
         seed: NDArray[np.uint64],
         state: State,
-        source: Dataset | Stream | Population,
+        source: Dataset | Images | Stream | Population,
         set_of_run: NDArray[np.int64],
         start: int,
         stop: int,

@@ -106,7 +106,7 @@ SCHEDULES = ("constant", "step", "cosine")
 
 def layers(shape, params):
     """[(W (n_in, n_out), b (n_out,)), …] of a network, as views into its flat parameters (Q,)."""
-    d, widths, outputs = shape
+    d, widths, outputs = shape[:3]
     sizes = [d, *widths, outputs]
     parts, start = [], 0
     for n_in, n_out in itertools.pairwise(sizes):

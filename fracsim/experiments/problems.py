@@ -9,7 +9,7 @@ from typing import Any
 
 from fracsim.errors import UsageError
 from fracsim.experiments.grid import Grid
-from fracsim.problems.problem import REAL_LOSSES, Problem
+from fracsim.problems.problem import CLASS_LOSS, REAL_LOSSES, Problem
 from fracsim.problems.registry import PROBLEM_KEYS, PROBLEMS, foreign_keys, refuse_foreign
 from fracsim.problems.table import pinned_path
 from fracsim.problems.teacher import TeacherProblem, files_of
@@ -150,7 +150,15 @@ def check_problems(runs: Iterable[Run]) -> None:
     """Raise UsageError where a run's settings make no problem, or its loss does not fit the
     labels."""
     different = {
-        (problem_of(run), run.data, run.loss, run.train_points, run.test_points): run
+        (
+            problem_of(run),
+            run.data,
+            run.loss,
+            run.train_points,
+            run.test_points,
+            run.network,
+            run.network_depth,
+        ): run
         for run in runs
     }
     for (problem, *_), run in different.items():
@@ -159,4 +167,13 @@ def check_problems(runs: Iterable[Run]) -> None:
             raise UsageError(
                 f"{label('loss')} is {run.loss} and the labels of {label('problem')} "
                 f"{problem.name} are real numbers; accepted is {' or '.join(REAL_LOSSES)}"
+            )
+        if (run.loss == CLASS_LOSS) != (problem.outputs > 1):
+            raise UsageError(
+                f"{label('loss')} is {run.loss} and {label('problem')} {problem.name} has "
+                + (
+                    f"{problem.outputs} classes; accepted is {CLASS_LOSS}"
+                    if problem.outputs > 1
+                    else "two classes, ±1; accepted is hinge, logistic or squared"
+                )
             )

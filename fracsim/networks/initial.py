@@ -10,7 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fracsim.errors import UsageError, nearest
-from fracsim.kernels.network.shape import Shape, layer_sizes, parameter_count, split_layers
+from fracsim.kernels.network.shape import (
+    Shape,
+    fans_out,
+    layer_sizes,
+    parameter_count,
+    split_layers,
+)
 from fracsim.kernels.random.initial import fill_normal, fill_uniform
 
 __all__ = [
@@ -57,11 +63,11 @@ def initial_parameters(
     bias = initial_bias(scheme, bias, bias_std)
     values = np.empty(parameter_count(shape))
     key, first = np.uint64(seed), 0
-    for (n_in, n_out), (weights, biases) in zip(
-        layer_sizes(shape), split_layers(shape, values), strict=True
+    for (n_in, n_out), reached, (weights, biases) in zip(
+        layer_sizes(shape), fans_out(shape), split_layers(shape, values), strict=True
     ):
         flat = weights.reshape(-1)
-        law = weight_law(scheme, n_in, n_out, weight_std)
+        law = weight_law(scheme, n_in, reached, weight_std)
         if law.normal:
             fill_normal(key, first, law.scale, law.bound, flat)
         else:

@@ -32,6 +32,7 @@ def load_start(text: str, shape: "Shape") -> "np.ndarray":
     if network.shape != shape:
         there, here = (
             f"depth {s.depth}, width {width_of_layers(s.widths)} and {s.inputs} input(s)"
+            + (f", {s.family} of {s.outputs} outputs" if s.outputs > 1 else "")
             for s in (network.shape, shape)
         )
         raise UsageError(
@@ -59,7 +60,7 @@ def _load(text: str, key: str = "init_from") -> "StoredNetwork":
 
     pinned = _PINNED.fullmatch(text)
     try:
-        network = load_network(pinned["path"] if pinned else text)
+        network = load_network(pinned["path"] if pinned else text, several=key == "init_from")
     except FileError as error:
         raise FileError(f"{label(key)}: {error}") from error
     if pinned and pinned["digest"] != _digest(network):
@@ -75,4 +76,6 @@ def _digest(network: "StoredNetwork") -> str:
     """SHA-256 (hex) of a network's shape, float type and parameters."""
     sizes = (network.shape.inputs, network.shape.depth, network.width)
     kind = f"{sizes} {network.params.dtype.str} "
+    if network.shape.outputs > 1:
+        kind += f"{network.shape.outputs} {network.shape.image} "
     return hashlib.sha256(kind.encode() + network.params.tobytes()).hexdigest()

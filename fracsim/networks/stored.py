@@ -56,14 +56,19 @@ class StoredNetwork:
 
 
 def load_network(
-    path: str | os.PathLike[str], run: Number | None = None, snapshot: int = -1
+    path: str | os.PathLike[str],
+    run: Number | None = None,
+    snapshot: int = -1,
+    *,
+    several: bool = False,
 ) -> StoredNetwork:
     """The network of a study, or of a trajectory's ``run`` at one of its stored snapshots (-1: the
     last one).
 
     ``run`` is its number in the experiment, which the file of a shard keeps. Without it: of the
     runs with weights, the one with the best test accuracy (R² of real labels) at its last snapshot.
-    Raises FileError (no such file, no weights in it), UsageError (no such run)."""
+    ``several``: networks of several outputs are accepted, too. Raises FileError (no such file, no
+    weights in it), UsageError (no such run)."""
     kind = sniff(path)
     if kind == "study":
         return _constructed(os.fspath(path))
@@ -72,13 +77,19 @@ def load_network(
     step, score = stored_score(
         trajectory, chosen, snapshot
     )  # first: it says which snapshots there are
-    (inputs, depth, width), params = trajectory.weights(chosen, snapshot)
+    sizes, (_, params) = trajectory.sizes(chosen), trajectory.weights(chosen, snapshot)
+    width = sizes.width
+    if sizes.outputs != 1 and not several:
+        raise FileError(
+            f"'{trajectory.path}' holds a network of {sizes.outputs} outputs, one for each class; "
+            f"accepted here is a network of one output"
+        )
     settings = {key: column[chosen] for key, column in trajectory.runs.items()}
     name = str(settings.get("fractal", ""))
     what = "R²" if trajectory.target(chosen) == "real" else "accuracy"
     return StoredNetwork(
         trajectory.path,
-        Shape(inputs, layer_widths(depth, width)),
+        Shape(sizes.inputs, layer_widths(sizes.depth, width), sizes.outputs, sizes.image),
         params,
         stored_fractal(trajectory, name) if name else None,
         int(settings["fractal_depth"]) if name else 0,

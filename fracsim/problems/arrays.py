@@ -15,6 +15,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,14 @@ import numpy as np
 from fracsim.data.errors import FileError, printable, reason
 from fracsim.errors import UsageError
 from fracsim.machine.memory import free_memory
+from fracsim.problems.npz import read_array, read_header
 from fracsim.settings import label
 from fracsim.text import size
 
 MOST_GROUPS = 2**15
 """Groups are stored as int16."""
 
-_EXPANSION = 1100  # deflate cannot shrink data by more than 1032
 _MOST_VALUES = 1001  # distinct labels are counted up to here
-_HEADER = 10_000  # bytes of an array's header that NumPy accepts
 _BLOCK = 1 << 20  # numbers that are checked at once
 _ARRAYS = {"x": "fiub", "y": "fiub", "group": "iu"}  # name -> kinds of NumPy's types
 
@@ -128,53 +128,18 @@ def _of_archive(path: str, archive: zipfile.ZipFile) -> Table:
         if name not in members:
             there = ", ".join(list(members)[:10]) or "nothing"
             raise _bad(path, f"it holds no array '{name}', only {there}")
+    bad = partial(_bad, path)
     held = [name for name in _ARRAYS if name in members]
-    headers = {name: _header(path, archive, members[name], name) for name in held}
+    headers = {name: read_header(bad, archive, members[name], name, _ARRAYS[name]) for name in held}
     _check_shapes(path, {name: header[0] for name, header in headers.items()})
     needed = sum(3 * members[name].file_size for name in held)
     free = free_memory()
     if free is not None and needed > free:
         raise _bad(path, f"it takes {size(needed)} of memory and {size(free)} are free")
     arrays = {
-        name: _array(path, archive, members[name], *header) for name, header in headers.items()
+        name: read_array(bad, archive, members[name], *header) for name, header in headers.items()
     }
     return _checked(path, arrays["x"], arrays["y"], arrays.get("group"))
-
-
-def _header(
-    path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str
-) -> tuple[tuple[int, ...], bool, np.dtype, int]:
-    """Shape, order, type and length of the header of an array, once its bytes are there to be
-    read."""
-    if info.flag_bits & 1:
-        raise _bad(path, "it is encrypted")
-    if info.file_size > _EXPANSION * info.compress_size + _HEADER:
-        raise _bad(path, f"'{name}' declares more data than the file can hold")
-    with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise _bad(path, f"'{name}' has a format that no array of numbers has")
-        shape, fortran, dtype = read(stream, max_header_size=_HEADER)
-        length = stream.tell()
-    if dtype.hasobject:
-        raise _bad(
-            path,
-            f"'{name}' holds Python objects (a pickle), which is not opened; accepted are numbers",
-        )
-    if dtype.kind not in _ARRAYS[name] or dtype.itemsize > 8 or dtype.names:
-        wanted = "whole numbers" if name == "group" else "numbers"
-        raise _bad(path, f"'{name}' is of type {dtype}; accepted are {wanted}")
-    if math.prod(shape) * dtype.itemsize != info.file_size - length:
-        raise _bad(
-            path,
-            f"'{name}' declares shape {shape} of {dtype}, which is not what it holds "
-            f"({info.file_size - length} bytes)",
-        )
-    return shape, fortran, dtype, length
 
 
 def _check_shapes(path: str, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -190,28 +155,6 @@ def _check_shapes(path: str, shapes: dict[str, tuple[int, ...]]) -> None:
             )
     if x[0] < 2:
         raise _bad(path, f"it holds {x[0]} point(s); accepted are two or more")
-
-
-def _array(
-    path: str,
-    archive: zipfile.ZipFile,
-    info: zipfile.ZipInfo,
-    shape: tuple[int, ...],
-    fortran: bool,
-    dtype: np.dtype,
-    header: int,
-) -> np.ndarray:
-    with archive.open(info) as stream:
-        stream.read(header)
-        flat = np.empty(math.prod(shape), dtype)
-        view = flat.data.cast("B")
-        done = 0
-        while done < len(view) and (part := stream.read(min(len(view) - done, 1 << 24))):
-            view[done : done + len(part)] = part
-            done += len(part)
-        if done < len(view) or stream.read(1):  # the last read also compares the checksum
-            raise _bad(path, "it is cut off or damaged")
-    return flat.reshape(shape, order="F" if fortran else "C")
 
 
 def _checked(path: str, x: np.ndarray, y: np.ndarray, group: np.ndarray | None) -> Table:
@@ -236,7 +179,7 @@ def _checked(path: str, x: np.ndarray, y: np.ndarray, group: np.ndarray | None) 
     values = _values(y)
     if len(values) == 1:
         raise _bad(path, f"y is {values[0]:g} everywhere: there is nothing to learn")
-    return Table(path, x, y, group, whole, values, _digest(x, y, group))
+    return Table(path, x, y, group, whole, values, digest_of(x, y, group))
 
 
 def _largest(rows: np.ndarray) -> float:
@@ -259,7 +202,8 @@ def _values(y: np.ndarray) -> np.ndarray:
     return found
 
 
-def _digest(*arrays: np.ndarray) -> str:
+def digest_of(*arrays: np.ndarray) -> str:
+    """SHA-256 (hex) of arrays, whatever the order of their bytes."""
     digest = hashlib.sha256()
     for array in arrays:
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fracsim.kernels.backend import Backend
-    from fracsim.kernels.training.train import Population, Stream
+    from fracsim.kernels.training.train import Dataset, Images, Population, Stream
 
 TARGETS = ("class", "real")
 """Labels ±1, which are told apart, or real ones, which are approximated."""
@@ -31,7 +31,10 @@ BESTS = {"best_test_accuracy": "best test accuracy", "best_test_r2": "best test 
 """What tells how good a run is, by what its labels are, and its words."""
 
 REAL_LOSSES = ("squared",)
-"""The losses that labels other than ±1 have."""
+"""The losses that real labels have."""
+
+CLASS_LOSS = "cross-entropy"
+"""The loss of classes that each have an output, of the softmax of the outputs."""
 
 
 class Points(NamedTuple):
@@ -63,7 +66,8 @@ class Problem(ABC):
     """The keys that ``describe`` tells."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Key of another problem that it takes, too -> the default that it has here."""
-    outputs: ClassVar[int] = 1
+    has_images: ClassVar[bool] = False
+    """Whether its points are images, which a convolutional network takes."""
 
     @classmethod
     def keys(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -103,6 +107,17 @@ class Problem(ABC):
         """d"""
 
     @property
+    def outputs(self) -> int:
+        """What a network has: one, or one for each of several classes, whose labels are numbers
+        from 0."""
+        return 1
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of the points that are images."""
+        return None
+
+    @property
     @abstractmethod
     def target(self) -> str:
         """One of ``RECORDED``."""
@@ -134,6 +149,16 @@ class Problem(ABC):
         """Of a problem of target mimic: the classes ±1 (N,) of these points, and the label that
         parts them."""
         raise NotImplementedError
+
+    def dataset(self, x: np.ndarray, y: np.ndarray) -> Dataset | Images:
+        """What ``train`` draws its batches from: training points x (sets, N, …), y (sets, N)."""
+        from fracsim.kernels.training.train import Dataset
+
+        return Dataset(x, y)
+
+    def memory(self, train_points: int, test_points: int) -> float | None:
+        """Bytes that its points take, where that is not known from their number and inputs."""
+        return None
 
     def source(self, data: str) -> Stream | Population:
         """What ``train`` draws its points from, for a ``data`` other than dataset."""

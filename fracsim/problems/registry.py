@@ -10,6 +10,7 @@ from typing import Any
 
 from fracsim.errors import UsageError
 from fracsim.problems.fractal import FractalKeys, FractalProblem
+from fracsim.problems.images import ImagesKeys, ImagesProblem
 from fracsim.problems.problem import Problem, own_keys
 from fracsim.problems.product import ProductKeys, ProductProblem
 from fracsim.problems.radial import RadialKeys, RadialProblem
@@ -27,6 +28,7 @@ PROBLEMS: dict[str, type[Problem]] = {
         ProductProblem,
         RadialFractalProblem,
         TeacherProblem,
+        ImagesProblem,
     )
 }
 """Name -> kind of problem; the first is the default."""
@@ -39,7 +41,14 @@ class _Named:
 
 @dataclass(frozen=True)
 class ProblemKeys(  # the last come first in tables
-    TeacherKeys, RadialFractalKeys, ProductKeys, TableKeys, RadialKeys, FractalKeys, _Named
+    ImagesKeys,
+    TeacherKeys,
+    RadialFractalKeys,
+    ProductKeys,
+    TableKeys,
+    RadialKeys,
+    FractalKeys,
+    _Named,
 ):
     """The keys of all problems; a run uses those of its own, and the others keep their defaults.
 

@@ -161,7 +161,7 @@ def _differences(trajectory: Trajectory, part: Part) -> Iterator[str]:
         yield f"it holds weights of {len(kept)} runs, its experiment keeps weights: {part.weights}"
     for stored in trajectory.stored_weights:
         for row in stored.runs:
-            if stored.shape[1:] != (runs[row].network_depth, runs[row].width):
+            if stored.shape[1:3] != (runs[row].network_depth, runs[row].width):
                 yield (
                     f"run {numbers[row]} is in weights group '{stored.name}', which has another "
                     f"shape"

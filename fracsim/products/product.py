@@ -20,6 +20,7 @@ from fracsim.experiments.experiment import Experiment
 from fracsim.experiments.problems import files_read
 from fracsim.experiments.shard import Part
 from fracsim.networks.start import without_path
+from fracsim.problems.table import pinned_path
 from fracsim.products.inputs import refuse_inputs
 from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, parameters_of
@@ -216,6 +217,8 @@ def stored_value(run: Run, column: str) -> Any:
     """What a column says of a run; None where its key means nothing to the run."""
     if column == "width":
         return run.widest
+    if column == "network":
+        return run.network
     if column == "widths":
         return "-".join(map(str, run.widths))
     return getattr(run, column) if column in run.used_keys() else None
@@ -224,10 +227,13 @@ def stored_value(run: Run, column: str) -> Any:
 def attributes_of(part: Part) -> dict[str, str]:
     """The attributes that say what a trajectory file holds."""
     experiment = part.experiment
+    images = {run.images for run in experiment.runs if run.images is not None}
+    hashes = sorted(pinned_path(text)[1] or "" for text in images)
     return {
         "experiment": experiment.to_json(),
         "experiment_hash": experiment.hash(),
         "shard": part.shard,
+        **({"images_hash": ",".join(hashes)} if hashes else {}),
     }
 
 
@@ -332,7 +338,8 @@ def _weights_groups(
     snapshots = steps if experiment.weights == "records" else steps[-1:]
     members: dict[Any, list[int]] = {}
     for i, run in enumerate(runs):
-        name = weights_name(shape_of(run).inputs, run.network_depth, run.width)
+        shape = shape_of(run)
+        name = weights_name(shape.inputs, run.network_depth, run.width, shape.outputs, shape.image)
         members.setdefault((name, run.precision), []).append(i)
     if len({name for name, _ in members}) < len(members):
         raise UsageError("precision cannot vary among networks of one shape whose weights are kept")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fracsim.errors import RunError
 from fracsim.machine.memory import free_memory
 from fracsim.text import size
-from fracsim.training.run import Run, parameters_of, shape_of
+from fracsim.training.run import Run, parameters_of, problem_of, shape_of
 
 if TYPE_CHECKING:
     from fracsim.kernels.backend import Backend
@@ -154,14 +154,30 @@ def _state_memory(run: Run) -> float:
 def _working_memory(run: Run, parameters: int) -> float:
     """Bytes of one run in training: parameters, moments, padded copies, activations of batch and of
     a test block."""
+    if problem_of(run).outputs > 1:
+        return _working_memory_of_classes(run, parameters)
     widest = run.widest + 16
     rows = run.batch_size + min(run.test_points, _EVALUATED_AT_ONCE)
     padded = 10 * (parameters + 16 * (run.network_depth + 1) * widest)
     return float(_bytes(run) * (padded + rows * widest * (run.network_depth + 3)))
 
 
+def _working_memory_of_classes(run: Run, parameters: int) -> float:
+    """The same of a network of several outputs: its work array with the tables, and scores."""
+    from fracsim.kernels.convolution.evaluate import layout_of
+    from fracsim.kernels.convolution.plan import TOTAL
+
+    layout = layout_of(shape_of(run), run.batch_size, _bytes(run))
+    scores = run.test_points * problem_of(run).outputs
+    numbers = layout.places[TOTAL] + 5 * parameters + scores
+    return float(_bytes(run) * numbers + 2 * layout.at.nbytes)
+
+
 def _data_memory(run: Run, inputs: int) -> float:
     """Bytes of one training set and one test set, with the float64 points they are drawn as."""
+    own = problem_of(run).memory(run.train_points, run.test_points)
+    if own is not None:
+        return own
     points = run.test_points + (run.train_points if run.data == "dataset" else 0)
     return float(points * (inputs * (8 + _bytes(run)) + _bytes(run) + 4))
 

@@ -64,6 +64,11 @@ def check_data(runs: Iterable[Run], backend: Backend) -> None:
                 f"{kinds}, and "
                 f"{run.data} with --backend cpu"
             )
+        if not backend.several_outputs and problem_of(run).outputs > 1:
+            raise UsageError(
+                f"{label('problem')} {run.problem} has a network of several outputs, which "
+                f"--backend {backend.name} does not train; accepted is --backend cpu"
+            )
 
 
 class Groups:

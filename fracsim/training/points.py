@@ -9,7 +9,7 @@ import numpy as np
 
 from fracsim.kernels.backend import Backend
 from fracsim.kernels.random.philox import TEST, TRAIN
-from fracsim.kernels.training.train import Dataset, Population, Stream
+from fracsim.kernels.training.train import Dataset, Images, Population, Stream
 from fracsim.training.run import Run, problem_of
 
 _OF_MIMICS = ("truth", "border")
@@ -20,7 +20,7 @@ class RunData:
     """Training and test points of one run or of several, in their float type; ``sets`` data sets, N
     test points."""
 
-    source: Dataset | Stream | Population
+    source: Dataset | Images | Stream | Population
     x: np.ndarray
     """Test points (sets, N, d)"""
     y: np.ndarray
@@ -59,11 +59,12 @@ def make_data(run: Run, backend: Backend) -> RunData:
     if run.data != "dataset":
         return RunData(problem.source(run.data), *draw(TEST, run.test_points))
     x, y, _ = draw(TRAIN, run.train_points)
+    source = problem.dataset(x, y)
     tested = draw(TEST, run.test_points)
     if problem.target != "mimic":
-        return RunData(Dataset(x, y), *tested)
+        return RunData(source, *tested)
     truth, border = problem.truth(run.seed, TEST, 0, run.test_points, backend)
-    return RunData(Dataset(x, y), *tested, truth[None], np.array([border]))
+    return RunData(source, *tested, truth[None], np.array([border]))
 
 
 def place_data(runs: Sequence[Run], backend: Backend) -> RunData:
@@ -76,6 +77,9 @@ def place_data(runs: Sequence[Run], backend: Backend) -> RunData:
     if isinstance(source, Dataset):
         arrays = zip(*(part.source for part in parts), strict=True)
         source = backend.place(Dataset(*(_stack(list(sets)) for sets in arrays)))
+    elif isinstance(source, Images):
+        x_train, y_train = (_stack([getattr(part.source, name) for part in parts]) for name in "xy")
+        source = backend.place(source._replace(x=x_train, y=y_train))
     found = RunData(source, backend.place(x), backend.place(y), backend.place(group))
     if parts[0].truth is None:
         return found

@@ -46,6 +46,9 @@ class Run(ProblemKeys):
     Fields that are no settings (``fractal_definition``, ``problem_facts``) hold what outside files
     say, once an experiment is resolved, so that a file can be rerun after they have gone."""
 
+    network: str = setting(
+        "mlp", "mlp: layers; cnn: convolutions on images", str, choices=("mlp", "cnn")
+    )
     network_depth: int = setting(5, "hidden layers T", int, low=0, high=MOST_LAYERS)
     width: int | str = setting(
         100, "width k of each hidden layer", int, low=1, high=100_000, layers=True
@@ -87,7 +90,9 @@ class Run(ProblemKeys):
         str,
         optional="weights are drawn",
     )
-    loss: str = setting("hinge", "loss", str, choices=("hinge", "logistic", "squared"))
+    loss: str = setting(
+        "hinge", "loss", str, choices=("hinge", "logistic", "squared", "cross-entropy")
+    )
     optimizer: str = setting("adam", "optimiser", str, choices=("sgd", "momentum", "adam"))
     learning_rate: float = setting(
         0.005, "learning rate", float, low=_LEAST_FLOAT, high=1000, short="--lr"
@@ -202,7 +207,7 @@ class Run(ProblemKeys):
     def used_keys(self) -> tuple[str, ...]:
         """The settings that mean something to this run: all but those of other problems, and
         those of ``WHERE_SET`` that are not set."""
-        unset = (key for key in WHERE_SET if getattr(self, key) is None)
+        unset = (key for key in WHERE_SET if getattr(self, key) == getattr(Run, key))
         return _without((*foreign_keys(self.problem, vars(self)), *unset))
 
     def decisive(self) -> dict[str, Any]:
@@ -216,7 +221,7 @@ class Run(ProblemKeys):
         if kind is next(iter(PROBLEMS.values())):
             del values["problem"]
         for key in WHERE_SET:
-            if values[key] is None:
+            if values[key] == getattr(Run, key):
                 del values[key]
         return {key: kind.content_of(key, value) for key, value in values.items()}
 
@@ -227,6 +232,11 @@ class Run(ProblemKeys):
         for key in foreign_keys(self.problem, vars(self)):
             if getattr(self, key) != getattr(Run, key):
                 raise refuse_foreign(key, self.problem)
+        if self.network == "cnn" and not kind.has_images:
+            raise UsageError(
+                f"{label('network')} is cnn and {label('problem')} is {kind.name}, whose points "
+                f"are no images; accepted is mlp"
+            )
         if self.data not in kind.kinds_of_data:
             raise UsageError(
                 f"{label('data')} is {self.data}; accepted with {label('problem')} {kind.name} is "
@@ -239,11 +249,20 @@ SETTINGS: dict[str, Setting] = settings_of(Run)
 
 
 NETWORK_KEYS = (
-    *("network_depth", "width", "initialisation", "weight_std", "bias", "bias_std", "init_from"),
+    *(
+        "network",
+        "network_depth",
+        "width",
+        "initialisation",
+        "weight_std",
+        "bias",
+        "bias_std",
+        "init_from",
+    ),
 )
 """The settings of the network and its initial parameters."""
 
-WHERE_SET = ("weight_std", "bias_std")
+WHERE_SET = ("network", "weight_std", "bias_std")
 """Keys that files and hashes have only where some run sets them: those of before stay as they
 were."""
 
@@ -312,7 +331,9 @@ def shape_of(run: Run) -> Shape:
     """The shape of a run's network."""
     from fracsim.kernels.network.shape import Shape
 
-    return Shape(problem_of(run).inputs, run.widths)
+    problem = problem_of(run)
+    image = problem.image if run.network == "cnn" else None
+    return Shape(problem.inputs, run.widths, problem.outputs, image)
 
 
 def parameters_of(run: Run) -> int:
@@ -328,4 +349,12 @@ def cost(run: Run, parameters: int) -> float:
 
     Steps x points x parameters, plus the overhead of narrow layers: 300 parameters' worth per layer
     (fitted to measured steps at widths 10 to 100)."""
-    return float(run.steps) * run.points_per_step * (parameters + 300 * (run.network_depth + 1))
+    work = parameters if run.network == "mlp" else multiplications_of(run)
+    return float(run.steps) * run.points_per_step * (work + 300 * (run.network_depth + 1))
+
+
+def multiplications_of(run: Run) -> int:
+    """Of the weights of the run's network with one point."""
+    from fracsim.kernels.network.shape import multiplications
+
+    return multiplications(shape_of(run))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fracsim.kernels.backend import Backend
-from fracsim.kernels.network.losses import LOSSES
+from fracsim.kernels.network.losses import EVERY_LOSS
 from fracsim.kernels.network.shape import Shape
 from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
 from fracsim.kernels.training.train import Rule, State
@@ -22,7 +22,7 @@ from fracsim.networks.initial import initial_parameters
 from fracsim.networks.start import load_start
 from fracsim.training.points import RunData, sets_of
 from fracsim.training.quality import Quality, measure, of_training
-from fracsim.training.run import Run, problem_of, shape_of
+from fracsim.training.run import Run, multiplications_of, problem_of, shape_of
 
 CHUNK_SECONDS = 1.0
 """Aimed length of one kernel call."""
@@ -94,7 +94,7 @@ def rule_of(run: Run) -> Rule:
     """A run's loss, optimiser and schedule as the kernels take them."""
     period = run.schedule_period or run.steps
     return Rule(
-        LOSSES.index(run.loss),
+        EVERY_LOSS.index(run.loss),
         OPTIMIZERS.index(run.optimizer),
         SCHEDULES.index(run.schedule),
         run.batch_size,
@@ -302,5 +302,7 @@ def train_slices(
 def _first_chunk(trainer: Trainer) -> int:
     """Steps of the first kernel call, whose speed sets the length of the next: a small part of a
     second's work."""
-    operations = 6.0 * trainer.runs[0].points_per_step * trainer.size
+    one, count = trainer.runs[0], len(trainer.runs)
+    work = trainer.size if one.network == "mlp" else count * multiplications_of(one)
+    operations = 6.0 * one.points_per_step * work
     return max(1, min(_FIRST_CHUNK, int(_FIRST_OPERATIONS / operations)))

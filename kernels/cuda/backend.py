@@ -16,7 +16,7 @@ from fracsim.kernels.errors import BackendError
 from fracsim.kernels.network.shape import Shape
 from fracsim.kernels.points.geometry import Geometry, Law
 from fracsim.kernels.protocol import Backend
-from fracsim.kernels.training.train import Dataset, Population, Rule, State, Stream
+from fracsim.kernels.training.train import Dataset, Images, Population, Rule, State, Stream
 
 
 def _is_placed(array: Any) -> bool:
@@ -39,6 +39,7 @@ class CudaBackend(Backend):
     """Why ``auto`` took it, where it did."""
 
     kinds_of_data = ("dataset", "stream")
+    several_outputs = False
     """What ``train`` takes; the exact loss over a whole distribution is the CPU's."""
 
     def __init__(self) -> None:
@@ -174,13 +175,17 @@ class CudaBackend(Backend):
         learning_rate: np.ndarray,
         seed: np.ndarray,
         state: State,
-        source: Dataset | Stream | Population,
+        source: Dataset | Images | Stream | Population,
         set_of_run: np.ndarray,
         start: int,
         stop: int,
     ) -> None:
         """Steps start+1 … stop of R runs, in place; learning_rate (R,), seed (R,) uint64. Diverged
         runs stand still."""
+        if isinstance(source, Images) or shape.outputs != 1:
+            raise BackendError(
+                "networks of several outputs are computed on the CPU only: use --backend cpu"
+            )
         if isinstance(source, Population):
             raise BackendError(
                 "data 'population' is computed on the CPU only: use --backend cpu, or other data"

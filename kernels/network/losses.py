@@ -15,6 +15,10 @@ from fracsim.kernels.vectors import VECTOR_BYTES
 LOSSES = ("hinge", "logistic", "squared")
 """Names; the position is the code a kernel takes."""
 
+EVERY_LOSS = (*LOSSES, "cross-entropy")
+"""The same, and that of networks with an output for each of several classes, whose kernels are
+those of ``kernels.convolution``."""
+
 HINGE, LOGISTIC, SQUARED = range(3)
 
 _TWO = np.float32(2)  # in the narrowest type, so that the type of the score stays

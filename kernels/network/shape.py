@@ -6,12 +6,18 @@ layout (Q,): per layer the weights (n_in, n_out) row-major, then the biases (n_o
 last. It is spelt here and nowhere else: ``layer_sizes`` and what follows from it for Python,
 ``flat_layout`` with ``layer_weights`` for kernels.
 
+A convolutional network (family ``cnn``) sees its inputs as an image (height, width, channels).
+Its hidden layers are convolutions of SIDE x SIDE pixels that keep the size of the image, k_l
+channels, each of the first POOLED followed by the maximum over squares of 2 x 2 pixels. The n_in of
+such a layer are (row, column, channel) of its window, those of the readout of the last image.
+
 The working copy pads every row to whole vectors (``lanes`` elements), with the bias row after the
 weight rows. The readout, a single column, is kept as one row of its weights, then the bias.
 Padding is zero and stays zero: its activations are 0, hence its gradients are 0, hence no optimiser
 moves it."""
 
 import itertools
+import math
 import operator
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -24,15 +30,27 @@ CACHE_LINE = 64
 """Bytes; also the unit, in elements, in which parts of a work array are placed."""
 
 
+SIDE = 5
+"""Rows, and columns, of the window of a convolution."""
+
+POOLED = 2
+"""Convolutions that are followed by a maximum."""
+
+Image = tuple[int, int, int]
+"""Height, width and channels."""
+
+
 class _Sizes(NamedTuple):
     inputs: int
     widths: tuple[int, ...]
     outputs: int = 1
+    image: Image | None = None
 
 
 class Shape(_Sizes):
     """Shape of a network: ``inputs`` d ≥ 1, ``widths`` k_1, …, k_T ≥ 1 of the hidden layers, from
-    the input side (none of them: T = 0), and ``outputs`` ≥ 1.
+    the input side (none of them: T = 0), and ``outputs`` ≥ 1; of a convolutional network also the
+    ``image`` that its inputs are, and the k_l are channels.
 
     ``Shape(d, T, k)``, three whole numbers, or ``Shape(d, depth=T, width=k)`` is T layers of width
     k. NumPy's whole numbers become int. Raises TypeError for what is no whole number, ValueError
@@ -46,6 +64,7 @@ class Shape(_Sizes):
         inputs: int,
         widths: Iterable[int] | int | None = None,
         outputs: int = 1,
+        image: Iterable[int] | None = None,
         *,
         depth: int | None = None,
         width: int | None = None,
@@ -60,10 +79,18 @@ class Shape(_Sizes):
             layers = (operator.index(width),) * operator.index(depth)
             if depth < 0:
                 raise ValueError(f"a network cannot have {depth} hidden layers")
-        shape = super().__new__(cls, operator.index(inputs), layers, operator.index(outputs))
+        size = None if image is None else _image(inputs, image)
+        shape = super().__new__(cls, operator.index(inputs), layers, operator.index(outputs), size)
         if min(shape.inputs, *layers, shape.outputs) < 1:
             raise ValueError(f"a network needs sizes of at least 1; given: {shape}")
+        if size is not None and min(size[:2]) < 2 ** min(shape.depth, POOLED):
+            raise ValueError(f"its image is too small to be halved so often; given: {shape}")
         return shape
+
+    @property
+    def family(self) -> str:
+        """ "mlp" or "cnn"."""
+        return "mlp" if self.image is None else "cnn"
 
     @property
     def depth(self) -> int:
@@ -79,7 +106,10 @@ class Shape(_Sizes):
         """As a phrase for messages: "2 input(s), depth 3, width 100-20-100"."""
         width = self.width if self.is_even else "-".join(map(str, self.widths))
         outputs = f", {self.outputs} outputs" if self.outputs != 1 else ""
-        return f"{self.inputs} input(s), depth {self.depth}, width {width}{outputs}"
+        inputs = f"{self.inputs} input(s)"
+        if self.image is not None:
+            inputs = f"images {'x'.join(map(str, self.image))}"
+        return f"{inputs}, depth {self.depth}, width {width}{outputs}"
 
     @property
     def is_even(self) -> bool:
@@ -87,9 +117,47 @@ class Shape(_Sizes):
         return len(set(self.widths)) <= 1
 
 
+def _image(inputs: int, image: Iterable[int]) -> Image:
+    height, width, channels = map(operator.index, image)
+    if min(height, width, channels) < 1 or height * width * channels != inputs:
+        raise ValueError(f"{inputs} inputs are no image of {height} x {width} x {channels}")
+    return height, width, channels
+
+
+def images_of(shape: Shape) -> list[Image]:
+    """The images that the T hidden layers and the readout of a convolutional network see."""
+    assert shape.image is not None
+    images = [shape.image]
+    for layer, channels in enumerate(shape.widths):
+        height, width, _ = images[-1]
+        halved = 2 if layer < POOLED else 1
+        images.append((height // halved, width // halved, channels))
+    return images
+
+
 def layer_sizes(shape: Shape) -> list[tuple[int, int]]:
     """(n_in, n_out) of the T hidden layers and the readout, in this order."""
-    return list(itertools.pairwise([shape.inputs, *shape.widths, shape.outputs]))
+    if shape.image is None:
+        return list(itertools.pairwise([shape.inputs, *shape.widths, shape.outputs]))
+    *seen, last = images_of(shape)
+    n_in = [SIDE * SIDE * channels for _, _, channels in seen] + [math.prod(last)]
+    return list(zip(n_in, [*shape.widths, shape.outputs], strict=True))
+
+
+def fans_out(shape: Shape) -> list[int]:
+    """How many units each unit of a layer's input reaches: n_out, of a convolution SIDE² n_out."""
+    window = 1 if shape.image is None else SIDE * SIDE
+    return [window * k for k in shape.widths] + [shape.outputs]
+
+
+def multiplications(shape: Shape) -> int:
+    """Of the weights of a network with one point."""
+    pixels = [1] * (shape.depth + 1)
+    if shape.image is not None:
+        pixels = [height * width for height, width, _ in images_of(shape)[:-1]] + [1]
+    return sum(
+        each * n_in * n_out for each, (n_in, n_out) in zip(pixels, layer_sizes(shape), strict=True)
+    )
 
 
 def parameter_count(shape: Shape) -> int:
@@ -173,8 +241,8 @@ def round_up(number: int, unit: int) -> int:
 def make_plan(shape: Shape, batch: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
     """Plan (T+1, 6) and places (15,), both int64, of a network for batches of ``batch`` rows and
     vectors of ``lanes``."""
-    if shape.outputs != 1:
-        raise ValueError(f"a network of {shape.outputs} outputs cannot be computed; accepted is 1")
+    if shape.outputs != 1 or shape.image is not None:
+        raise ValueError(f"these kernels are of plain networks with one output; given: {shape}")
     plan = np.zeros((shape.depth + 1, 6), np.int64)
     plan[:, : FLAT_START + 1] = flat_layout(shape)
     start = 0

@@ -11,6 +11,7 @@ from fracsim.kernels.jit import formula, inlined
 
 TRAIN, TEST, SAMPLE, STREAM, INIT, ORDER, PLACES, SPLIT = 1, 2, 3, 4, 5, 6, 7, 8
 CHAIN, DIRECTION = 16, 17
+AUGMENT = 18
 """Purposes: streams of one seed that never meet."""
 
 RADIAL = 256

@@ -107,6 +107,20 @@ class Dataset(NamedTuple):
     y: np.ndarray
 
 
+class Images(NamedTuple):
+    """Training sets of images, of which each step sees a part, perhaps the other way round.
+
+    x (sets, N, height · width · channels) and y (sets, N), numbers of classes, in the parameters'
+    float type; ``size`` (2,) int64: height and width. A convolutional network sees as much as its
+    own image is, at a place drawn anew each time; ``flip`` (1,) int64: 1 where columns are reversed
+    half of the times."""
+
+    x: np.ndarray
+    y: np.ndarray
+    size: np.ndarray
+    flip: np.ndarray
+
+
 class Stream(NamedTuple):
     """Fresh samples in every step, drawn inside the kernel."""
 

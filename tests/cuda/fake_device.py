@@ -32,6 +32,7 @@ class Device(CpuBackend):
     """``most`` runs fit at once; ``free`` bytes are said to be, of which a run takes ``each``."""
 
     name, side_by_side, kinds_of_data = "cuda", True, ("dataset", "stream")
+    several_outputs = False
 
     def __init__(self, most=10**9, free=1e12, each=1000):
         super().__init__()

@@ -246,7 +246,10 @@ def test_a_thousand_runs_take_about_a_second(tmp_path):
 
 def test_names_of_weights_groups():
     for sizes in ((2, 5, 100), (1, 0, 7), (3, 2, "9-4"), (2, 3, "100-20-100")):
+        assert schema.weights_shape(schema.weights_name(*sizes)) == (*sizes, 1, None)
+    for sizes in ((784, 2, 100, 10, None), (784, 2, "9-4", 10, (28, 28, 1)), (9, 0, 1, 2, None)):
         assert schema.weights_shape(schema.weights_name(*sizes)) == sizes
+    assert schema.weights_name(784, 2, 16, 10, (28, 28, 1)) == "T2_k16_i28x28x1_o10"
     assert schema.parameter_count(3, 2, "9-4") == 4 * 9 + 10 * 4 + 5
     assert schema.parameter_count(2, 3, "9-9-9") == schema.parameter_count(2, 3, 9)
     for name in (
@@ -256,5 +259,7 @@ def test_names_of_weights_groups():
         "T2_k0_d2",
         "T1_k5-_d2",
         "T9999999_k1_d1",
+        "T2_k5_d2_o1",
+        "T2_k5_i2x2_o3",
     ):
         assert schema.weights_shape(name) is None, name

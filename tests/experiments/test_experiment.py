@@ -63,11 +63,11 @@ def test_the_defaults_are_the_papers_protocol():
 
 
 def test_choices_are_those_of_the_kernels():
-    from fracsim.kernels.network.losses import LOSSES
+    from fracsim.kernels.network.losses import EVERY_LOSS
     from fracsim.kernels.points.geometry import GAPS
     from fracsim.kernels.training.optimisers import OPTIMIZERS, SCHEDULES
 
-    assert SETTINGS["loss"].choices == tuple(LOSSES)
+    assert SETTINGS["loss"].choices == tuple(EVERY_LOSS)
     assert SETTINGS["optimizer"].choices == tuple(OPTIMIZERS)
     assert SETTINGS["schedule"].choices == tuple(SCHEDULES)
     assert set(SETTINGS["gap"].choices) == set(GAPS)

@@ -1,0 +1,258 @@
+"""Forward and backward through one network on images, a chunk of a batch at a time.
+
+Everything a run touches lies in one flat work array ``w``, with tables of places in ``at``;
+``plan.py`` says where. Convolutions, whole layers and readouts are the same two sums of
+``tiles.py``."""
+
+import numpy as np
+
+from fracsim.kernels.convolution.plan import (
+    BACK,
+    BACK_OUT,
+    BACK_PIXELS,
+    BACK_TARGET,
+    BACK_WINDOW,
+    BACK_X,
+    BACK_Z,
+    DZ,
+    DZ_DOWN,
+    DZ_PLACES,
+    FLAT_START,
+    GRADIENT,
+    HAND_DOWN,
+    HANDED,
+    MASK_X,
+    N_IN,
+    N_OUT,
+    NOTHING,
+    ONES,
+    PARAMS,
+    PIXELS,
+    POOL_DZ,
+    POOL_PIXELS,
+    POOL_X,
+    POOL_Z,
+    ROWS,
+    SPREAD,
+    TERMS,
+    TOTAL,
+    TURNED,
+    WINDOW,
+    X_PLACES,
+    Z_DOWN,
+    Z_PLACES,
+    ZERO,
+    ZERO_TABLE,
+    X,
+    Z,
+)
+from fracsim.kernels.convolution.tiles import patch, weight
+from fracsim.kernels.jit import formula, inlined, kernel
+from fracsim.kernels.network.tiles import MASK, PLAIN, RELU
+from fracsim.kernels.vectors import VECTOR_BYTES
+
+MANY_REGISTERS = VECTOR_BYTES == 64
+OUT, PIXELS_OF_TILE = (8, 3) if MANY_REGISTERS else (4, 3)
+"""Outputs and pixels of a patch: what the registers hold."""
+
+SOME_OUT = 4 if MANY_REGISTERS else 2
+"""Outputs of a patch where fewer are left."""
+
+TERMS_OF_TILE, SLOPES = (5, 4) if MANY_REGISTERS else (5, 2)
+"""Terms and outputs of a tile of the weight gradient."""
+
+
+@kernel
+def make_work(places, like):
+    """Zeroed work array in the float type of the array ``like``; starts on a cache line."""
+    surplus = 64 // like.itemsize
+    block = np.zeros(places[TOTAL] + surplus, like.dtype)
+    skip = (-(block.ctypes.data // like.itemsize)) % surplus
+    work = block[skip : skip + places[TOTAL]]
+    for lane in range(VECTOR_BYTES // like.itemsize):
+        work[places[ONES] + lane] = 1
+    return work
+
+
+@inlined
+def patches(w, at, weights, stride, terms, count, x, xs, out, outs, mask, masks, bias, step, mode,
+            pixels, lanes, n_out):  # fmt: skip
+    """``patch`` of ``n_out`` outputs at all pixels."""
+    p = 0
+    while p + PIXELS_OF_TILE <= pixels:
+        patch(w, at, weights, stride, terms, count, x, xs + p, out, outs + p, mask, masks + p, bias,
+              step, mode, n_out, PIXELS_OF_TILE)  # fmt: skip
+        p += PIXELS_OF_TILE
+    while p < pixels:
+        patch(w, at, weights, stride, terms, count, x, xs + p, out, outs + p, mask, masks + p, bias,
+              step, mode, n_out, 1)  # fmt: skip
+        p += 1
+
+
+@kernel
+def convolve(w, at, weights, n_out, terms, count, x, xs, out, outs, mask, masks, bias, step, mode,
+             pixels):  # fmt: skip
+    """out[p, m] = bias[m] + Σ_s weight[s, m] x[p + offset(s)] for m of ``n_out``, p of ``pixels``;
+    arguments as those of ``plain_patch``. Rows of weights have ``n_out`` elements."""
+    lanes = VECTOR_BYTES // w.itemsize
+    m = 0
+    while m < n_out:
+        a, b, c, d = weights + m, bias + m * step, out + m * lanes, mask + m * lanes
+        if m + OUT <= n_out:
+            patches(w, at, a, n_out, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
+                    lanes, OUT)  # fmt: skip
+            m += OUT
+        elif m + SOME_OUT <= n_out:
+            patches(w, at, a, n_out, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
+                    lanes, SOME_OUT)  # fmt: skip
+            m += SOME_OUT
+        else:
+            patches(w, at, a, n_out, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
+                    lanes, 1)  # fmt: skip
+            m += 1
+
+
+@kernel
+def forward(plan, places, at, w, blocks):
+    """Activations and SCORES of the first ``blocks`` blocks of X of the first layer."""
+    last = plan.shape[0] - 1
+    for layer in range(last + 1):
+        row = plan[layer]
+        weights = places[PARAMS] + row[FLAT_START]
+        bias = weights + row[N_IN] * row[N_OUT]
+        mode = RELU if layer < last else PLAIN
+        pixels = blocks * row[PIXELS]
+        convolve(w, at, weights, row[N_OUT], row[WINDOW], row[N_IN], row[X], row[X_PLACES], row[Z],
+                 row[Z_PLACES], 0, places[ZERO_TABLE], bias, 1, mode, pixels)  # fmt: skip
+        if row[POOL_PIXELS] > 0:
+            pool(at, w, row, plan[layer + 1, X], blocks)
+
+
+@kernel
+def pool(at, w, row, target, blocks):
+    """The maxima over squares of 2 x 2 pixels of Z of the layer with this row of the plan, to
+    ``target``: X of the next."""
+    lanes = VECTOR_BYTES // w.itemsize
+    size = row[N_OUT] * lanes
+    for p in range(blocks * row[POOL_PIXELS]):
+        z, x = row[Z] + at[row[POOL_Z] + p], target + at[row[POOL_X] + p]
+        lower = z + row[Z_DOWN]
+        a, b = w[z : z + size], w[z + size : z + 2 * size]
+        c, d = w[lower : lower + size], w[lower + size : lower + 2 * size]
+        best = w[x : x + size]
+        for q in range(size):
+            best[q] = larger(larger(a[q], b[q]), larger(c[q], d[q]))
+
+
+@formula
+def larger(a, b):
+    """The larger of two numbers; NaN where one is, so that a diverged run shows."""
+    return a if a > b or a != a else b
+
+
+@kernel
+def turn(w, weights, turned, n_in, n_out, channels):
+    """Weights (windows, channels, n_out) as backward takes them: (windows, n_out, channels), the
+    last window first."""
+    windows = n_in // channels
+    for k in range(windows):
+        for o in range(n_out):
+            source = weights + (windows - 1 - k) * channels * n_out + o
+            target = turned + (k * n_out + o) * channels
+            for c in range(channels):
+                w[target + c] = w[source + c * n_out]
+
+
+@kernel
+def data_gradient(plan, places, at, w, layer, blocks):
+    """DZ of the layer below ``layer``, which is not the first. Overwrites TURNED."""
+    row = plan[layer]
+    weights, turned, channels = places[PARAMS] + row[FLAT_START], places[TURNED], row[BACK_OUT]
+    turn(w, weights, turned, row[N_IN], row[N_OUT], channels)
+    convolve(w, at, turned, channels, row[BACK_WINDOW], row[BACK], row[DZ], row[BACK_X],
+             row[BACK_TARGET], row[BACK_Z], row[X], row[MASK_X], places[ZERO], 0, MASK,
+             blocks * row[BACK_PIXELS])  # fmt: skip
+    if row[HAND_DOWN] == SPREAD:
+        spread(at, w, row, plan[layer - 1], blocks)
+    elif row[HAND_DOWN] != NOTHING:
+        unpool(at, w, row, plan[layer - 1], blocks)
+
+
+@kernel
+def spread(at, w, row, below, blocks):
+    """DZ of the layer below from the slopes of its outputs, pixel by pixel."""
+    size = below[N_OUT] * (VECTOR_BYTES // w.itemsize)
+    for p in range(blocks * below[PIXELS]):
+        source, target = (
+            row[BACK_TARGET] + at[row[HANDED] + p],
+            below[DZ] + at[below[DZ_PLACES] + p],
+        )
+        for q in range(size):
+            w[target + q] = w[source + q]
+
+
+@kernel
+def unpool(at, w, row, below, blocks):
+    """DZ of the layer below from the slopes of the maxima: each goes to the first of the 2 x 2
+    pixels, row by row, that has the maximum."""
+    size = below[N_OUT] * (VECTOR_BYTES // w.itemsize)
+    for p in range(blocks * below[POOL_PIXELS]):
+        z, x = below[Z] + at[below[POOL_Z] + p], row[X] + at[below[POOL_X] + p]
+        dz, dx = below[DZ] + at[below[POOL_DZ] + p], row[BACK_TARGET] + at[row[HANDED] + p]
+        for q in range(size):
+            best, slope = w[x + q], w[dx + q]
+            none = slope - slope
+            a, b = w[z + q] == best, w[z + size + q] == best
+            c, d = w[z + below[Z_DOWN] + q] == best, w[z + below[Z_DOWN] + size + q] == best
+            w[dz + q] = slope if a else none
+            w[dz + size + q] = slope if b and not a else none
+            w[dz + below[DZ_DOWN] + q] = slope if c and not (a or b) else none
+            w[dz + below[DZ_DOWN] + size + q] = slope if d and not (a or b or c) else none
+
+
+@inlined
+def weight_tiles(w, at, row, x_places, pixels, gradient, o, lanes, n_out):
+    """``weight`` of all terms of a layer with ``n_out`` outputs from ``o`` on."""
+    stride, slopes = row[N_OUT], row[DZ] + o * lanes
+    s = 0
+    while s + TERMS_OF_TILE <= row[N_IN]:
+        weight(w, at, row[X], row[TERMS] + s, x_places, slopes, row[DZ_PLACES], pixels,
+               gradient + o, row[ROWS] + s, stride, TERMS_OF_TILE, n_out)  # fmt: skip
+        s += TERMS_OF_TILE
+    while s < row[N_IN]:
+        weight(w, at, row[X], row[TERMS] + s, x_places, slopes, row[DZ_PLACES], pixels,
+               gradient + o, row[ROWS] + s, stride, 1, n_out)  # fmt: skip
+        s += 1
+
+
+@kernel
+def layer_gradient(plan, places, at, w, layer, blocks):
+    """Add the gradient of a layer's weights and biases, from its DZ, to GRADIENT."""
+    lanes, row = VECTOR_BYTES // w.itemsize, plan[layer]
+    gradient, pixels = places[GRADIENT] + row[FLAT_START], blocks * row[PIXELS]
+    biases, zeros = gradient + row[N_IN] * row[N_OUT], places[ZERO_TABLE]
+    o = 0
+    while o < row[N_OUT]:
+        left = row[N_OUT] - o
+        if left >= SLOPES:
+            weight_tiles(w, at, row, row[X_PLACES], pixels, gradient, o, lanes, SLOPES)
+            o += SLOPES
+        elif left >= 2:
+            weight_tiles(w, at, row, row[X_PLACES], pixels, gradient, o, lanes, 2)
+            o += 2
+        else:
+            weight_tiles(w, at, row, row[X_PLACES], pixels, gradient, o, lanes, 1)
+            o += 1
+    for o in range(row[N_OUT]):  # the weight of an input that is 1
+        weight(w, at, places[ONES], zeros, zeros, row[DZ] + o * lanes, row[DZ_PLACES], pixels,
+               biases + o, zeros, 0, 1, 1)  # fmt: skip
+
+
+@kernel
+def backward(plan, places, at, w, blocks):
+    """Add the gradient of all layers to GRADIENT, from the slopes of the scores: DZ of the
+    readout."""
+    for layer in range(plan.shape[0] - 1, -1, -1):
+        layer_gradient(plan, places, at, w, layer, blocks)
+        if layer > 0:
+            data_gradient(plan, places, at, w, layer, blocks)
