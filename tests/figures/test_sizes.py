@@ -60,6 +60,7 @@ MADE = {
     "ntk --width 8,16 --draws 50": "ntk FILE",
     "quantise one.h5 --count 200": "quantise FILE",
     "shallow --fractal-depth 1:4": "shallow FILE",
+    "conjecture deep.h5": "conjecture FILE",
     "landscape one.h5 --grid 5 --train-points 100": "landscape FILE",
     "landscape records.h5 --trajectory --grid 5x5 --train-points 100": "landscape FILE",
     "landscape one.h5 --to other.h5 --count 9 --train-points 100": "landscape FILE",
@@ -86,6 +87,8 @@ def folder(tmp_path_factory) -> Path:
     write_file(folder / "other.h5", experiment_of({}, "final", seed=1, **small))
     write_file(folder / "line.h5", experiment_of({}, "final", fractal="cantor1d", **small))
     write_file(folder / "records.h5", experiment_of({}, "records", **small))
+    deep = {"curve": ["1", "4", "6"], "network_depth": [1, 3]}
+    write_file(folder / "deep.h5", experiment_of(deep, fractal="cantor1d", **small))
     made_up_study(folder / "gradient.h5")
     made_up_study(folder / "more.h5", width=50)
     return folder

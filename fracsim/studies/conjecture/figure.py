@@ -43,14 +43,20 @@ def draw(
         raise FileError(f"'{study.path}' is not a valid fracsim file: it holds no points to draw")
     columns = min(len(arrays["sign_changes"]), _MOST_PANELS)
     distributions = list(dict.fromkeys(_names(arrays)))
+    rows, across = style.arrange(columns, size, _MOST_PANELS)
     own = (3.6, 3.2) if columns == 1 else (2.35 * columns + 0.5, 2.75)
+    if style.is_narrow(size):
+        own = (3.4, 2.4 * rows)
     handles = _handles(arrays, distributions)
     figure, body = style.page(own, size, [_how(arrays), *notes_of(study)], handles)
-    all_axes = np.atleast_1d(body.subplots(1, columns, sharey=True))
-    for column, axes in enumerate(all_axes):
+    all_axes = body.subplots(rows, across, sharey=True, squeeze=False).ravel()
+    for column, axes in enumerate(all_axes[:columns]):
         _panel(axes, arrays, column, distributions)
-    all_axes[0].set_ylabel("error of trained deep networks")
-    body.suptitle(title or "Is deep better only where shallow is good?")
+        if column % across == 0:
+            axes.set_ylabel("error of trained deep networks")
+    for axes in all_axes[columns:]:
+        axes.remove()
+    style.head(body, title, "Is deep better only where shallow is good?")
     return figure
 
 
