@@ -255,8 +255,8 @@ def figure_5() -> list[str]:
         "## Figure 5: the approximation curve",
         "The same set, depth 5, learning rate 0.001, from the coarsest curve, 1, to the finest, 6: "
         "mean [least, greatest] of the seeds that live. A network is *dead* from the step on from "
-        "which no hidden layer feels any gradient, whatever the point. The *nearest neighbour* among "
-        "the same 50,000 training points (mean of 3 seeds, docs/nearest.py) shows what these "
+        "which no hidden layer feels any gradient, whatever the point. The *nearest neighbour* "
+        "among the same 50,000 training points (mean of 3 seeds, docs/nearest.py) shows what these "
         "points carry: where a network stays below it, the data are not to blame.",
         table([*head, *(f"width {width}" for width in widths)], lines),
     ]
