@@ -11,7 +11,7 @@ from fracsim.cli.streams import remark
 from fracsim.text import duration
 
 if TYPE_CHECKING:
-    from fracsim.sweeps.loop import Progress
+    from fracsim.sweeps.progress import Progress
 
 
 def say(quiet: bool) -> Callable[[str], None]:

@@ -76,11 +76,10 @@ def generator():
 def short_slices(monkeypatch):
     """Slices of a single kernel call of four steps, so that stops fall anywhere; our own files need
     no sandbox."""
-    import fracsim.sweeps.loop
+    import fracsim.sweeps.scheduler
     import fracsim.training.trainer
 
     monkeypatch.setattr("fracsim.data.sandbox.inspect", lambda fd, name: None)
     monkeypatch.setattr(fracsim.training.trainer, "_first_chunk", lambda trainer: 4)
-    monkeypatch.setattr(
-        fracsim.sweeps.loop, "Task", functools.partial(fracsim.sweeps.loop.Task, seconds=0.0)
-    )
+    scheduler = fracsim.sweeps.scheduler
+    monkeypatch.setattr(scheduler, "Task", functools.partial(scheduler.Task, seconds=0.0))

@@ -221,6 +221,11 @@ class Experiment:
 
         Names, threads, output path and verbosity are left out; two ways of writing the same runs
         have one hash."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
+        """Of thousands of runs it takes a while, and each checkpoint names it."""
         runs = [{**run.decisive(), "init_from": without_path(run.init_from)} for run in self.runs]
         content = {"weights": self.weights, "runs": runs}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,24 +204,26 @@ def columns_of(experiment: Experiment) -> dict[str, list[Any]]:
     set is empty. Beside ``width`` stands ``widths`` where layers of some run differ."""
     uneven = any(isinstance(run.width, str) for run in experiment.runs)
     columns = {}
+    used = [frozenset(run.used_keys()) for run in experiment.runs]
     for key in experiment.keys:
         unset = "" if SETTINGS[key].kind is str else None
-        values = [stored_value(run, key) for run in experiment.runs]
+        values = [stored_value(run, key, of) for run, of in zip(experiment.runs, used, strict=True)]
         columns[key] = [unset if value is None else value for value in values]
         if key == "width" and uneven:
             columns["widths"] = [stored_value(run, "widths") for run in experiment.runs]
     return columns
 
 
-def stored_value(run: Run, column: str) -> Any:
-    """What a column says of a run; None where its key means nothing to the run."""
+def stored_value(run: Run, column: str, used: Collection[str] | None = None) -> Any:
+    """What a column says of a run; None where its key means nothing to the run. ``used``: its
+    ``used_keys()``, where they are at hand."""
     if column == "width":
         return run.widest
     if column == "network":
         return run.network
     if column == "widths":
         return "-".join(map(str, run.widths))
-    return getattr(run, column) if column in run.used_keys() else None
+    return getattr(run, column) if column in (used or run.used_keys()) else None
 
 
 def attributes_of(part: Part) -> dict[str, str]:
@@ -294,6 +296,10 @@ class Product:
     def start(self, row: Row) -> None:
         """Mark a run as running."""
         self._writer.set_run_status(row, "running")
+
+    def put_back(self, row: Row) -> None:
+        """Mark a run that was to be started as pending again."""
+        self._writer.set_run_status(row, "pending")
 
     def record(self, row: Row, record: Record) -> None:
         """Store a record; it counts from the next ``commit`` on. One that the file's version of

@@ -42,6 +42,9 @@ class Executor:
     """Seconds for which slices are waited for once the sweep stops; those that take longer are
     given up."""
 
+    queues = False
+    """Whether it takes tasks beyond its slots that can be taken back until they begin."""
+
     processes = 0
     """On this machine, that hold data sets and libraries of their own; 0: the workers are
     elsewhere, or unknown."""
@@ -148,6 +151,7 @@ class Threads(Executor):
     """Threads of this process. A stop reaches them between two kernel calls."""
 
     patience = math.inf
+    queues = True
     processes = 1
 
     def __init__(self, slots: int, reason: str) -> None:

@@ -28,7 +28,8 @@ from fracsim.products.checkpoint import Saved, load
 from fracsim.products.product import Product, check_output, folder_of, held_by
 from fracsim.sweeps.estimate import Estimate, check_room, estimate
 from fracsim.sweeps.executors import Executor, choose_threads, make_executor
-from fracsim.sweeps.loop import Progress, Summary, Sweep
+from fracsim.sweeps.loop import Summary, Sweep
+from fracsim.sweeps.progress import Progress
 from fracsim.sweeps.stop import Stop
 from fracsim.text import counted
 from fracsim.training.groups import Groups

@@ -106,13 +106,15 @@ class Groups:
         together: dict[Hashable, list[Row]] = {}
         for row in rows:
             together.setdefault((self._keys[row], steps[row]), []).append(row)
-        parts = []
+        parts: list[Group] = []
         for found in together.values():
             most = max(1.0, self._budget / 2 / max(self.sizes[found[0]], 1.0))
-            parts += np.array_split(
-                found, math.ceil(len(found) / int(most)) if len(found) > most else 1
-            )
-        return [tuple(part.tolist()) for part in parts]
+            if len(found) <= most:
+                parts.append(tuple(found))
+            else:
+                cut = np.array_split(found, math.ceil(len(found) / int(most)))
+                parts += [tuple(part.tolist()) for part in cut]
+        return parts
 
     def taken(self, groups: Iterable[Group]) -> float:
         """Bytes that groups take of the device."""

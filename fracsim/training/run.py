@@ -213,7 +213,7 @@ class Run(ProblemKeys):
     def decisive(self) -> dict[str, Any]:
         """Key -> value of all that decides the run's numbers, files by what they hold. (What was
         there before there were problems makes the same hash.)"""
-        kind, values = PROBLEMS[self.problem], dataclasses.asdict(self)
+        kind, values = PROBLEMS[self.problem], {name: getattr(self, name) for name in _FIELDS}
         for key in ("problem_facts", *foreign_keys(self.problem, values)):
             del values[key]
         if "fractal" not in values:
@@ -243,6 +243,8 @@ class Run(ProblemKeys):
                 f"{' or '.join(kind.kinds_of_data)}"
             )
 
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Run))
 
 SETTINGS: dict[str, Setting] = settings_of(Run)
 """Key -> what it accepts, in the order of ``Run``."""

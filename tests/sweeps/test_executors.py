@@ -42,9 +42,9 @@ def straight(tmp_path_factory):
 @pytest.fixture
 def short_slices(monkeypatch):
     """Slices of one kernel call."""
-    import fracsim.sweeps.loop
+    import fracsim.sweeps.scheduler
 
-    monkeypatch.setattr(fracsim.sweeps.loop, "Task", functools.partial(Task, seconds=0.0))
+    monkeypatch.setattr(fracsim.sweeps.scheduler, "Task", functools.partial(Task, seconds=0.0))
 
 
 def same(one, path):
