@@ -12,10 +12,13 @@ from fracsim.cli.plotting import (
     files_options,
     paper_option,
     read_runs,
+    read_studies,
     with_notes,
+    xy_options,
 )
 from fracsim.cli.streams import open_streams
 from fracsim.cli.study_figure import figure_commands
+from fracsim.studies.study import notes_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -173,6 +176,38 @@ def levels(
 
     runs = read_runs(files, where)
     return with_notes(draw(runs, share=share, **look), runs)
+
+
+@command.command(
+    short_help="Any variable against any other.",
+    epilog=example(
+        "fracsim-plot xy sweep.h5 -o sweep.png",
+        "fracsim-plot xy sweep.h5 --x fractal_depth --y test_accuracy --hue width -o depth.png",
+        "fracsim-plot xy run.h5 --x step --y gradient_norm --hue layer --logy -o gradients.pdf",
+    ),
+)
+@files_options
+@xy_options
+@figure_options
+def xy(look: Look, files: tuple[str, ...], where: Any, **asked: Any) -> "tuple[Figure, list[str]]":
+    """Any setting or variable of trajectories, or any variable of one kind of study, against
+    another.
+
+    Means are taken over seeds (of studies over random draws), the band spans them; of several
+    learning rates the best is taken unless it is named. What varies and is not named gets a colour,
+    dashes or panels of its own. The foot says what was selected."""
+    from fracsim.figures.observations import StudyUnit
+    from fracsim.figures.xy import Request, draw_runs, draw_studies
+    from fracsim.products.where import parse_conditions
+
+    request = Request(**asked)
+    studies, dims = read_studies(files)
+    if studies:
+        units = [StudyUnit(study, dims) for study in studies]
+        notes = list(dict.fromkeys(note for study in studies for note in notes_of(study)))
+        return draw_studies(units, request, parse_conditions(where), notes, **look), []
+    runs = read_runs(files, where)
+    return with_notes(draw_runs(runs, request, **look), runs)
 
 
 @command.command(

@@ -17,6 +17,7 @@ from fracsim.cli.streams import remark
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fracsim.data.studies import StudyContents
     from fracsim.products.runs import Runs
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -176,6 +177,59 @@ def paper_option(function: F) -> F:
         "--no-paper", is_flag=True, help="Without the paper's points, also on its distribution."
     )
     return option(function)
+
+
+def xy_options(function: F) -> F:
+    """What ``xy`` asks: names on the axes and in the legend, scales, bands, records."""
+    name = {"metavar": "NAME"}
+    for option in reversed(
+        (
+            click.option("--x", help="Across [default: step, or what varies].", **name),
+            click.option("--y", help="Upwards [default: the test accuracy].", **name),
+            click.option("--hue", help="A colour and marker for each of its values.", **name),
+            click.option("--dashes", help="Dashes and a marker for each of its values.", **name),
+            click.option("--panel", help="A panel for each of its values.", **name),
+            click.option("--row", help="A row of panels for each of its values.", **name),
+            click.option("--logx/--no-logx", default=None, help="A logarithmic x axis."),
+            click.option("--logy/--no-logy", default=None, help="A logarithmic y axis."),
+            click.option(
+                "--band",
+                type=click.Choice(["span", "sd", "none"]),
+                default="span",
+                show_default=True,
+                help="Over seeds: from the least to the greatest, ± standard deviation, or none.",
+            ),
+            click.option(
+                "--select",
+                metavar="best|last|step:N",
+                help="The record of each run, where steps are not drawn [default: best].",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def read_studies(files: tuple[str, ...]) -> "tuple[list[StudyContents], dict[str, Any]]":
+    """The files, if they are of one kind of study, and the dimensions of its variables; nothing
+    where they are trajectories. Raises UsageError for a mixture, FileError."""
+    from fracsim.data.reader import sniff
+    from fracsim.errors import UsageError
+    from fracsim.studies import formats, open_study
+
+    kinds = [sniff(path) for path in files]
+    if "study" not in kinds:
+        return [], {}
+    studies = [open_study(path) for path, kind in zip(files, kinds, strict=True) if kind == "study"]
+    if len(studies) < len(files) or len({study.kind for study in studies}) > 1:
+        found = ", ".join(dict.fromkeys([study.kind for study in studies]))
+        more = " and trajectories" if len(studies) < len(files) else ""
+        raise UsageError(
+            f"xy: the files are of {found}{more}; accepted are trajectories, or files of one kind "
+            f"of study"
+        )
+    (format,) = (one for one in formats() if one.kind == studies[0].kind)
+    return studies, {variable.name: variable.dims for variable in format.variables}
 
 
 def read_runs(files: tuple[str, ...], where: tuple[str, ...]) -> "Runs":

@@ -23,6 +23,7 @@ FIGURES = {
     "depth-width": ["depth-width", "grid.h5"],
     "curve-accuracy": ["curve-accuracy", "curves.h5"],
     "levels": ["levels", "grid.h5"],
+    "xy": ["xy", "grid.h5"],
     "decision": ["decision", "one.h5"],
     "bounds": ["bounds", "bounds.h5", "grid.h5"],
     "bounds1d": ["bounds", "bounds1d.h5"],

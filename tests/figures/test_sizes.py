@@ -23,6 +23,8 @@ TRAJECTORIES = [
     "depth-width fractals.h5",
     "depth-width equal.h5",
     "curve-accuracy curves.h5",
+    "xy grid.h5",
+    "xy fractals.h5 --x step",
     "levels single.h5",
     "levels grid.h5",
     "decision one.h5",

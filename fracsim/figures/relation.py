@@ -1,0 +1,260 @@
+"""A long table as a figure: lines with bands, a look for each value, panels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fracsim.errors import UsageError
+from fracsim.figures import style
+from fracsim.figures.collect import WORDS, name_values
+from fracsim.figures.observations import Observations
+from fracsim.products.entries import order
+
+MOST_PANELS = 12
+LOGARITHMIC = ("width", "learning_rate", "train_points", "batch_size", "units")
+ORDERED = ("level", "layer", "snapshot", "step")
+
+Look = dict[str, Any]
+Groups = dict[tuple[Any, ...], dict[Any, list[float]]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How numbers are shown: None of a logarithmic x axis leaves it to the values."""
+
+    logx: bool | None = None
+    logy: bool | None = None
+    band: str = "span"
+
+
+def any_finite(numbers: Sequence[float]) -> bool:
+    return bool(np.isfinite(numbers).any()) if numbers else False
+
+
+def draw_table(
+    table: Observations,
+    y: str,
+    roles: dict[str, str],
+    how: Shown,
+    notes: list[str],
+    about: str,
+    title: str | None,
+    size: style.Inches | None,
+) -> Figure:
+    """One figure of a table: lines over x, a look for hue and style, a panel for panel and row.
+
+    Raises UsageError where there is nothing to draw, or more than can be told apart."""
+    if not any_finite(table.numbers):
+        raise UsageError(f"--y {y}: none of its {len(table.numbers)} values is a finite number")
+    shown = {role: _distinct(table.columns[role]) for role in roles}
+    roles = {role: name for role, name in roles.items() if role == "x" or len(shown[role]) > 1}
+    panels = _panels(roles, shown)
+    groups = _grouped(table, roles)
+    logx, logy = _logarithmic(table, roles["x"], how.logx, "x"), bool(how.logy)
+    notes = [*notes, *_left_out(table, logx, logy)]
+    looks = _looks(roles, shown)
+    figure, body = _page(panels, "row" in roles, roles, shown, size, notes)
+    grid = body.subplots(*_shape(panels, shown, roles, size), squeeze=False, sharey=True).ravel()
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    for axes, (row, panel) in zip(grid, panels, strict=False):
+        for (hue, kind), look in looks.items():
+            points = groups.get((row, panel, hue, kind))
+            if points:
+                _line(axes, points, look, how.band, shown["x"])
+        _finish(axes, roles["x"], y, shown["x"], logx, logy)
+        heads = [(role, at) for role, at in (("row", row), ("panel", panel)) if role in roles]
+        if heads:
+            names = [roles[role] for role, _ in heads]
+            style.panel_head(axes, name_values(names, [_shown(at) for _, at in heads]))
+    if logy:
+        heights = [value for value in table.numbers if np.isfinite(value)]
+        for axes in figure.axes:
+            style.log_axis(axes, heights)
+    for axes in figure.axes:
+        axes.label_outer(remove_inner_ticks=False)
+    own = f"{_words(y)} against {_words(roles['x'])}"
+    style.head(body, title, f"{own[:1].upper()}{own[1:]}" + (f": {about}" if about else ""))
+    return figure
+
+
+def _panels(roles: Mapping[str, str], shown: Mapping[str, list[Any]]) -> list[tuple[Any, Any]]:
+    """(row, panel) of each panel. Raises UsageError for more than fit, and for looks that cannot be
+    told apart."""
+    for role in ("hue", "style"):
+        if role in roles and len(shown[role]) > style.MOST_LOOKS:
+            raise UsageError(
+                f"--{role} {roles[role]} has {len(shown[role])} values, of which at most "
+                f"{style.MOST_LOOKS} can be told apart; choose some with --where"
+            )
+    rows = shown["row"] if "row" in roles else [None]
+    panels = shown["panel"] if "panel" in roles else [None]
+    if len(rows) * len(panels) > MOST_PANELS:
+        raise UsageError(
+            f"{len(rows) * len(panels)} panels are more than the {MOST_PANELS} that fit in a "
+            f"figure; choose some with --where"
+        )
+    return [(row, panel) for row in rows for panel in panels]
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    return sorted(set(values), key=order)
+
+
+def _shown(value: Any) -> Any:
+    return style.plain(value) if isinstance(value, str) else value
+
+
+def _words(name: str) -> str:
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def _grouped(table: Observations, roles: Mapping[str, str]) -> Groups:
+    """(row, panel, hue, dashes) -> x -> numbers."""
+    size = len(table.numbers)
+    columns = [
+        table.columns[role] if role in roles else [None] * size
+        for role in ("row", "panel", "hue", "dashes")
+    ]
+    groups: Groups = {}
+    for at, x, number in zip(
+        zip(*columns, strict=True), table.columns["x"], table.numbers, strict=True
+    ):
+        if np.isfinite(number) and x is not None and x == x:
+            groups.setdefault(at, {}).setdefault(x, []).append(number)
+    return groups
+
+
+def _logarithmic(table: Observations, name: str, asked: bool | None, axis: str) -> bool:
+    values = [value for value in table.columns[axis] if isinstance(value, (int, float))]
+    if len(values) < len(table.columns[axis]):
+        if asked:
+            raise UsageError(f"--log{axis}: {name} has values that are no numbers")
+        return False
+    if asked is None:
+        return name in LOGARITHMIC and min(values) > 0 and max(values) >= 8 * min(values)
+    if asked and not any(value > 0 for value in values):
+        raise UsageError(f"--log{axis}: no value of {name} is above 0")
+    return asked
+
+
+def _left_out(table: Observations, logx: bool, logy: bool) -> list[str]:
+    said = []
+    if missing := int(np.sum(~np.isfinite(table.numbers))):
+        said.append(f"{missing:,} of {len(table.numbers):,} values are not there or not finite.")
+    for axis, log, values in (("x", logx, table.columns["x"]), ("y", logy, table.numbers)):
+        low = sum(1 for value in values if log and np.isfinite(value) and value <= 0)
+        if low:
+            said.append(f"{low:,} values at or below 0 do not show on a logarithmic {axis} axis.")
+    return said
+
+
+def _looks(roles: Mapping[str, str], shown: Mapping[str, list[Any]]) -> dict[tuple[Any, Any], Look]:
+    """(hue, dashes) -> look: one of the two says all; both share it, colour and form."""
+    hues = _hues(roles, shown)
+    if "dashes" not in roles:
+        return {(hue, None): look for hue, look in hues.items()}
+    forms = {at: style.look(place) for at, place in style.places(shown["dashes"]).items()}
+    return {
+        (hue, kind): look | {key: form[key] for key in ("marker", "linestyle")}
+        for hue, look in hues.items()
+        for kind, form in forms.items()
+    }
+
+
+def _hues(roles: Mapping[str, str], shown: Mapping[str, list[Any]]) -> dict[Any, Look]:
+    if "hue" not in roles:
+        return {None: style.look(0)}
+    found = {at: style.look(place) for at, place in style.places(shown["hue"]).items()}
+    if roles["hue"] in ORDERED:
+        count = len(found)
+        for place, look in enumerate(found.values()):
+            look |= {"color": style.shade(place, count), "linestyle": "-"}
+    return found
+
+
+def _page(
+    panels: list[tuple[Any, Any]],
+    rows: bool,
+    roles: Mapping[str, str],
+    shown: Mapping[str, list[Any]],
+    size: style.Inches | None,
+    notes: list[str],
+) -> Any:
+    down, across = _shape(panels, shown, roles, size)
+    width, height = (4.8, 3.2) if across == 1 else (2.5, 2.3)
+    if style.is_narrow(size):
+        width, height = 3.4 / across, 2.3 if down == 1 else 1.9
+    handles = []
+    if "hue" in roles:
+        for at, look in _hues(roles, shown).items():
+            kept = {"marker": "", "linestyle": "-", "linewidth": 3.0} if "dashes" in roles else {}
+            label = name_values([roles["hue"]], [_shown(at)])
+            handles.append(Line2D([], [], label=label, **look | kept))
+    if "dashes" in roles:
+        for at, place in style.places(shown["dashes"]).items():
+            look = style.look(place) | {"color": "#404040"}
+            label = name_values([roles["dashes"]], [_shown(at)])
+            handles.append(Line2D([], [], label=label, **look))
+    return style.page((width * across + 0.4, height * down), size, notes, handles)
+
+
+def _shape(
+    panels: list[tuple[Any, Any]],
+    shown: Mapping[str, list[Any]],
+    roles: Mapping[str, str],
+    size: style.Inches | None,
+) -> tuple[int, int]:
+    """Rows and columns: those asked for; panels alone are wrapped."""
+    across = len(shown["panel"]) if "panel" in roles else 1
+    if "row" in roles and not style.is_narrow(size) and across <= 4:
+        return len(shown["row"]), across
+    return style.arrange(len(panels), size, 2 if len(panels) in (2, 4) else min(3, len(panels)))
+
+
+def _line(
+    axes: Axes, points: dict[Any, list[float]], look: Look, band: str, every: list[Any]
+) -> None:
+    """Means, in the order of x, and how far the values reach."""
+    texts = any(isinstance(x, str) for x in every)
+    at = sorted(points, key=order)
+    x = np.array([every.index(one) for one in at] if texts else at, dtype=float)
+    means = np.array([np.mean(points[one]) for one in at])
+    low, high = np.array([_reach(points[one], band) for one in at]).T
+    marks = {"markevery": max(1, len(x) // 12)}
+    axes.plot(x, means, zorder=3, **look | marks | ({"linestyle": "none"} if texts else {}))
+    if band == "none" or np.array_equal(low, high):
+        return
+    if len(x) > 1 and not texts:
+        axes.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0, zorder=1)
+    if len(x) <= 12:
+        axes.vlines(x, low, high, color=look["color"], linewidth=0.8, zorder=2)
+
+
+def _reach(values: list[float], band: str) -> tuple[float, float]:
+    if band == "sd" and len(values) > 1:
+        mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
+        return mean - deviation, mean + deviation
+    return min(values), max(values)
+
+
+def _finish(axes: Axes, x: str, y: str, every: list[Any], logx: bool, logy: bool) -> None:
+    axes.set(xlabel=style.plain(_words(x)), ylabel=style.plain(_words(y)))
+    if any(isinstance(value, str) for value in every):
+        labels = [str(_shown(value)) for value in every]
+        turned = {"rotation": 45, "ha": "right"} if sum(map(len, labels)) > 24 else {}
+        axes.set_xticks(range(len(every)), labels, **turned)
+        axes.set_xlim(-0.5, len(every) - 0.5)
+        return
+    numbers = [float(value) for value in every if value is not None and np.isfinite(value)]
+    if logx:
+        axes.set_xscale("log")
+    if len(numbers) <= 10:
+        style.ticks_at(axes, numbers)
+    elif x == "step":
+        axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4), useMathText=True)
