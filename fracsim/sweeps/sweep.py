@@ -29,6 +29,7 @@ from fracsim.products.product import Product, check_output, folder_of, held_by
 from fracsim.sweeps.estimate import Estimate, check_room, estimate
 from fracsim.sweeps.executors import Executor, choose_threads, make_executor
 from fracsim.sweeps.loop import Summary, Sweep
+from fracsim.sweeps.notebook import NotebookBar, in_notebook
 from fracsim.sweeps.progress import Progress
 from fracsim.sweeps.stop import Stop
 from fracsim.text import counted
@@ -86,7 +87,9 @@ def run_sweep(
     ``progress`` is called often, ``announce`` with each sentence for the user, both from the
     calling thread; ``command`` is stored in the file. A signal or the time limit (see
     ``fracsim.sweeps.stop``) stops at the next exact point, keeps a checkpoint and gives a Summary
-    of status "interrupted". Raises UsageError (a setting), RunError (output of another experiment,
+    of status "interrupted". In a notebook a bar is shown where no ``progress`` is given, and after
+    the checkpoint of a Ctrl-C KeyboardInterrupt is raised, so that the cells below do not go on.
+    Raises UsageError (a setting), RunError (output of another experiment,
     too little disk or memory), FileError."""
     from fracsim.data.errors import FileError
     from fracsim.data.lock import OutputLock
@@ -147,7 +150,10 @@ def run_sweep(
                 sweep.keep(
                     say
                 )  # a kill must not leave this machine's records to a checkpoint of another's
-            return sweep.go(checkpoint_every, progress, say, lock.touch)
+            summary = sweep.go(checkpoint_every, progress or _bar(), say, lock.touch)
+    if summary.reason == "SIGINT" and in_notebook():
+        raise KeyboardInterrupt(f"stopped; {path} and its checkpoint keep all that is done")
+    return summary
 
 
 def train(
@@ -180,6 +186,10 @@ def train(
         announce=announce,
         command="fracsim.train",
     )
+
+
+def _bar() -> Callable[[Progress], None] | None:
+    return NotebookBar() if in_notebook() else None
 
 
 def _fingerprint(path: Path) -> tuple[int, ...]:
