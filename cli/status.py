@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fracsim.products.coverage import Coverage, Gathering
 
 _MOST_SHOWN = 5
-_OWN = ("run", "status", "records_done", *BESTS)
+_OWN = ("run", "status", "records_done", "dead_since", *BESTS)
 
 
 @click.command(
@@ -174,7 +174,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
     owner = owner_of(trajectory.path)
-    bests = trajectory.best().tolist()
+    bests, since = trajectory.best().tolist(), trajectory.dead_since().tolist()
     return {
         "status": trajectory.status,
         "state": file_state(trajectory.status, owner),
@@ -193,6 +193,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
                 "status": state,
                 "records_done": int(done),
                 f"best_{trajectory.score(row)}": bests[row] if bests[row] == bests[row] else None,
+                "dead_since": since[row] if since[row] >= 0 else None,
                 **{key: column[row].item() for key, column in columns.items()},
             }
             for (number, row), state, done in zip(
@@ -274,16 +275,32 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
         f"{counted(len(facts['runs']), 'run')} "
         f"of {facts['steps']:,} steps and {counted(facts['records'], 'record')}: {states}",
         *_beside(facts),
+        *_dead(facts["runs"]),
     ]
     for run in facts["runs"] if with_runs else ():
         varied = ", ".join(f"{key} {value}" for key, value in run.items() if key not in _OWN)
         said = [f"{best} {run[key]:.4f}" for key, best in BESTS.items() if run.get(key) is not None]
+        if run["dead_since"] is not None:
+            said.append(f"  dead since step {run['dead_since']:,}")
         lines.append(
             f"  run {run['run']:<4} {words[run['status']]:<11} "
             f"{run['records_done']:>5}/{facts['records']} records  "
             f"{''.join(said)}  {varied}".rstrip()
         )
     return lines
+
+
+def _dead(runs: list[dict[str, Any]]) -> list[str]:
+    """A line on the runs whose networks are dead."""
+    from fracsim.products.dead import WHY
+
+    dead = [run for run in runs if run["dead_since"] is not None]
+    if not dead:
+        return []
+    named = [f"run {run['run']} since step {run['dead_since']:,}" for run in dead[:_MOST_SHOWN]]
+    more = ", …" if len(dead) > _MOST_SHOWN else ""
+    count = f"{len(dead)} of {counted(len(runs), 'run')}"
+    return [f"  dead networks: {count} ({', '.join(named)}{more}): {WHY}"]
 
 
 def _beside(facts: dict[str, Any]) -> list[str]:

@@ -135,20 +135,23 @@ def tell(experiment: Experiment, summary: Any, as_json: bool, quiet: bool) -> No
 def _one_line_result(result: dict[str, Any], status: str) -> str:
     """A single run in a line; ``status`` is the sweep's, which holds where the run has not
     ended."""
+    from fracsim.products.dead import WHY
     from fracsim.products.results import best_of
 
     final, status = result["final"], "diverged" if result["status"] == "diverged" else status
     if final is None or best_of(result) is None:
         return f"{status}, no record"
     about = f"{status} after {final['step']:,} steps: "
+    since = result.get("dead_since")
+    dead = "" if since is None else f"; dead since step {since:,}: {WHY}"
     if "best_test_r2" in result:
         return about + (
             f"best test R² {result['best_test_r2']:.4f}, last {final['test_r2']:.4f} "
-            f"(root mean square error {final['test_rmse']:.4g})"
+            f"(root mean square error {final['test_rmse']:.4g}){dead}"
         )
     return about + (
         f"best test accuracy {result['best_test_accuracy']:.4f}, "
-        f"last {final['test_accuracy']:.4f} (training {final['train_accuracy']:.4f})"
+        f"last {final['test_accuracy']:.4f} (training {final['train_accuracy']:.4f}){dead}"
     )
 
 
@@ -178,6 +181,8 @@ def report(summary: Any, results: list[dict[str, Any]]) -> dict[str, Any]:
     if len(results) > 1:
         return {**value, "threads": summary.threads, "runs": results}
     status = results[0]["status"]
+    if results[0]["dead_since"] is not None:
+        value["dead_since"] = results[0]["dead_since"]
     return {
         **value,
         "status": status if status == "diverged" else summary.status,

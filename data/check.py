@@ -26,6 +26,7 @@ _RANGES = {  # infinity is a value that a loss and a gradient can have, not an a
     "wall_time": (0, _LARGEST),
     "test_accuracy_by_level": (0, 1),
     "gradient_norm": (0, np.inf),
+    "inactive_units": (0, 1),
     "test_r2": (-np.inf, 1),
     "test_rmse": (0, np.inf),
     "test_rmse_by_level": (0, np.inf),
@@ -119,7 +120,10 @@ def _places(
         return committed, whose, np.ones(1, bool)
     depth = "network_depth" if variable.dims[2] == "layer" else "fractal_depth"
     size = trajectory.variable(variable.name).shape[2]
-    return committed[:, :, None], whose[:, :, None], _existing(trajectory, depth, size)
+    exists = _existing(trajectory, depth, size)
+    if variable.name == "inactive_units":  # the readout has none
+        exists = np.append(exists[:, :, 1:], np.zeros_like(exists[:, :, :1]), axis=2)
+    return committed[:, :, None], whose[:, :, None], exists
 
 
 def _not_finite(trajectory: Trajectory) -> dict[str, int]:

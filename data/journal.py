@@ -158,7 +158,9 @@ class Journal:
 
 def checksums(records: np.ndarray) -> bytes:
     """CRC-32 of each of some records (S, values), float64, one after the other."""
-    return b"".join(_sum(record) for record in np.ascontiguousarray(records, "<f8"))
+    content, width, crc32 = records.astype("<f8").tobytes(), 8 * records.shape[1], zlib.crc32
+    sums = [crc32(content[at : at + width]) for at in range(0, len(content), width)]
+    return np.array(sums, "<u4").tobytes()
 
 
 def snapshot_checksum(params: bytes) -> bytes:

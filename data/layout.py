@@ -12,7 +12,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from fracsim.data import journal, schema, trailer
+from fracsim.data import journal, maps, schema, trailer
 from fracsim.data.atomic import AtomicFile, read_at, replacing
 from fracsim.data.plan import Plan, attribute_error
 from fracsim.data.schema import Variable
@@ -47,7 +47,7 @@ def build(
     with h5py.File(file, "w", libver=LIBVER) as root:
         set_attributes(root, {"format": schema.FORMAT, "format_version": plan.version})
         root.attrs.create("status", *_fixed_text(status))
-        set_attributes(root, plan.attributes)
+        store_attributes(root, plan.attributes)
         scales = {
             "run": _scale(root, "run", plan.numbers),
             "step": _scale(root, "step", plan.steps),
@@ -148,6 +148,25 @@ def find_journal(fd: int, name: str, plan: Plan) -> journal.Journal | None:
     if found is None or (found.runs, found.records) != (plan.run_count, len(plan.steps)):
         raise ValueError("its journal is not as this experiment makes it")
     return found
+
+
+def store_attributes(root: h5py.Group, values: Mapping[str, str | int | float]) -> None:
+    """Store the attributes of a file, long lists of maps as arrays (see `maps`). Raises
+    ValueError."""
+    kept, found = maps.take_out(values)
+    set_attributes(root, kept)
+    for number, (matrix, offset) in enumerate(found):
+        group = root.create_group(f"{maps.GROUP}/{number}")
+        scales = {
+            name: bare_scale(group, name, size)
+            for name, size in zip(("map", "row", "column"), matrix.shape, strict=True)
+        }
+        for name, array, dims in (
+            ("matrix", matrix, ("map", "row", "column")),
+            ("offset", offset, ("map", "row")),
+        ):
+            dataset = group.create_dataset(name, data=array)
+            describe(dataset, Variable(name, dims, "<f8", "1", f"{name} of each map"), scales)
 
 
 def set_attributes(node: h5py.Group | h5py.Dataset, values: Mapping[str, object]) -> None:

@@ -53,7 +53,7 @@ def make_plan(
         layers=int(layers),
         attributes=dict(attributes),
         weights=dict(weights or {}),
-        records=schema.records_of(targets, int(levels)),
+        records=schema.records_of(targets, int(levels), version),
         targets=tuple(targets),
         version=version,
     )

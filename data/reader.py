@@ -124,7 +124,7 @@ def _load(file: Opened, state: State | None) -> Trajectory:
     one."""
     inspector, root = Inspector(file), file.root
     names = inspector.members(root)
-    attributes = inspector.attributes(root)
+    attributes = inspector.root_attributes()
     sizes: dict[str, int] = {}
     axes = {}
     for name in ("run", "step", "level", "layer"):
@@ -162,7 +162,7 @@ def _load(file: Opened, state: State | None) -> Trajectory:
     runs = {name: inspector.column(root, name, sizes["run"]) for name in columns}
     beyond = np.arange(sizes["step"]) >= done[:, None]
     variables = {}
-    for variable in _recorded(names, sizes["level"]):
+    for variable in _recorded(names, sizes["level"], int(attributes["format_version"])):
         shape = tuple(sizes[dim] for dim in variable.dims)
         values = inspector.numbers(root, variable.name, shape, variable.dtype)
         variables[variable.name] = values
@@ -186,14 +186,17 @@ def _load(file: Opened, state: State | None) -> Trajectory:
     )
 
 
-def _recorded(names: list[str], levels: int) -> tuple[schema.Variable, ...]:
-    """The variables that a file with these members must have."""
+def _recorded(names: list[str], levels: int, version: int) -> tuple[schema.Variable, ...]:
+    """The variables that a file of this version with these members must have."""
     real = "test_r2" in names or "test_rmse" in names
     mimic = "test_agreement" in names
     classes = "train_accuracy" in names or not (real or mimic)
     classes |= not mimic and "test_accuracy" in names
     there = {"class": classes, "real": real, "mimic": mimic}
-    return schema.records_of([target for target, is_there in there.items() if is_there], levels)
+    targets = [target for target, is_there in there.items() if is_there]
+    recorded = schema.records_of(targets, levels, version)
+    # files that were made while version 2 was
+    return tuple(v for v in recorded if v.name in names or v.name not in schema.SINCE_2)
 
 
 def _experiment(

@@ -51,7 +51,7 @@ def write_samples(
         )
     with replacing(path) as file:
         with h5py.File(file, "w", libver=layout.LIBVER) as root:
-            layout.set_attributes(
+            layout.store_attributes(
                 root,
                 {
                     "format": schema.SAMPLES_FORMAT,
@@ -94,4 +94,4 @@ def load_samples(file: Opened) -> Samples:
     x = inspector.numbers(file.root, "x", (None, None), "<f8")
     y = inspector.numbers(file.root, "y", (len(x),), "|i1")
     level = inspector.numbers(file.root, "level", (len(x),), "<i2")
-    return Samples(x, y, level, inspector.attributes(file.root))
+    return Samples(x, y, level, inspector.root_attributes())

@@ -73,7 +73,17 @@ RECORDS = (
         "L2 norm of the gradient of the mean test loss, weights and biases of one layer (NaN: no "
         "such layer)",
     ),
+    Variable(
+        "inactive_units",
+        ("run", "step", "layer"),
+        "<f8",
+        "1",
+        "share of the units of a hidden layer that no test point activates (NaN: the readout, or "
+        "no such layer)",
+    ),
 )
+SINCE_2 = ("inactive_units",)
+"""Records that files of version 1 do not have."""
 
 # Beside the losses, times and norms above, in place of accuracies, where labels are real numbers.
 REAL_RECORDS = (
@@ -241,19 +251,23 @@ RESERVED = frozenset(
         *DIMENSIONS,
         *BARE_DIMENSIONS,
         "weights",
+        "maps",
         *(v.name for v in (*EVERY_RECORD, *PROGRESS, *WEIGHTS)),
     ]
 )
 
 
-def records_of(targets: Sequence[str], levels: int) -> tuple[Variable, ...]:
-    """The recorded variables of a file whose runs have these targets; by level where there are
-    several."""
+def records_of(
+    targets: Sequence[str], levels: int, version: int = FORMAT_VERSION
+) -> tuple[Variable, ...]:
+    """The recorded variables of a file of this version whose runs have these targets; by level
+    where there are several."""
     return tuple(
         variable
         for variable in EVERY_RECORD
         if any(is_of(variable, target) for target in targets)
         and ("level" not in variable.dims or levels > 1)
+        and (version > 1 or variable.name not in SINCE_2)
     )
 
 

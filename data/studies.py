@@ -62,7 +62,7 @@ def write_study(
     sizes = _sizes(variables, values)
     with replacing(path) as file:
         with h5py.File(file, "w", libver=layout.LIBVER) as root:
-            layout.set_attributes(
+            layout.store_attributes(
                 root,
                 {
                     "format": schema.STUDY_FORMAT,
@@ -112,7 +112,7 @@ def read_part(path: str | os.PathLike[str], *variables: Variable) -> StudyConten
 def load_study(file: Opened, *formats: StudyFormat) -> StudyContents:
     """All of an opened study of one of the formats. Raises FileError."""
     inspector = Inspector(file)
-    attributes = inspector.attributes(file.root)
+    attributes = inspector.root_attributes()
     kind = str(attributes.get("study"))
     known = {format.kind: format for format in formats}
     if kind not in known:

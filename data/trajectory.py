@@ -158,6 +158,36 @@ class Trajectory:
             places[rows[there]], scores[rows[there]] = best[there], values[there]
         return places, scores
 
+    def dead_since(self) -> np.ndarray:
+        """The recorded step since which each run is dead, to its last record: (R,) int64, -1 where
+        it lives. Dead is a network of which no test point activates any unit of some hidden layer:
+        its output is one number everywhere, and the gradient of that layer and of those below is
+        exactly 0. (Version 1 does not say which units are active: dead is a network with a loss of
+        which no hidden layer has a gradient.)"""
+        return self._dead_since
+
+    @functools.cached_property
+    def _dead_since(self) -> np.ndarray:
+        still = self._inactive()
+        since = np.full(len(self.records_done), -1)
+        for row, done in enumerate(self.records_done.tolist()):
+            if done and still[row, done - 1]:
+                alive = np.flatnonzero(~still[row, :done])
+                since[row] = self.steps[alive[-1] + 1 if len(alive) else 0]
+        return since
+
+    def _inactive(self) -> np.ndarray:
+        """At which records (R, S) a hidden layer of a run is wholly inactive."""
+        if "inactive_units" in self._variables:
+            return np.asarray((self._variables["inactive_units"] == 1).any(axis=2))
+        if not {"gradient_norm", "test_loss"} <= set(self._variables):
+            return np.zeros((len(self.numbers), len(self.steps)), bool)
+        norms = self._variables["gradient_norm"]
+        depth = self.runs.get("network_depth", np.zeros(len(norms), np.int64))
+        hidden = np.arange(norms.shape[2]) < np.asarray(depth)[:, None, None]
+        without = ((norms == 0) | ~hidden).all(axis=2) & hidden.any(axis=2)
+        return np.asarray(without & (self._variables["test_loss"] > 0))
+
     def records_of(self, run: Row) -> tuple[str, ...]:
         """Names of the variables that are recorded of `run`, by what its labels are."""
         target = self.target(run)

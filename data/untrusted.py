@@ -16,7 +16,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from fracsim.data import sandbox, trailer
+from fracsim.data import maps, sandbox, trailer
 from fracsim.data.atomic import AtomicFile, read_at
 from fracsim.data.errors import FileError, printable, reason
 from fracsim.data.journal import Journal, read_journal
@@ -221,6 +221,21 @@ class Inspector:
         return {
             name: value for name, value in result.items() if isinstance(value, str | int | float)
         }
+
+    def root_attributes(self) -> dict[str, str | int | float]:
+        """The attributes of the file, its fractals with their maps."""
+        root, found = self.file.root, self.attributes(self.file.root)
+        if maps.GROUP not in root:
+            return found
+        group = self.group(root, maps.GROUP)
+
+        def read(number: int) -> maps.Maps:
+            one = self.group(group, str(number))
+            offset = self.numbers(one, "offset", (None, None), "<f8")
+            shape = (*offset.shape, offset.shape[1])
+            return maps.Maps(self.numbers(one, "matrix", shape, "<f8"), offset)
+
+        return maps.put_back(found, read)
 
     def _check_link(self, group: h5py.Group, name: str) -> None:
         if not group.id.links.exists(name.encode()):

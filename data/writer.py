@@ -163,10 +163,11 @@ class TrajectoryWriter:
             first, size = self._columns[name]
             if size == 0:
                 row[first] = value
-            elif len(value) <= size:  # type: ignore[arg-type]
-                row[first : first + len(value)] = value  # type: ignore[arg-type]
-            else:
-                raise ValueError(f"{name} has {len(value)} values, the file has room for {size}")  # type: ignore[arg-type]
+                continue
+            count = len(value)  # type: ignore[arg-type]
+            if count > size:
+                raise ValueError(f"{name} has {count} values, the file has room for {size}")
+            row[first : first + count] = value
         self._rows.setdefault(run, []).append(row)
 
     def write_weights(self, run: Row, snapshot: int, params: np.ndarray) -> None:

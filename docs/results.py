@@ -44,19 +44,6 @@ COLUMNS = (
 HEAD = ("software", "numba_version", "numpy_version", "device", "bit_identical", "continued")
 
 
-def dead_since(trajectory: Trajectory, row: int) -> int | None:
-    """The first recorded step from which on no hidden layer feels any gradient; None where one
-    does."""
-    norms = trajectory.variable("gradient_norm")[row][: int(trajectory.records_done[row])]
-    depth = int(trajectory.runs["network_depth"][row])
-    hidden = norms[:, :depth]
-    still = (hidden == 0).all(axis=1) if depth else np.zeros(len(hidden), bool)
-    if not len(still) or not still[-1]:
-        return None
-    alive = np.flatnonzero(~still)
-    return int(trajectory.steps[alive[-1] + 1 if len(alive) else 0])
-
-
 def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
     """``step:a/b/…`` of ``STEPS`` records spread over the run, each level's accuracy per mille."""
     chosen = np.unique(np.linspace(0, done - 1, min(STEPS, done)).round().astype(int))
@@ -77,7 +64,7 @@ def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
         done = int(trajectory.records_done[row])
         accuracy = trajectory.variable("test_accuracy")[row][:done]
         best = int(np.nanargmax(np.where(trajectory.steps[:done] > 0, accuracy, np.nan)))
-        since = dead_since(trajectory, row)
+        since = int(trajectory.dead_since()[row])
         settings = {key: np.asarray(trajectory.runs[key][row]).item() for key in SETTINGS}
         rows.append(
             settings
@@ -88,7 +75,7 @@ def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
                 "best_step": int(trajectory.steps[best]),
                 "last": f"{accuracy[-1]:.4f}",
                 "seconds": f"{trajectory.variable('wall_time')[row][done - 1]:.0f}",
-                "dead_since": "" if since is None else since,
+                "dead_since": "" if since < 0 else since,
                 "levels": levels_text(trajectory, row, done),
             }
         )

@@ -97,16 +97,18 @@ class CpuBackend(Backend):
         x: np.ndarray,
         y: np.ndarray,
         set_of_run: np.ndarray,
+        peaks: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
+        peaks = np.zeros((len(params), 0), params.dtype) if peaks is None else peaks
         if not _is_plain(shape):
             from fracsim.kernels.convolution import verbs
 
-            return verbs.gradient(shape, params, x, y, set_of_run)
+            return verbs.gradient(shape, params, x, y, set_of_run, peaks)
         plan, places = _plan(shape, BLOCK, VECTOR_BYTES // params.itemsize)
         dparams, losses = np.empty_like(params), np.empty(len(params))
         for run, chosen in enumerate(set_of_run):
             losses[run] = loss_gradient(
-                plan, places, loss, params[run], x[chosen], y[chosen], dparams[run]
+                plan, places, loss, params[run], x[chosen], y[chosen], dparams[run], peaks[run]
             )
         return dparams, losses
 

@@ -91,9 +91,11 @@ class Backend(Protocol):
         x: NDArray[Any],
         y: NDArray[Any],
         set_of_run: NDArray[np.int64],
+        peaks: NDArray[Any] | None = None,
     ) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss
-        (R,)."""
+        (R,). ``peaks`` (R, units) of the parameters' float type, on the host, are raised to the
+        greatest activation of each hidden unit, layer by layer."""
         ...
 
     def layer_norms(self, shape: Shape, dparams: NDArray[Any]) -> NDArray[np.float64]:

@@ -288,12 +288,22 @@ def make_experiment(
     axes = (ordered, resolved.crossed, zipped)
     experiment = Experiment(name, description, weights, *axes, fractals, sources, tuple(read))
     experiment.validate()
-    if len(experiment.to_json().encode()) > _LONGEST_JSON:
-        raise UsageError(
-            "the experiment's lists or maps are too long to be stored in a trajectory file "
-            "(60 kB of JSON)"
-        )
+    _check_length(experiment)
     return experiment
+
+
+def _check_length(experiment: Experiment) -> None:
+    """Raise UsageError for an experiment that no trajectory file can hold; long maps are arrays
+    there."""
+    text = experiment.to_json()
+    if len(text.encode()) <= _LONGEST_JSON:
+        return
+    from fracsim.data.maps import take_out
+
+    if len(str(take_out({"experiment": text})[0]["experiment"]).encode()) > _LONGEST_JSON:
+        raise UsageError(
+            "the experiment's lists are too long to be stored in a trajectory file (60 kB of JSON)"
+        )
 
 
 def experiment_names() -> list[str]:

@@ -80,6 +80,13 @@ class Entry:
         best = float(self.trajectory.best()[self.index])
         return relative_error(best) if self.real else best
 
+    @property
+    def dead_since(self) -> int | None:
+        """The recorded step since which the network is dead (``Trajectory.dead_since``); None where
+        it lives."""
+        step = int(self.trajectory.dead_since()[self.index])
+        return step if step >= 0 else None
+
     def last(self, name: str) -> NDArray[np.float64]:
         """The value of a variable at the last record of this run."""
         return np.asarray(self.series(name)[records(self) - 1])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fracsim.data.numbering import Row
-from fracsim.data.schema import FORMAT_VERSION
+from fracsim.data.schema import FORMAT_VERSION, SINCE_2
 from fracsim.errors import RunError, UsageError
 from fracsim.experiments.experiment import Experiment
 from fracsim.experiments.problems import files_read
@@ -263,6 +263,7 @@ class Product:
         runs = part.runs
         version = FORMAT_VERSION if stored is None else stored.version
         known = contents(part, version)
+        self._version = version
         self._position = {step: s for s, step in enumerate(known["steps"])}
         self._keeps = part.weights
         self.ended: list[str | None] = [None] * len(runs)
@@ -307,7 +308,10 @@ class Product:
         if record.step not in self._position:
             return
         s = self._position[record.step]
-        self._writer.write_record(row, s, record.values())
+        values = record.values()
+        for name in () if self._version > 1 else SINCE_2:
+            del values[name]
+        self._writer.write_record(row, s, values)
         if self._keeps == "records" and record.params is not None:
             self._writer.write_weights(row, s, record.params)
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from fracsim.data.reader import open_trajectory
 from fracsim.problems.problem import BESTS
+from fracsim.products.dead import dead_words
 from fracsim.products.entries import Entry, distinct, entries_of, records
 from fracsim.products.runs import Runs
 from fracsim.products.selection import CHOSEN, OVER, Point, Selection
 from fracsim.settings import is_number
 from fracsim.text import table
 
-_MOST_ROWS = 60
+_MOST_ROWS, _MOST_CELLS = 60, 10
 (_AVERAGED,), (_CHOSEN,) = OVER, CHOSEN
 
 
@@ -27,7 +28,8 @@ def runs_of(path: str | os.PathLike[str]) -> Runs:
 
 def results_of(runs: Runs, varied: Sequence[str]) -> list[dict[str, Any]]:
     """Per run: its varied settings, status, records, best_test_accuracy (best_test_r2 where labels
-    are real) and final, the last record as a dict. Values that do not exist are None."""
+    are real), dead_since (the step since which its network is dead) and final, the last record as
+    a dict. Values that do not exist are None."""
     return [_result(entry, varied) for entry in runs]
 
 
@@ -45,6 +47,7 @@ def _result(entry: Entry, varied: Sequence[str]) -> dict[str, Any]:
         "status": trajectory.run_status[row],
         "records": done,
         f"best_{trajectory.score(row)}": best if best == best else None,
+        "dead_since": entry.dead_since,
         "final": final,
     }
 
@@ -92,7 +95,21 @@ def sweep_table(runs: Runs, varied: Sequence[str]) -> str:
         ]
     rates = len(distinct(runs, _CHOSEN)) if selection.choose else 1
     how = (", best learning rate" if rates > 1 else "") + _seeds(points)
-    return "\n".join([f"{title}{how}:", *table(rows)])
+    return "\n".join([f"{title}{how}:", *table(rows), *_dead(runs, keys, points)])
+
+
+def _dead(runs: Runs, keys: Sequence[str], points: dict[tuple[Any, ...], Point]) -> list[str]:
+    """Lines on dead networks: which, and how many of the seeds of each mean."""
+    if not (said := dead_words(runs)):
+        return []
+    cells = [
+        f"{', '.join(f'{key} {value}' for key, value in zip(keys, at, strict=True))}: "
+        f"{point.dead} of {point.seeds + point.missing} dead"
+        for at, point in points.items()
+        if point.dead and keys
+    ]
+    more = [f"… {len(cells) - _MOST_CELLS} more"] if len(cells) > _MOST_CELLS else []
+    return [said, *([f"in the table: {'; '.join([*cells[:_MOST_CELLS], *more])}"] if cells else [])]
 
 
 def _seeds(points: dict[tuple[Any, ...], Point]) -> str:

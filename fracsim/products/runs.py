@@ -1,5 +1,6 @@
 """The runs of one or many trajectory files, ready to be chosen, grouped, tabulated and drawn."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from fracsim.data.errors import FileError
 from fracsim.errors import UsageError, nearest
 from fracsim.networks.stored import open_trained
 from fracsim.products.coverage import Gathering
+from fracsim.products.dead import dead_words
 from fracsim.products.entries import (
     Entry,
     entries_of,
@@ -92,7 +94,7 @@ class Runs:
                     f"--where {key}={wanted}: no run has it; the files hold "
                     f"{values_text(there, key)}"
                 )
-        return Runs(kept, self.caveats, self.notes)
+        return self._of(kept)
 
     def group(self, keys: Sequence[str]) -> "dict[tuple[Any, ...], Runs]":
         """Values of the settings ``keys`` -> the runs that have them, in ascending order.
@@ -100,7 +102,7 @@ class Runs:
         Raises UsageError for an unknown setting."""
         self._check(keys, self.settings, "setting")
         found = group(self.entries, keys)
-        return {at: Runs(runs, self.caveats, self.notes) for at, runs in found.items()}
+        return {at: self._of(runs) for at, runs in found.items()}
 
     def values(self, name: str, select: str = "best") -> NDArray[Any]:
         """A setting (R,), or a recorded variable at a record of each run: (R,), or (R, n + 1) by
@@ -166,7 +168,14 @@ class Runs:
         values = dict(zip(keys, point.at, strict=True))
         if values.get("widths", "equal") != "equal":
             values["width"] = values["widths"]
-        return Point(tuple(values[key] for key in by), point.chosen, point.values, point.missing)
+        return dataclasses.replace(point, at=tuple(values[key] for key in by))
+
+    def _of(self, entries: list[Entry]) -> "Runs":
+        """Some of these runs, with what is to be told of them."""
+        said = dead_words(self.entries)
+        others = [text for text in self.caveats if text != said]
+        dead = dead_words(entries) if said in self.caveats else ""
+        return Runs(entries, [*others, *([dead] if dead else [])], self.notes)
 
     def _files(self) -> list[Any]:
         return list({id(entry.trajectory): entry.trajectory for entry in self.entries}.values())
@@ -215,4 +224,6 @@ def load_runs(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) 
         if missing := len(coverage.numbers("missing")):
             whole = f"{len(coverage.experiment.runs)} runs of '{coverage.experiment.name}'"
             caveats.append(f"{missing} of the {whole} are in none of the files")
+    if dead := dead_words(unique):
+        caveats.append(dead)
     return Runs(unique, caveats)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.errors import UsageError, nearest
+from fracsim.products.dead import living
 from fracsim.products.entries import Entry, distinct, group, records, relative_error
 
 RECORDS = "best, last, or step:N"
@@ -35,6 +36,8 @@ class Point:
     """One for each run (seed) that has one."""
     missing: int = 0
     """Runs without a value, as those that diverged before their first record."""
+    dead: int = 0
+    """Runs whose network is dead (``Trajectory.dead_since``); their values count."""
 
     @property
     def mean(self) -> float:
@@ -140,7 +143,8 @@ class Selection:
         values = [self._number(run, name or run.quality) for run in found[best]]
         finite = tuple(value for value in values if value == value)
         chosen = tuple(found[best][0].settings.get(key) for key in self.choose)
-        return Point(at, chosen, finite, len(values) - len(finite))
+        alive, count = living(found[best])
+        return Point(at, chosen, finite, len(values) - len(finite), count - alive)
 
     def points(
         self, entries: Iterable[Entry], by: Sequence[str], name: str | None = None
@@ -165,6 +169,9 @@ class Selection:
             said.append(f"mean of {number} {' and '.join(map(plural, self.over))}")
         elif self.over:
             said.append(f"one {self.over[0].replace('_', ' ')}")
+        alive, count = living(entries)
+        if alive < count:
+            said.append(f"{alive} of {count} runs live")
         return "; ".join(said)
 
     def _counts(self, entries: Sequence[Entry]) -> list[int]:

@@ -186,7 +186,7 @@ def _disk(part: Work) -> float:
     """Bytes of the file while it is rewritten in its final form, that is, twice its size."""
     runs = part.runs
     snapshots = {"none": 0, "final": 1, "records": len(runs[0].recorded_steps())}[part.weights]
-    records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + part.levels + part.layers)
+    records = len(runs) * len(runs[0].recorded_steps()) * 8 * (5 + part.levels + 2 * part.layers)
     weights = sum(snapshots * parameters_of(run) * _bytes(run) for run in runs) if snapshots else 0
     return 2.0 * (records + weights) + _BASE_DISK
 

@@ -107,3 +107,11 @@ def of_training(problem: Problem, loss_sum: float, correct: int, counted: int) -
     if problem.target == "class":
         found["train_accuracy"] = correct / counted if counted else math.nan
     return found
+
+
+def inactive_units(shape: Shape, peaks: np.ndarray) -> np.ndarray:
+    """Share (R, T) of each hidden layer's units that no point activates, from the greatest
+    activations (R, units) over the points."""
+    ends = np.cumsum(shape.widths)[:-1]
+    layers = np.split(peaks, ends, axis=1) if shape.widths else []
+    return np.array([(~(layer > 0)).mean(axis=1) for layer in layers]).T.reshape(len(peaks), -1)

@@ -8,7 +8,7 @@ neither on how its steps are cut nor on the runs beside it."""
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from fracsim.kernels.training.train import Rule, State
 from fracsim.networks.initial import initial_parameters
 from fracsim.networks.start import load_start
 from fracsim.training.points import RunData, sets_of
-from fracsim.training.quality import Quality, measure, of_training
+from fracsim.training.quality import Quality, inactive_units, measure, of_training
 from fracsim.training.run import Run, multiplications_of, problem_of, shape_of
 
 CHUNK_SECONDS = 1.0
@@ -55,12 +55,15 @@ class Record:
     """Seconds of this run so far, records included."""
     params: np.ndarray | None = None
     """(Q,) parameters at this step, a copy, where they are wanted."""
+    inactive_units: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """(T,) share of the units of each hidden layer that no test point activates"""
 
     def values(self) -> dict[str, float | np.ndarray]:
         """Variable -> value, without the step and the parameters."""
         return {
             **self.quality,
             "gradient_norm": self.gradient_norm,
+            "inactive_units": self.inactive_units,
             "wall_time": self.wall_time,
         }
 
@@ -201,9 +204,11 @@ class Trainer:
         state, data, loss, fetch = self.state, self.data, self.rule.loss, self.backend.fetch
         problem = problem_of(self.runs[0])
         tested = measure(problem, self.backend, self.shape, loss, state.params, data, self._sets)
+        peaks = np.zeros((len(self.runs), sum(self.shape.widths)), self.runs[0].precision)
         gradient, _ = self.backend.gradient(
-            self.shape, loss, state.params, data.x, data.y, self._sets
+            self.shape, loss, state.params, data.x, data.y, self._sets, peaks
         )
+        inactive = inactive_units(self.shape, peaks)
         norms = self.backend.layer_norms(self.shape, gradient)
         losses, correct, counted = fetch(state.loss_sum), fetch(state.correct), fetch(state.counted)
         params = fetch(state.params) if with_params else None
@@ -219,6 +224,7 @@ class Trainer:
                 norms[run],
                 self._wall_time(run),
                 None if params is None else params[run].copy(),
+                inactive[run],
             )
             if self.diverged[run] < 0
             else None

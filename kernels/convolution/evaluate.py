@@ -12,11 +12,15 @@ from fracsim.kernels.convolution.plan import (
     GRADIENT,
     HEIGHT,
     LABELS,
+    N_OUT,
     PARAMS,
+    PIXELS,
     ROW_TABLE,
     SCORES,
     WIDTH,
+    Z_PLACES,
     Layout,
+    Z,
     make_layout,
 )
 from fracsim.kernels.jit import formula, kernel
@@ -92,9 +96,28 @@ def scores_of(plan, places, at, params, x, scores):
                 scores[first + b, c] = w[place + c * lanes]
 
 
+@formula
+def raise_peaks(plan, at, w, points, blocks, peaks):
+    """Raise ``peaks`` (units,), layer by layer, to the activations of the ``points`` images of a
+    chunk; a channel is a unit, at all its pixels."""
+    lanes, first = VECTOR_BYTES // w.itemsize, 0
+    for layer in range(plan.shape[0] - 1):
+        row = plan[layer]
+        for p in range(blocks * row[PIXELS]):
+            place = row[Z] + at[row[Z_PLACES] + p]
+            filled = min(lanes, points - p // row[PIXELS] * lanes)
+            for o in range(row[N_OUT]):
+                for lane in range(filled):
+                    value = w[place + o * lanes + lane]
+                    if value > peaks[first + o]:
+                        peaks[first + o] = value
+        first += row[N_OUT]
+
+
 @kernel
-def loss_gradient(plan, places, at, params, x, y, dparams):
-    """Mean loss over the points x (N, d), y (N,); ``dparams`` (Q,) = its gradient; overwrites."""
+def loss_gradient(plan, places, at, params, x, y, dparams, peaks):
+    """Mean loss over the points x (N, d), y (N,); ``dparams`` (Q,) = its gradient; overwrites.
+    ``peaks`` (units,) are raised to the greatest activations; of length 0, they are left out."""
     lanes = VECTOR_BYTES // params.itemsize
     w = make_work(places, params)
     copy(params, 0, w, places[PARAMS], params.size)
@@ -106,6 +129,8 @@ def loss_gradient(plan, places, at, params, x, y, dparams):
         blocks = load_points(w, at, places, x, first, points)
         loss, _ = pass_chunk(plan, places, at, w, points, blocks, x.shape[0])
         total += loss
+        if peaks.size > 0:
+            raise_peaks(plan, at, w, points, blocks, peaks)
     copy(w, places[GRADIENT], dparams, 0, dparams.size)
     return total / x.shape[0]
 

@@ -21,13 +21,21 @@ def forward(shape: Shape, params: np.ndarray, x: np.ndarray, set_of_run: np.ndar
 
 
 def gradient(
-    shape: Shape, params: np.ndarray, x: np.ndarray, y: np.ndarray, set_of_run: np.ndarray
+    shape: Shape,
+    params: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    set_of_run: np.ndarray,
+    peaks: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """dparams (R, Q) of the mean cross-entropy over N, and that (R,); y (sets, N): classes."""
+    """dparams (R, Q) of the mean cross-entropy over N, and that (R,); y (sets, N): classes. Raises
+    ``peaks`` (R, units) to the greatest activations; a channel is a unit."""
     layout = layout_of(shape, BATCH, params.itemsize)
     dparams, losses = np.empty_like(params), np.empty(len(params))
     for run, chosen in enumerate(set_of_run):
-        losses[run] = loss_gradient(*layout, params[run], x[chosen], y[chosen], dparams[run])
+        losses[run] = loss_gradient(
+            *layout, params[run], x[chosen], y[chosen], dparams[run], peaks[run]
+        )
     return dparams, losses
 
 

@@ -126,10 +126,18 @@ class CudaBackend(Backend):
         )
 
     def gradient(
-        self, shape: Shape, loss: int, params: Any, x: Any, y: Any, set_of_run: np.ndarray
+        self,
+        shape: Shape,
+        loss: int,
+        params: Any,
+        x: Any,
+        y: Any,
+        set_of_run: np.ndarray,
+        peaks: np.ndarray | None = None,
     ) -> tuple[Any, np.ndarray]:
         """dparams (R, Q) = gradient of the mean loss over N, placed where params are, and that loss
-        (R,)."""
+        (R,). ``peaks`` (R, units), on the host, are raised to the greatest activation of each
+        hidden unit."""
         dparams, losses = launchers.gradient(
             shape,
             loss,
@@ -138,6 +146,7 @@ class CudaBackend(Backend):
             self._placed(y),
             self._placed(set_of_run),
             self._workspace,
+            peaks,
         )
         return (dparams if _is_placed(params) else target.to_host(dparams, self._stream)), losses
 

@@ -13,6 +13,7 @@ from fracsim.kernels.cuda.block_group import (
     BLOCK,
     Grid,
     Memory,
+    activations,
     arrays_of,
     group_barrier,
     plan_of,
@@ -49,6 +50,8 @@ class Question(NamedTuple):
     """(R, N), where they are asked for"""
     losses: Any
     """(batches, R), where gradients are: the sum of each batch"""
+    peaks: Any
+    """(R, units), where gradients are: the greatest activation of each hidden unit so far"""
 
 
 @device
@@ -93,6 +96,28 @@ def keep_loss(block, memory, question, batch):
 
 
 @device
+def raise_peaks(block, memory, question):
+    """Raise the peaks of all hidden units to the activations of this batch; the threads of all
+    blocks of the group share the units. A group barrier must follow."""
+    plan = plan_of(block)
+    arrays, run = arrays_of(block, memory), block.run
+    first = arrays.rank * cuda.blockDim.x + cuda.threadIdx.x
+    before = 0
+    for layer in range(1, plan.depth + 1):
+        array, start, stride = activations(plan, arrays, layer)
+        o = first
+        while o < stride - 1:  # the last column is of ones
+            peak = question.peaks[run, before + o]
+            for b in range(block.rows):
+                value = array[np.uint64(start + b * stride + o)]
+                if value > peak:
+                    peak = value
+            question.peaks[run, before + o] = peak
+            o += plan.blocks * cuda.blockDim.x
+        before += stride - 1
+
+
+@device
 def next_batch(block):
     """Number of the batch that is this block group's next, of those of its run; the groups take
     them in turn."""
@@ -113,6 +138,8 @@ def ask(question, constants, back):
         pass_through(block, question.grid, memory, constants, back, ADD)
         if back:
             keep_loss(block, memory, question, next_batch(block))
+            raise_peaks(block, memory, question)
+            group_barrier(block, question.grid)
         else:
             keep_scores(block, memory, question, next_batch(block) * block.batch)
         cuda.syncthreads()

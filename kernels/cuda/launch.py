@@ -195,6 +195,7 @@ def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, workspace: Wo
         batches,
         answer,
         workspace.empty("no losses", (1, 1), real),
+        workspace.empty("no peaks", (1, 1), real),
     )
     ask(
         plan,
@@ -207,14 +208,25 @@ def scores(shape: Shape, params: Any, x: Any, y: Any, chosen: Any, workspace: Wo
 
 
 def gradient(
-    shape: Shape, loss: int, params: Any, x: Any, y: Any, chosen: Any, workspace: Workspace
+    shape: Shape,
+    loss: int,
+    params: Any,
+    x: Any,
+    y: Any,
+    chosen: Any,
+    workspace: Workspace,
+    peaks: np.ndarray | None = None,
 ) -> tuple[Any, np.ndarray]:
-    """dparams (R, Q), on the card, and the mean loss (R,)."""
+    """dparams (R, Q), on the card, and the mean loss (R,). ``peaks`` (R, units), on the host, are
+    raised to the greatest activations."""
     real, runs, count = np.dtype(params.dtype).type, chosen.shape[0], x.shape[1]
     batches = -(-count // asking.BATCH_ROWS)
     plan = plan_for(shape, asking.BATCH_ROWS, real(0).itemsize, runs, groups=1)
     dparams = to_card(np.zeros(params.shape, real), workspace.stream)
     losses = workspace.empty("losses", (batches, runs), real)
+    if peaks is None:
+        peaks = np.zeros((runs, sum(shape.widths)), real)
+    raised = to_card(peaks if peaks.size else np.zeros((1, 1), real), workspace.stream)
     question = asking.Question(
         grid_for(shape, plan, runs, workspace),
         memory_for(plan, params, dparams, workspace),
@@ -225,6 +237,7 @@ def gradient(
         batches,
         workspace.empty("no scores", (1, 1), real),
         losses,
+        raised,
     )
     ask(
         plan,
@@ -233,6 +246,8 @@ def gradient(
         True,
         workspace,
     )
+    if peaks.size:
+        peaks[...] = to_host(raised, workspace.stream)
     return dparams, to_host(losses, workspace.stream).astype(np.float64).sum(axis=0) / count
 
 

@@ -12,12 +12,15 @@ from fracsim.kernels.network.losses import batch_loss, loss_and_slope
 from fracsim.kernels.network.shape import (
     DHIDDEN,
     GRADIENT,
+    HIDDEN,
     HIDDEN_SIZE,
     INPUTS,
     LABELS,
+    N_OUT,
     PARAMS,
     SCORES,
     SLOPE,
+    STRIDE,
     M,
     Shape,
     layer_sizes,
@@ -65,9 +68,25 @@ def summarise(loss, scores, y, level, loss_by_level, correct_by_level, count_by_
         count_by_level[level[b]] += 1
 
 
+@formula
+def raise_peaks(plan, places, w, rows, peaks):
+    """Raise ``peaks`` (units,), layer by layer, to the activations of the first ``rows`` points."""
+    first, hidden = 0, places[HIDDEN]
+    for layer in range(plan.shape[0] - 1):
+        n_out, stride = plan[layer, N_OUT], plan[layer, STRIDE]
+        for b in range(rows):
+            for o in range(n_out):
+                value = w[hidden + b * stride + o]
+                peaks[first + o] = value if value > peaks[first + o] else peaks[first + o]
+        first += n_out
+        hidden += places[HIDDEN_SIZE]
+
+
 @kernel
-def loss_gradient(plan, places, loss, params, x, y, dparams):
+def loss_gradient(plan, places, loss, params, x, y, dparams, peaks):
     """Mean loss over the points x (N, d), y (N,); ``dparams`` (Q,) = its gradient; overwrites.
+    ``peaks`` (units,) are raised to the greatest activation of each hidden unit; of length 0, they
+    are left out.
 
     The sum over the blocks is gathered where training keeps the first moments.
     """
@@ -80,6 +99,8 @@ def loss_gradient(plan, places, loss, params, x, y, dparams):
         for b in range(rows):
             w[places[LABELS] + b] = y[first + b]
         forward(plan, places, w, rows)
+        if peaks.size > 0:
+            raise_peaks(plan, places, w, rows, peaks)
         loss_sum, _ = batch_loss(
             loss, rows, x.shape[0], w, places[SCORES], places[LABELS], places[SLOPE]
         )

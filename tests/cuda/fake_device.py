@@ -54,8 +54,9 @@ class Device(CpuBackend):
     def clear(self, array):
         array.here[...] = 0
 
-    def gradient(self, shape, loss, params, x, y, set_of_run):
-        dparams, losses = super().gradient(shape, loss, *map(here, (params, x, y, set_of_run)))
+    def gradient(self, shape, loss, params, x, y, set_of_run, peaks=None):
+        arrays = map(here, (params, x, y, set_of_run))
+        dparams, losses = super().gradient(shape, loss, *arrays, peaks)
         return Placed(dparams), losses
 
     def layer_norms(self, shape, dparams):

@@ -204,13 +204,13 @@ def test_a_network_is_started_from_and_looked_into(experiment, tmp_path):
     ("change", "match"),
     [
         (
-            lambda root: root["test_r2"].write_direct(np.full((4, 4), 1.5)),
+            lambda root: root["test_r2"].write_direct(np.full((4, 5), 1.5)),
             "accepted is a number of",
         ),
-        (lambda root: root["test_rmse"].write_direct(np.full((4, 4), -1.0)), "at least 0"),
+        (lambda root: root["test_rmse"].write_direct(np.full((4, 5), -1.0)), "at least 0"),
         (lambda root: root.pop("test_r2"), "'test_r2' is missing"),
         (lambda root: root.pop("test_rmse"), "'test_rmse' is missing"),
-        (lambda root: root.create_dataset("test_accuracy", data=np.zeros((4, 4))), "is missing"),
+        (lambda root: root.create_dataset("test_accuracy", data=np.zeros((4, 5))), "is missing"),
     ],
 )
 def test_what_contradicts_itself_is_found(experiment, tmp_path, change, match):

@@ -87,6 +87,7 @@ def made_up_record(run: Run, step: int) -> Record:
         gradient_norm=gradient,
         wall_time=step * 1e-4,
         params=made_up_parameters(run, step),
+        inactive_units=np.linspace(0, 0.25, run.network_depth),
     )
 
 

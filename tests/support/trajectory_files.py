@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from fracsim.data import trailer
+from fracsim.data.plan import Plan, make_plan
 from fracsim.data.reader import Trajectory
 from fracsim.data.schema import RECORDS
 from fracsim.data.writer import TrajectoryWriter, WeightsGroup
@@ -32,17 +33,19 @@ WEIGHTS = {
 ATTRIBUTES = {"experiment": '{"name": "für Tests"}', "threads": 2, "ratio": 0.5, "job_id": ""}
 
 
+PLAN: dict[str, Any] = {
+    "runs": RUNS,
+    "steps": STEPS,
+    "levels": LEVELS,
+    "layers": LAYERS,
+    "attributes": ATTRIBUTES,
+    "weights": WEIGHTS,
+}
+
+
 def create(path: Path, **changed: Any) -> TrajectoryWriter:
     """A new file with three runs, four records, two shapes of weights."""
-    plan: dict[str, Any] = {
-        "runs": RUNS,
-        "steps": STEPS,
-        "levels": LEVELS,
-        "layers": LAYERS,
-        "attributes": ATTRIBUTES,
-        "weights": WEIGHTS,
-    }
-    return TrajectoryWriter.create(path, **{**plan, **changed})
+    return TrajectoryWriter.create(path, **{**PLAN, **changed})
 
 
 def record(run: int, s: int) -> dict[str, Any]:
@@ -57,6 +60,7 @@ def record(run: int, s: int) -> dict[str, Any]:
         "wall_time": base + 5,
         "test_accuracy_by_level": (base + np.arange(LEVELS) / 10) / 1000,
         "gradient_norm": (base + np.arange(layers) / 10).astype(np.float32),
+        "inactive_units": (base + np.arange(layers - 1)) / 1000,
     }
 
 
@@ -126,3 +130,8 @@ def changed(path: Path, change: Callable[[h5py.File], object]) -> Path:
         change(root)
     seal(path)
     return path
+
+
+def plan_of(**changed: Any) -> Plan:
+    """The plan of the files of ``create``."""
+    return make_plan(**{**PLAN, **changed})
