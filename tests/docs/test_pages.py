@@ -4,7 +4,7 @@ import pytest
 from pages import PAGES, RUNNABLE, fenced, run_page
 from places import TOP
 
-QUICK = {"api.md", "kernels.md", "fractals.md", "curves.md", "figures.md", "README.md of studies"}
+QUICK = {"api.md", "kernels.md", "fractals.md", "curves.md", "README.md of studies"}
 """Pages that take seconds; the others are ``slow``."""
 
 
