@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fracsim.cli import complete
 from fracsim.cli.options import ENVIRONMENT
 from fracsim.cli.settings import environment_settings, parameter_name, parse_set, value_of
 from fracsim.errors import UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fracsim.experiments.experiment import Experiment
 
 _OPTIONS = (
-    click.argument("experiment", required=False),
+    click.argument("experiment", required=False, shell_complete=complete.experiments),
     click.option(
         "--from", "source", metavar="FILE", help="Rerun the experiment stored in a trajectory file."
     ),

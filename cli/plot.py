@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fracsim.cli import complete
 from fracsim.cli.app import CommandGroup
 from fracsim.cli.options import Count, example, version_option
 from fracsim.cli.plotting import (
@@ -48,12 +49,13 @@ def command() -> None:
     short_help="The sets K_0 … K_n of a fractal and a labelled sample.",
     epilog=example("fracsim-plot fractal sierpinski --fractal-depth 4 --curve 2 -o sierpinski.svg"),
 )
-@click.argument("fractal")
+@click.argument("fractal", shell_complete=complete.fractals)
 @click.option("--fractal-depth", default="5", show_default=True, help="Depth n of the fractal.")
 @click.option(
     "--curve",
     default="1",
     show_default=True,
+    shell_complete=complete.curves,
     help="1 to 6, polynomial:P, finest:M, or P(0),P(1),…,P(n).",
 )
 @click.option("--gap", help="Where negatives lie: complement or centre [default: the fractal's].")
@@ -78,7 +80,7 @@ def fractal(look: Look, count: int, **settings: Any) -> "tuple[Figure, list[str]
         "fracsim-plot curves -o curves.pdf", "fracsim-plot curves 1 4 finest:2 -o some.pdf"
     ),
 )
-@click.argument("curves", nargs=-1, metavar="[CURVE]...")
+@click.argument("curves", nargs=-1, metavar="[CURVE]...", shell_complete=complete.curves)
 @click.option(
     "--fractal-depth",
     type=click.IntRange(1, 1000),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fracsim.cli import complete
 from fracsim.cli.options import (
     Count,
     Stopwatch,
@@ -27,7 +28,7 @@ from fracsim.text import counted, duration, table
         "fracsim sample my-fractal.toml --curve finest:2 --count 1e6 -o points.h5",
     )
 )
-@click.argument("fractal")
+@click.argument("fractal", shell_complete=complete.fractals)
 @click.option(
     "--fractal-depth",
     metavar="NUMBER",
@@ -39,6 +40,7 @@ from fracsim.text import counted, duration, table
     "--curve",
     default="1",
     show_default=True,
+    shell_complete=complete.curves,
     help="1 to 6, polynomial:P, finest:M, or P(0),P(1),…,P(n).",
 )
 @click.option("--count", type=Count(), default=100_000, show_default=True, help="Number of points.")

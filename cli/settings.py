@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from fracsim.cli import complete
 from fracsim.cli.options import ENVIRONMENT
 from fracsim.errors import UsageError
 from fracsim.experiments.grid import MOST_RUNS
@@ -85,6 +86,7 @@ def run_options(function: F) -> F:
             metavar=metavar,
             help=help,
             type=kind,
+            shell_complete=complete.values_of(key, setting),
             multiple=kind is not None,
         )
         function = option(function)

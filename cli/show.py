@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fracsim.cli import complete
 from fracsim.cli.app import CommandGroup
 from fracsim.cli.options import echo_json, example, json_option, titled
 from fracsim.text import table
@@ -57,7 +58,7 @@ def _first_sentence(text: str) -> str:
     "fractal",
     epilog=example("fracsim show fractal sierpinski", "fracsim show fractal my-fractal.toml"),
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.fractals)
 @click.option(
     "--fractal-depth", default="5", show_default=True, help="Depth n up to which cells are counted."
 )
@@ -119,7 +120,7 @@ def _rows(matrix: Iterable[Iterable[float]]) -> str:
     "curve",
     epilog=example("fracsim show curve 4 --fractal-depth 5", "fracsim show curve 0.5,0.7,1"),
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.curves)
 @click.option(
     "--fractal-depth", help="Depth n of the fractal [default: 5, or what the given values have]."
 )
@@ -151,7 +152,7 @@ def show_curve(name: str, fractal_depth: str | None, as_json: bool) -> None:
 @command.command(
     "experiment", epilog=example("fracsim show experiment cantor5-depth-width --quick")
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.experiments)
 @click.option("--quick", is_flag=True, help="The [quick] variant.")
 @json_option
 def show_experiment(name: str, quick: bool, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from fracsim.cli import complete
 from fracsim.cli.options import (
     Stopwatch,
     check_output,
@@ -92,7 +93,13 @@ def _parameter(key: str, accepts: Setting, default: Any) -> Callable[[Any], Any]
     those of a file can stand in their place."""
     if accepts.argument:
         metavar = key.upper() if default is not None else f"[{key.upper()}]"
-        return click.argument(key, required=False, type=Value(key, accepts), metavar=metavar)
+        return click.argument(
+            key,
+            required=False,
+            type=Value(key, accepts),
+            metavar=metavar,
+            shell_complete=complete.values_of(key, accepts),
+        )
     name, help = option_name(key, accepts), setting_help(accepts, default)
     if accepts.kind is bool:
         return click.option(f"{name}/--no-{name[2:]}", _name(key, accepts), default=None, help=help)
@@ -101,6 +108,7 @@ def _parameter(key: str, accepts: Setting, default: Any) -> Callable[[Any], Any]
         _name(key, accepts),
         type=Value(key, accepts),
         metavar=setting_metavar(accepts),
+        shell_complete=complete.values_of(key, accepts),
         multiple=accepts.many,
         help=help,
     )

@@ -22,6 +22,7 @@ def jobs(more: Iterable[Job] = ()) -> Iterator[Job]:
     """The doctor's checks and tiny trainings that together call every kernel with every type;
     among them ``more``, the jobs of studies, whose room lies above this one."""
     yield "points and networks", lambda: list(checks())
+    yield "points with margins", _sample
     yield from more
     for precision, data in product(("float32", "float64"), ("dataset", "stream", "population")):
         yield f"training, {precision}, {data}", partial(_train, "cpu", precision, data)
@@ -30,6 +31,10 @@ def jobs(more: Iterable[Job] = ()) -> Iterator[Job]:
         for precision, data in product(("float32", "float64"), ("dataset", "stream")):
             name = f"training on the card, {precision}, {data}"
             yield name, partial(_train, "cuda", precision, data)
+
+
+def _sample() -> None:
+    Run(fractal="cantor", negative_margin=0.1).distribution().sample(8)
 
 
 def _train(backend_name: str, precision: str, data: str) -> None:

@@ -287,6 +287,16 @@ def copy(source, first, target, place, count):
         target[place + i] = source[first + i]
 
 
+@formula
+def greatest(layout, layers, column):
+    """The greatest number of a column (N_IN or N_OUT) of a layout's first ``layers`` rows. (As with
+    ``copy``: the method ``max`` of a slice compiles much more.)"""
+    found = layout[0, column]
+    for layer in range(1, layers):
+        found = max(found, layout[layer, column])
+    return found
+
+
 @kernel
 def pack(plan, flat, work, place):
     """Copy flat parameters (Q,) into the zeroed working copy at ``place``."""

@@ -142,8 +142,18 @@ def try_image_lanes(matrix, offset, i, low, high, u, w, inside, count):
         _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, 2)
     elif d == 3:
         _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, 3)
-    else:
-        _try_image_lanes(matrix, offset, i, low, high, u, w, inside, count, d)
+    else:  # a loop over lanes for each term
+        for lane in range(count):
+            inside[lane] = 1.0
+        for p in range(d):
+            for lane in range(count):
+                w[p, lane] = offset[i, p] + matrix[i, p, 0] * u[0, lane]
+            for q in range(1, d):
+                for lane in range(count):
+                    w[p, lane] += matrix[i, p, q] * u[q, lane]
+            for lane in range(count):
+                fits = (w[p, lane] >= low) & (w[p, lane] <= high)
+                inside[lane] = inside[lane] if fits else 0.0
 
 
 @formula

@@ -139,8 +139,13 @@ def apply_maps(matrix, offset, chosen, u, v, count):
         _apply_maps(matrix, offset, chosen, u, v, count, 2)
     elif d == 3:
         _apply_maps(matrix, offset, chosen, u, v, count, 3)
-    else:
-        _apply_maps(matrix, offset, chosen, u, v, count, d)
+    else:  # a loop over lanes for each term
+        for p in range(d):
+            for lane in range(count):
+                v[p, lane] = offset[chosen[lane], p] + matrix[chosen[lane], p, 0] * u[0, lane]
+            for q in range(1, d):
+                for lane in range(count):
+                    v[p, lane] += matrix[chosen[lane], p, q] * u[q, lane]
 
 
 @formula
@@ -169,12 +174,13 @@ def descend_lanes(matrix, offset, choices, words, target, chosen, u, v, count):
 
 
 @kernel
-def sample_kernel(geometry, law, seed, purpose, first, x, level):
+def sample_kernel(geometry, law, seed, purpose, first, x, level, checked):
     """Samples first … first + N - 1 of the stream (seed, purpose): overwrites x (N, d) and level
     (N,), n for positives.
 
     seed and first are uint64. A row of lanes proposes side by side; those refused try again in the
-    next row."""
+    next row. ``checked``: True, or None where all levels are certain (``law.certain``): another
+    type, for which the check is not compiled, half of all."""
     n, d = law.fractal_depth, x.shape[1]
     # taken out of their tuples once: numba counts references at each access
     matrix, offset, low, curve = geometry.matrices, geometry.offsets, geometry.low, law.curve
@@ -210,25 +216,20 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level):
             for lane in range(active):
                 half = half_positive if target[lane] == n else half_negative
                 u[q, lane] = coordinate(low, half, words[1 + q, lane])
-        if (
-            law.negative_margin > 0.0
-        ):  # without a margin the check of the level finds those in an image
-            find_gap(
-                inverse_matrix,
-                inverse_offset,
-                low,
-                law.negative_margin,
-                u,
-                v,
-                work.inside,
-                free,
-                active,
-            )
+        if checked is not None:  # without a margin the check of the level finds those in an image
+            margin = law.negative_margin
+            if margin > 0.0:
+                find_gap(
+                    inverse_matrix, inverse_offset, low, margin, u, v, work.inside, free, active
+                )
         descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v, active)
         for lane in range(active):
             for q in range(d):
                 x[rows[lane], q] = u[q, lane]
             level[rows[lane]] = target[lane]
+        if checked is None:
+            active = 0
+            continue
         if law.certain:
             active = 0
             continue
@@ -249,6 +250,7 @@ def sample(
     """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first +
     count - 1."""
     x, level = np.empty((count, geometry.offsets.shape[1])), np.empty(count, dtype=np.int16)
-    sample_kernel(geometry, law, np.uint64(seed), purpose, np.uint64(first), x, level)
+    checked = None if law.certain else True
+    sample_kernel(geometry, law, np.uint64(seed), purpose, np.uint64(first), x, level, checked)
     y = np.where(level == law.fractal_depth, np.int8(1), np.int8(-1))
     return x, y, level

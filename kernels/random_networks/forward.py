@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.network.shape import N_IN, N_OUT, STRIDE, Shape
+from fracsim.kernels.network.shape import N_IN, N_OUT, STRIDE, Shape, copy
 from fracsim.kernels.random_networks.activations import activation
 from fracsim.kernels.regions.rows import AFTER, BEFORE, BLOCK, pack_rows, rows_plan, through_layer
 
@@ -45,12 +45,12 @@ def layer_forward(plan, rows, w, layer, h, z):
         count = min(BLOCK, h.shape[0] - first)
         for p in range(count):
             row = rows[BEFORE] + p * (n_in + 1)
-            w[row : row + n_in] = h[first + p]
+            copy(h[first + p], 0, w, row, n_in)
             w[row + n_in] = 1.0
         through_layer(plan, rows, w, layer, count)
         for p in range(count):
             row = rows[AFTER] + p * stride
-            z[first + p] = w[row : row + n_out]
+            copy(w, row, z[first + p], 0, n_out)
 
 
 @kernel
@@ -72,7 +72,7 @@ def chord_lengths(plan, rows, w, code, x, lengths):
         count = min(CHORDS + 1, x.shape[0] - first)
         for p in range(count):
             row, n_in = rows[BEFORE] + p * (plan[0, N_IN] + 1), plan[0, N_IN]
-            w[row : row + n_in] = x[first + p]
+            copy(x[first + p], 0, w, row, n_in)
             w[row + n_in] = 1.0
         for layer in range(layers):
             through_layer(plan, rows, w, layer, count)
@@ -136,7 +136,8 @@ def insert_kinks(z, piece, kinks):
     total = n + counts.sum()
     new, owner, at = np.empty((total, k)), np.empty(total, piece.dtype), 0
     for i in range(n):
-        new[at], owner[at] = z[i], piece[i]
+        copy(z[i], 0, new[at], 0, k)
+        owner[at] = piece[i]
         at += 1
         if counts[i] == 0:
             continue

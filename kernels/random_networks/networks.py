@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import kernel
-from fracsim.kernels.network.shape import N_IN, N_OUT, layer_weights
+from fracsim.kernels.network.shape import N_IN, N_OUT, copy, greatest, layer_weights
 from fracsim.kernels.random.initial import fill_normal, fill_uniform
 from fracsim.kernels.random.philox import DIRECTION, random_words, uniform
 
@@ -55,11 +55,11 @@ def draw_direction(seed, x):
 def forward_relu(layout, params, x, h):
     """h (T+1, widest) = x_0 = x and the activations of every hidden layer, in the first n_l places
     of row l."""
-    h[0, : x.size] = x
+    copy(x, 0, h[0], 0, x.size)
     for layer in range(layout.shape[0] - 1):
         weights, biases = layer_weights(layout, params, layer)
         z = h[layer + 1, : biases.size]
-        z[:] = biases
+        copy(biases, 0, z, 0, biases.size)
         for i in range(weights.shape[0]):
             if h[layer, i] != 0.0:
                 for o in range(biases.size):
@@ -74,7 +74,8 @@ def input_gradient(layout, params, h, back, gradient):
     (2, widest)."""
     last = layout.shape[0] - 1
     weights, _ = layer_weights(layout, params, last)
-    back[last % 2, : weights.shape[0]] = weights[:, 0]
+    for i in range(weights.shape[0]):
+        back[last % 2, i] = weights[i, 0]
     for layer in range(last - 1, -1, -1):
         weights, biases = layer_weights(layout, params, layer)
         above, below = back[(layer + 1) % 2], back[layer % 2]
@@ -86,7 +87,7 @@ def input_gradient(layout, params, h, back, gradient):
             for o in range(biases.size):
                 total += weights[i, o] * above[o]
             below[i] = total
-    gradient[:] = back[0, : gradient.size]
+    copy(back[0], 0, gradient, 0, gradient.size)
 
 
 @kernel
@@ -98,7 +99,7 @@ def sample_networks(
     layers = layout.shape[0] - 1
     last = layout.shape[0] - 1
     size = layout[last, 2] + (layout[last, N_IN] + 1) * layout[last, N_OUT]
-    widest = max(layout[:, N_IN].max(), layout[:, N_OUT].max())
+    widest = max(greatest(layout, layers + 1, N_IN), greatest(layout, layers + 1, N_OUT))
     params, x = np.empty(size), np.ones(layout[0, N_IN])
     h, back = np.empty((layers + 1, widest)), np.empty((2, widest))
     for i in range(lengths.shape[1]):

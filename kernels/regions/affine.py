@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.network.shape import N_OUT, layer_weights
+from fracsim.kernels.network.shape import N_OUT, greatest, layer_weights
 from fracsim.kernels.regions.plane import EDGES, FACE, FACES, HALF, NEXT, ORIGIN
 
 SAME = 1e-9
@@ -72,17 +72,20 @@ def affine_functions(params, layout, ancestors, active, order, functions, scales
     layers = len(ancestors)
     maps = np.empty((layers, 3, active.shape[1]))
     first, biases = layer_weights(layout, params, 0)
-    units = biases.size
-    maps[0, 0, :units], maps[0, 1, :units], maps[0, 2, :units] = first[0], first[1], biases
-    known = np.full(layers, -1, np.int64)
+    for o in range(biases.size):
+        maps[0, 0, o], maps[0, 1, o], maps[0, 2, o] = first[0, o], first[1, o], biases[o]
+    known = np.empty(layers, np.int64)
+    for layer in range(layers):
+        known[layer] = -1
     weights, last_bias = layer_weights(layout, params, layers)
     readout = weights.reshape(weights.size)
     for f in order:
         for layer in range(1, layers):
             row = ancestors[layer - 1, f]
             if known[layer] != row:
-                known[layer:] = -1
                 known[layer] = row
+                for later in range(layer + 1, layers):
+                    known[later] = -1
                 weights, biases = layer_weights(layout, params, layer)
                 next_maps(weights, biases, maps[layer - 1], active[row], maps[layer])
         row = ancestors[layers - 1, f]
@@ -210,7 +213,7 @@ def boundary_distances(params, layout, x, distances):
     signs there: so the nearest of its walls is min |z| / ‖∇z‖ over all units (Hanin and Rolnick
     2019). Infinite where no unit has a gradient."""
     d, layers = x.shape[1], layout.shape[0] - 1
-    width = layout[:layers, N_OUT].max()
+    width = greatest(layout, layers, N_OUT)
     maps, following = np.empty((d + 1, width)), np.empty((d + 1, width))
     active = np.empty(width, np.bool_)
     for p in range(x.shape[0]):
@@ -218,8 +221,10 @@ def boundary_distances(params, layout, x, distances):
         for layer in range(layers):
             weights, biases = layer_weights(layout, params, layer)
             if layer == 0:
-                maps[:d, : biases.size] = weights
-                maps[d, : biases.size] = biases
+                for o in range(biases.size):
+                    for c in range(d):
+                        maps[c, o] = weights[c, o]
+                    maps[d, o] = biases[o]
             else:
                 next_maps(weights, biases, maps, active, following)
                 maps, following = following, maps

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
-from fracsim.kernels.network.shape import N_OUT, STRIDE, layer_weights
+from fracsim.kernels.network.shape import N_OUT, STRIDE, copy, layer_weights
 from fracsim.kernels.regions.affine import read_out, same_gradient
 from fracsim.kernels.regions.plane import NEARNESS, ROUNDING
 from fracsim.kernels.regions.rows import (
@@ -92,7 +92,7 @@ def enter_intervals(plan, rows, w, layer, maps, owners, active):
         for p in range(count):
             for c in range(2):
                 row = after + (2 * p + c) * stride
-                following[first + p, c, :] = w[row : row + units]
+                copy(w, row, following[first + p, c], 0, units)
     return following, lengths
 
 
@@ -169,17 +169,18 @@ def crossings(maps, norms, biases, length, low, high, places, units):
 @kernel
 def grown(values, room):
     """A longer copy of a vector; what is new is not set."""
-    copy = np.empty(room, values.dtype)
-    copy[: values.size] = values
-    return copy
+    longer = np.empty(room, values.dtype)
+    copy(values, 0, longer, 0, values.size)
+    return longer
 
 
 @kernel
 def grown_rows(values, room):
     """A copy of a matrix with more rows; what is new is not set."""
-    copy = np.empty((room, values.shape[1]), values.dtype)
-    copy[: values.shape[0]] = values
-    return copy
+    longer = np.empty((room, values.shape[1]), values.dtype)
+    for row in range(values.shape[0]):
+        copy(values[row], 0, longer[row], 0, values.shape[1])
+    return longer
 
 
 @kernel

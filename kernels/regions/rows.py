@@ -20,6 +20,7 @@ from fracsim.kernels.network.shape import (
     START,
     STRIDE,
     Shape,
+    greatest,
     layer_weights,
     make_plan,
     pack,
@@ -72,7 +73,7 @@ def through_layer(plan, rows, w, layer, count):
 def weight_norms(plan, params):
     """norms (T, widest k) of the weights that lead into each unit; 0 beyond a layer's units."""
     layers = plan.shape[0] - 1
-    norms = np.zeros((layers, plan[:layers, N_OUT].max()))
+    norms = np.zeros((layers, greatest(plan, layers, N_OUT)))
     for layer in range(layers):
         weights, _ = layer_weights(plan, params, layer)
         for i in range(weights.shape[0]):

@@ -30,6 +30,7 @@ from fracsim.kernels.network.shape import (
     N_OUT,
     Shape,
     flat_layout,
+    greatest,
     parameter_count,
 )
 from fracsim.kernels.points.line import Line, below
@@ -165,7 +166,7 @@ def loss_and_gradient(layout, params, line, hinged, dparams):
     """(loss, accuracy) of the network with flat params (Q,) over the whole distribution; overwrites
     dparams (Q,). ``layout``: its ``flat_layout``, with one input."""
     depth = layout.shape[0] - 1
-    width = layout[:, N_IN].max()  # the widest hidden layer, and the one input
+    width = greatest(layout, depth + 1, N_IN)  # the widest hidden layer, and the one input
     h, z = np.zeros((depth + 1, 2, width)), np.zeros((depth + 2, 2, width))
     d = np.zeros((depth + 2, 2, width))
     cuts, pieces, place = (

@@ -31,6 +31,7 @@ from fracsim.kernels.network.shape import (
     SLOPE,
     M,
     V,
+    copy,
     make_work,
     pack,
     unpack,
@@ -325,7 +326,7 @@ def train_on_stream(
     rows = np.zeros(rule.batch, np.int64)
     for step in range(start + 1, stop + 1):
         sample_kernel(
-            geometry, law, seed, STREAM, np.uint64((step - 1) * rule.batch), points, levels
+            geometry, law, seed, STREAM, np.uint64((step - 1) * rule.batch), points, levels, True
         )
         for b in range(rule.batch):
             w[places[LABELS] + b] = 1 if levels[b] == law.fractal_depth else -1
@@ -343,23 +344,19 @@ def train_on_population(layout, rule, learning_rate, state, run, line, start, st
     parameters' type. ``layout``: a ``flat_layout``, or the plan."""
     count = state.params.shape[1]
     w = np.zeros(4 * count, state.params.dtype)
-    w[:count], w[count : 2 * count], w[2 * count : 3 * count] = (
-        state.params[run],
-        state.m[run],
-        state.v[run],
-    )
+    copy(state.params[run], 0, w, 0, count)
+    copy(state.m[run], 0, w, count, count)
+    copy(state.v[run], 0, w, 2 * count, count)
     params, dparams = np.zeros(count), np.zeros(count)
     for step in range(start + 1, stop + 1):
-        params[:] = w[:count]
+        copy(w, 0, params, 0, count)
         loss, accuracy = loss_and_gradient(layout, params, line, True, dparams)
         correct = np.int64(np.rint(accuracy * WHOLE)) if math.isfinite(loss) else 0
         if not keep_count(state, run, step, WHOLE, loss * WHOLE, correct):
             break
-        w[3 * count :] = dparams
+        copy(dparams, 0, w, 3 * count, count)
         rate, scale = step_factors(rule, learning_rate, step)
         update(rule, rate, scale, count, w, 0, count, 2 * count, 3 * count)
-    state.params[run], state.m[run], state.v[run] = (
-        w[:count],
-        w[count : 2 * count],
-        w[2 * count : 3 * count],
-    )
+    copy(w, 0, state.params[run], 0, count)
+    copy(w, count, state.m[run], 0, count)
+    copy(w, 2 * count, state.v[run], 0, count)

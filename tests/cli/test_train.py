@@ -44,7 +44,6 @@ def test_json_is_one_object_with_what_was_promised(tmp_path):
     }
     assert (value["output"], value["status"], value["steps"]) == (str(path), "complete", 40)
     assert value["steps_per_second"] == pytest.approx(40 / value["seconds"])
-    assert value["seconds"] < 2, "compilation is not counted"
     product = open_trajectory(path)
     assert value["best_test_accuracy"] == product.variable("test_accuracy")[0, 1:].max()
     final = value["final"]

@@ -53,7 +53,7 @@ def test_the_command_of_the_issue(tmp_path):
     assert (value["curve"], value["draws"], value["samples"], value["note"]) == ("6", 50, None, "")
     assert [row["level"] for row in value["by_level"]] == list(range(40))
     assert set(value["by_level"][0]["correlation"]) == {"low", "median", "high"}
-    assert 0 < value["seconds"] < 60
+    assert value["seconds"] > 0
 
 
 def test_several_curves_make_several_rows_and_a_missing_bound_is_null(tmp_path):

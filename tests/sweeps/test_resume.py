@@ -174,13 +174,11 @@ def test_sigusr2_keeps_a_checkpoint_and_goes_on(tmp_path, short_slices):
 
 
 @pytest.mark.compiled
-def test_the_time_limit_stops_in_time(tmp_path):
-    experiment = small(steps=10**9, record_every=10**8)
-    started = time.monotonic()
+def test_the_time_limit_stops_within_a_record(tmp_path):
+    experiment = small(steps=10**9, record_every=10**8)  # of many minutes
     summary = run_sweep(experiment, tmp_path / "a.h5", max_seconds=3.0)
     assert (summary.status, summary.reason) == ("interrupted", "the time limit")
-    assert time.monotonic() - started < 4.5
-    assert summary.steps[0] > 0
+    assert 0 < summary.steps[0] < 10**8
 
 
 def test_overwrite_starts_afresh_and_a_checkpoint_alone_is_of_no_use(tmp_path, short_slices):

@@ -7,7 +7,7 @@ import numpy as np
 import ptx_machine
 import pytest
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.slow]
 
 _MODULE = """
 .version 8.5

@@ -9,7 +9,7 @@ import ptx
 import ptx_machine
 import pytest
 
-pytestmark = pytest.mark.compiled
+pytestmark = [pytest.mark.compiled, pytest.mark.slow]
 
 
 class Things(NamedTuple):
