@@ -111,36 +111,35 @@ def _seen(files: Sequence[Path], with_runs: bool) -> "Look":
 def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
     """The state of one file as plain values; ``error`` says why it cannot be read. Trajectories are
     gathered."""
+    from fracsim.data.contents import open_any
     from fracsim.data.errors import FileError
-    from fracsim.data.reader import open_trajectory, sniff
-    from fracsim.data.samples import read_samples
-    from fracsim.studies import open_study
+    from fracsim.data.samples import Samples
+    from fracsim.data.studies import StudyContents
+    from fracsim.studies import formats
 
     try:
-        kind = sniff(path)
-        if kind == "study":
-            study = open_study(path)
-            sizes = {name: list(values.shape) for name, values in study.arrays.items()}
+        found = open_any(path, *formats())
+        if isinstance(found, StudyContents):
+            sizes = {name: list(values.shape) for name, values in found.arrays.items()}
             facts = {
-                "study": study.kind,
-                "created": study.attributes.get("created"),
+                "study": found.kind,
+                "created": found.attributes.get("created"),
                 "variables": sizes,
             }
             return {"file": str(path), "kind": "study", "status": "complete", **facts}
-        if kind == "samples":
-            samples = read_samples(path)
+        if isinstance(found, Samples):
             facts = {
-                key: samples.attributes.get(key)
+                key: found.attributes.get(key)
                 for key in ("fractal", "fractal_depth", "curve", "seed")
             }
             return {
                 "file": str(path),
                 "kind": "samples",
                 "status": "complete",
-                "points": len(samples.y),
+                "points": len(found.y),
                 **facts,
             }
-        trajectory = open_trajectory(path)
+        trajectory = found
         held, experiment = gathering.add(trajectory), gathering.experiment(trajectory)
         varied = experiment.varied if experiment is not None else ()
         go_on = (

@@ -1,9 +1,12 @@
-"""A first look at a file without a trailer, in a child process that may crash or hang instead of
+"""A first look at a file without a checksum, in a child process that may crash or hang instead of
 us.
 
 Of 6,000 files with three flipped bits libhdf5 crashed on 5 and hung on 17. A finished file carries
-a checksum; a running, interrupted or foreign one does not, so a child with limits on processor time
-and address space reads it first."""
+a checksum (its trailer), and so do one that is being written and one that was interrupted (their
+journal, of all that libhdf5 reads but values and counters). An unfinished file of version 1 and a
+foreign one have none, so a child with limits on processor time and address space reads it first. It
+makes no difference who owns a file, or who holds its lock: neither says that its bytes are whole,
+and a checksum does."""
 
 import json
 import os

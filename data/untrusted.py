@@ -167,8 +167,7 @@ class Inspector:
         found = self.dataset(group, name, shape)
         if found.dtype != np.dtype(dtype):
             raise self.bad(f"'{name}' has type {found.dtype} instead of {np.dtype(dtype)}")
-        self._take(found, name)
-        return np.asarray(found[...])
+        return self._values(found, name)
 
     def column(self, group: h5py.Group, name: str, count: int) -> np.ndarray:
         """A column of `count` numbers, or texts as a str array."""
@@ -176,7 +175,7 @@ class Inspector:
         if h5py.check_string_dtype(found.dtype) is None:
             if found.dtype.str not in ("<i8", "<u8", "<f8", "|i1"):
                 raise self.bad(f"'{name}' has type {found.dtype}")
-            return self.numbers(group, name, (count,), found.dtype.str)
+            return self._values(found, name)
         self._take(found, name)
         # An array has room for the longest text in every place, and many can be one and the same
         # stored text.
@@ -184,6 +183,11 @@ class Inspector:
         if self._text > _TEXT_ROOM:
             raise self.bad(f"the texts of '{name}' are too long")
         return np.array(found.asstr()[...], dtype=str)
+
+    def _values(self, found: h5py.Dataset, name: str) -> np.ndarray:
+        """All values of a checked dataset of numbers, which are counted."""
+        self._take(found, name)
+        return np.asarray(found[...])
 
     def _longest(self, found: h5py.Dataset, name: str, count: int) -> int:
         """Bytes of the longest text of a column, found without reading the texts."""
@@ -201,8 +205,9 @@ class Inspector:
         if h5py.h5a.get_num_attrs(node.id) > _MAX_MEMBERS:
             raise self.bad("too many attributes")
         result: dict[str, str | int | float] = {}
-        for name in node.attrs:
-            found = node.attrs.get_id(name)
+        stored = node.attrs  # once: of a file, h5py looks up its root at each
+        for name in stored:
+            found = stored.get_id(name)
             kind = found.get_type()
             if (
                 found.shape != ()
@@ -210,7 +215,7 @@ class Inspector:
                 or kind.get_size() > self.file.size
             ):
                 continue
-            value = node.attrs[name]
+            value = stored[name]
             if isinstance(value, bytes):
                 value = value.decode()
             if isinstance(value, str):

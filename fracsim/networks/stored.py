@@ -69,10 +69,12 @@ def load_network(
     runs with weights, the one with the best test accuracy (R² of real labels) at its last snapshot.
     ``several``: networks of several outputs are accepted, too. Raises FileError (no such file, no
     weights in it), UsageError (no such run)."""
-    kind = sniff(path)
-    if kind == "study":
-        return _constructed(os.fspath(path))
-    trajectory = open_trained(path)
+    try:
+        trajectory = open_trajectory(path)
+    except FileError:
+        if sniff(path) == "study":
+            return _constructed(os.fspath(path))
+        trajectory = open_trained(path)  # says which command is for such a file
     chosen = choose_run(trajectory, run)
     step, score = stored_score(
         trajectory, chosen, snapshot
