@@ -263,10 +263,11 @@ class Spaced(FixedLocator):
 
 def log_axis(axes: Axes, values: Iterable[float]) -> None:
     """A logarithmic y axis for positive values of a few decades, with plain numbers: 1, 2 and 5
-    times powers of ten, or the powers alone."""
+    times powers of ten, or the powers alone. Where no value is positive it stays as it is."""
     positive = [value for value in values if 0 < value < inf]
-    low = floor(log10(min(positive, default=1.0)))
-    high = ceil(log10(max(positive, default=1.0)))
+    if not positive:
+        return
+    low, high = floor(log10(min(positive))), ceil(log10(max(positive)))
     steps = (1,) if high - low > 3 else (1, 2, 5)
     axes.set_yscale("log")
     ticks_at(axes, [float(f"{by}e{power}") for power in range(low, high + 1) for by in steps], "y")

@@ -74,10 +74,11 @@ def raise_peaks(plan, places, w, rows, peaks):
     first, hidden = 0, places[HIDDEN]
     for layer in range(plan.shape[0] - 1):
         n_out, stride = plan[layer, N_OUT], plan[layer, STRIDE]
+        top = peaks[first : first + n_out]
         for b in range(rows):
-            for o in range(n_out):
-                value = w[hidden + b * stride + o]
-                peaks[first + o] = value if value > peaks[first + o] else peaks[first + o]
+            row = w[hidden + b * stride : hidden + b * stride + n_out]
+            for o in range(n_out):  # of slices, so that LLVM vectorises it
+                top[o] = row[o] if row[o] > top[o] else top[o]
         first += n_out
         hidden += places[HIDDEN_SIZE]
 

@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 
+import numpy as np
 import pytest
 from small_experiments import same_numbers, small
 
@@ -93,7 +94,7 @@ def each_write_fails(tmp_path, monkeypatch, straight, number, lasting, every):
             for run, done in enumerate(stored.records_done):
                 for name in ("test_loss", "train_loss"):
                     expected = straight.variable(name)[run, :done]
-                    assert stored.variable(name)[run, :done].tolist() == expected.tolist()
+                    np.testing.assert_array_equal(stored.variable(name)[run, :done], expected)
         run_sweep(experiment(), path, threads=1)
         same_numbers(straight, open_trajectory(path))
         assert open_trajectory(path).weights(1)[1].tolist() == straight.weights(1)[1].tolist()
