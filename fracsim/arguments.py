@@ -162,7 +162,6 @@ class Text(Check):
         return f"one of {', '.join(self.choices)}"
 
 
-@dataclass(frozen=True)
 class Flag(Check):
     """True or False."""
 
@@ -173,7 +172,6 @@ class Flag(Check):
         return bool(value)
 
 
-@dataclass(frozen=True)
 class Place(Check):
     """The name of a file."""
 
@@ -212,7 +210,6 @@ def instance(accepted: str, *names: str) -> Instance:
     return Instance(accepted, tuple(f"fracsim.{name}" for name in names))
 
 
-@dataclass(frozen=True)
 class Called(Check):
     """Something to call."""
 
@@ -260,7 +257,6 @@ class List(Check):
         return [self.each.read(f"{name}[{i}]", one, sizes) for i, one in enumerate(value)]
 
 
-@dataclass(frozen=True)
 class Table(Check):
     """A mapping with names as keys."""
 
@@ -271,7 +267,6 @@ class Table(Check):
         return value
 
 
-@dataclass(frozen=True)
 class Network(Check):
     """A ``Shape``; the letters d, T and Q are its inputs, depth and number of parameters."""
 
@@ -299,6 +294,12 @@ class Array(Check):
     """The letter under which the float type of another array is kept: this one gets it too."""
     placed: bool = False
     """Whether an array of a device is taken, as it is."""
+    finite: bool = True
+    """Whether all values must be finite numbers."""
+    empty: bool = True
+    """Whether it may have no entries."""
+    point: bool = False
+    """Whether a number stands for an array (1,)."""
 
     def read(self, name: str, value: Any, sizes: Sizes) -> Any:
         """A C-contiguous array."""
@@ -312,6 +313,8 @@ class Array(Check):
                 found = np.asarray(value)
         except (TypeError, ValueError, OverflowError, RecursionError):
             raise refused(name, value, self._accepted(sizes)) from None
+        if self.point and not found.ndim:
+            found = found.reshape(1)
         kinds = "iu" if self.dtype.lstrip("u").startswith("int") else "iuf"
         if found.dtype.kind not in kinds and found.size:
             raise refused(name, value, self._accepted(sizes))
@@ -331,7 +334,7 @@ class Array(Check):
                 fits &= size == int(base)
             else:
                 fits &= size == sizes.setdefault(base, size) + int(more or 0)
-        if not fits:
+        if not fits or (0 in found.shape and not self.empty):
             raise refused(name, found, self._accepted(sizes))
 
     def _check_values(self, name: str, found: Any, dtype: Any) -> None:
@@ -340,8 +343,8 @@ class Array(Check):
         if not found.size:
             return
         if dtype.kind == "f":
-            with np.errstate(over="ignore"):
-                if not np.isfinite(found.astype(dtype, copy=False)).all():
+            with np.errstate(all="ignore"):
+                if self.finite and not np.isfinite(found.astype(dtype, copy=False)).all():
                     raise UsageError(
                         f"{name} holds values that are not finite; accepted are {dtype} numbers"
                     )
