@@ -80,7 +80,7 @@ def described(value: object) -> str:
         return f"an array {shape} of {dtype}"
     try:
         return shortened(repr(value))
-    except Exception:  # of whoever wrote that __repr__
+    except Exception:  # of whoever wrote that
         return f"a {type(value).__name__}"
 
 
@@ -267,8 +267,12 @@ class Table(Check):
         return value
 
 
+@dataclass(frozen=True)
 class Network(Check):
-    """A ``Shape``; the letters d, T and Q are its inputs, depth and number of parameters."""
+    """A ``Shape``, if ``plain`` of fully connected layers with one output; the letters d, T and Q
+    are its inputs, depth and number of parameters."""
+
+    plain: bool = True
 
     def read(self, name: str, value: Any, sizes: Sizes) -> Shape:
         """A ``Shape``."""
@@ -276,6 +280,8 @@ class Network(Check):
 
         if not isinstance(value, Shape):
             raise refused(name, value, "a Shape(inputs, depth=…, width=…)")
+        if self.plain and (value.outputs != 1 or value.image is not None):
+            raise UsageError(f"{name} is {value}; accepted is a network of one output, no images")
         sizes |= {"d": value.inputs, "T": value.depth, "Q": parameter_count(value)}
         return value
 
@@ -362,19 +368,15 @@ class Array(Check):
     def _accepted(self, sizes: Sizes) -> str:
         letters = self.shape.split()
         known = {letter.partition("+")[0] for letter in letters} & set(sizes)
-        shape = f"({', '.join(letters)}{',' if len(letters) == 1 else ''})"
         where = ", ".join(f"{letter} = {sizes[letter]}" for letter in sorted(known))
         kind = "whole numbers" if self.dtype.lstrip("u").startswith("int") else "finite numbers"
-        return f"an array {shape} of {kind}{f' with {where}' if where else ''}"
+        return f"an array ({', '.join(letters)}) of {kind}{f' with {where}' if where else ''}"
 
 
 def is_bool(value: object) -> bool:
     """Whether a value is Python's or NumPy's True or False."""
-    return (
-        isinstance(value, bool)
-        or type(value).__name__ == "bool_"
-        or (type(value).__module__ == "numpy" and type(value).__name__ == "bool")
-    )
+    kind = type(value)
+    return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
 
 
 def _limits(low: Any, high: Any) -> str:
@@ -389,8 +391,7 @@ def _limits(low: Any, high: Any) -> str:
 
 
 SEED = Whole(0, LARGEST_SEED)
-FRACTAL = instance("a Fractal, as load_fractal gives", "fractals.fractal:Fractal")
-CURVE = instance("a Curve, as parse_curve gives", "fractals.curve:Curve")
+FRACTAL = instance("a Fractal", "fractals.fractal:Fractal")
+CURVE = instance("a Curve", "fractals.curve:Curve")
 DISTRIBUTION = instance("a Distribution", "fractals.distribution:Distribution")
-PARAMS = Array("Q")
 POINTS = Array("N d")

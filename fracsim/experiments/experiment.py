@@ -81,9 +81,8 @@ class Experiment:
     files: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        text, table = Text(), Table()
-        check_fields(self, name=text, description=text, weights=Text(WEIGHTS))
-        check_fields(self, fixed=table, crossed=table, fractals=table, sources=table)
+        check_fields(self, name=Text(), description=Text(), weights=Text(WEIGHTS))
+        check_fields(self, **dict.fromkeys(("fixed", "crossed", "fractals", "sources"), Table()))
 
     @property
     def grid(self) -> Grid:
@@ -279,8 +278,7 @@ def make_experiment(
         }
         if fractals.setdefault(name, definition) != definition:
             raise UsageError(
-                f"two different fractals of this experiment are named '{name}'; rename one in its "
-                f"file"
+                f"two different fractals of this experiment are named '{name}'; rename one of them"
             )
         return name
 

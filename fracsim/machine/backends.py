@@ -28,7 +28,11 @@ NAMES = ("auto", "cpu", "cuda")
 """As ``kernels.backend.BACKENDS``, which imports NumPy."""
 
 _POINTS, _LABELS = "sets N d", "sets N"
-_LOSS = Whole(0, 2)
+CROSS_ENTROPY = 3
+"""Code of the loss of several classes, ``kernels.network.losses.EVERY_LOSS``."""
+
+_LOSS = Whole(0, CROSS_ENTROPY)
+_SHAPE = Network(plain=False)
 _RULE = instance("a Rule of fracsim.kernels.training.train", "kernels.training.train:Rule")
 _PARAMS = Array("R Q", "", like="float", placed=True, empty=False)
 _X = Array(_POINTS, "", like="float", placed=True, empty=False)
@@ -131,16 +135,24 @@ class _Source(Check):
     def read(self, name: str, value: Any, sizes: Sizes) -> Any:
         """With its arrays as kernels take them."""
         known = Instance(
-            "a Dataset, Stream or Population of fracsim.kernels.training.train",
+            "a Dataset, Images, Stream or Population of fracsim.kernels.training.train",
             tuple(
                 f"fracsim.kernels.training.train:{one}"
-                for one in ("Dataset", "Stream", "Population")
+                for one in ("Dataset", "Images", "Stream", "Population")
             ),
         ).read(name, value, sizes)
         kind = type(known).__name__
         if kind == "Dataset":
             x = _X.read(f"{name}.x", known.x, sizes)
             return known._replace(x=x, y=_Y.read(f"{name}.y", known.y, sizes))
+        if kind == "Images":
+            x = Array("sets N pixels", "", like="float", placed=True, empty=False)
+            return known._replace(
+                x=x.read(f"{name}.x", known.x, sizes),
+                y=_Y.read(f"{name}.y", known.y, sizes),
+                size=Array("2", "int64", low=1).read(f"{name}.size", known.size, sizes),
+                flip=Array("1", "int64", low=0, high=1).read(f"{name}.flip", known.flip, sizes),
+            )
         sizes["sets"] = LARGEST_SEED  # there are no sets to choose from
         if kind == "Stream":
             geometry = _Geometry().read(f"{name}.geometry", known.geometry, sizes)
@@ -158,7 +170,7 @@ class _Rule(Check):
     def read(self, name: str, value: Any, sizes: Sizes) -> Any:
         """As given."""
         known = _RULE.read(name, value, sizes)
-        for field, high in (("loss", 2), ("optimizer", 2), ("schedule", 2)):
+        for field, high in (("loss", 3), ("optimizer", 2), ("schedule", 2)):
             Whole(0, high).read(f"{name}.{field}", getattr(known, field), sizes)
         Whole(1, sizes.get("N", 10**7)).read(f"{name}.batch", known.batch, sizes)
         Whole(1).read(f"{name}.period", known.period, sizes)
@@ -166,6 +178,35 @@ class _Rule(Check):
             Number(0, 1).read(f"{name}.{field}", getattr(known, field), sizes)
         Number(0, above=True).read(f"{name}.epsilon", known.epsilon, sizes)
         return known
+
+
+def _check_labels(name: str, shape: Any, loss: int, y: Any) -> None:
+    """Raise UsageError where the labels of a network with an output for each class are no numbers
+    of classes, or its loss is not the one there is."""
+    several = shape.outputs != 1 or shape.image is not None
+    if not several and loss == CROSS_ENTROPY:
+        raise UsageError(f"loss is {loss}, for classes; the network has one output")
+    if several and not hasattr(y, "__cuda_array_interface__"):
+        least, most = y.min(), y.max()
+        if least < 0 or most >= shape.outputs or (y != y.round()).any():
+            raise UsageError(
+                f"{name} holds numbers from {least:g} to {most:g}; accepted are whole numbers "
+                f"below the outputs of the network, {shape.outputs}"
+            )
+
+
+def _check_images(shape: Any, images: Any) -> None:
+    """Raise UsageError where images do not hold what a convolutional network sees."""
+    if shape.image is None:
+        raise UsageError("source is Images; accepted with a network without images is a Dataset")
+    height, width, channels = shape.image
+    rows, columns = images.size.tolist()
+    pixels = images.x.shape[2]
+    if rows < height or columns < width or rows * columns * channels != pixels:
+        raise UsageError(
+            f"source holds images of {rows} x {columns} in {pixels} numbers; accepted are ones of "
+            f"{channels} channels and at least {height} x {width}"
+        )
 
 
 class CheckedBackend:
@@ -201,23 +242,24 @@ class CheckedBackend:
         """See ``Backend``."""
         return self.bare.sample(geometry, law, seed, purpose, first, count)
 
-    @door(shape=Network(), params=_PARAMS, x=_X, set_of_run=_Chosen())
+    @door(shape=_SHAPE, params=_PARAMS, x=_X, set_of_run=_Chosen())
     def forward(self, shape: Any, params: Any, x: Any, set_of_run: Any) -> Any:
         """See ``Backend``."""
         return self.bare.forward(shape, params, x, set_of_run)
 
-    @door(shape=Network(), loss=_LOSS, params=_PARAMS, x=_X, y=_Y, set_of_run=_Chosen())
+    @door(shape=_SHAPE, loss=_LOSS, params=_PARAMS, x=_X, y=_Y, set_of_run=_Chosen())
     def gradient(self, shape: Any, loss: int, params: Any, x: Any, y: Any, set_of_run: Any) -> Any:
         """See ``Backend``."""
+        _check_labels("y", shape, loss, y)
         return self.bare.gradient(shape, loss, params, x, y, set_of_run)
 
-    @door(shape=Network(), dparams=Array("R Q", "", placed=True))
+    @door(shape=_SHAPE, dparams=Array("R Q", "", placed=True))
     def layer_norms(self, shape: Any, dparams: Any) -> Any:
         """See ``Backend``."""
         return self.bare.layer_norms(shape, dparams)
 
     @door(
-        shape=Network(),
+        shape=_SHAPE,
         loss=_LOSS,
         params=_PARAMS,
         x=_X,
@@ -240,10 +282,11 @@ class CheckedBackend:
         """See ``Backend``."""
         if not hasattr(level, "__cuda_array_interface__") and level.size and level.max() > n:
             raise UsageError(f"level runs up to {level.max()}; accepted is at most n = {n}")
+        _check_labels("y", shape, loss, y)
         return self.bare.evaluate(shape, loss, params, x, y, level, n, set_of_run)
 
     @door(
-        shape=Network(),
+        shape=_SHAPE,
         learning_rate=_RATE,
         seed=_SEED,
         state=_State(),
@@ -268,4 +311,10 @@ class CheckedBackend:
         """See ``Backend``."""
         if stop < start:
             raise UsageError(f"stop is {stop}; accepted is at least start = {start}")
+        if hasattr(source, "y"):
+            _check_labels("source.y", shape, rule.loss, source.y)
+        if hasattr(source, "flip"):
+            _check_images(shape, source)
+        elif shape.image is not None and not hasattr(source, "y"):
+            raise UsageError("source is no set of images, and the network is of images")
         self.bare.train(shape, rule, learning_rate, seed, state, source, set_of_run, start, stop)

@@ -67,7 +67,7 @@ class Shape(_Shape):
             raise UsageError(f"{error}; accepted is Shape(inputs, depth=…, width=…)") from None
 
 
-@door(shape=Network(), params=Array("Q", "", finite=False))
+@door(shape=Network(plain=False), params=Array("Q", "", finite=False))
 def split_layers(shape: _Shape, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """[(weights (n_in, n_out), biases (n_out,)), …] of flat parameters (Q,), the readout last;
     views, no copies, of an array of float32 or float64. Raises UsageError."""
@@ -75,7 +75,7 @@ def split_layers(shape: _Shape, params: np.ndarray) -> list[tuple[np.ndarray, np
 
 
 @door(
-    shape=Network(),
+    shape=Network(plain=False),
     scheme=Text(),
     seed=SEED,
     bias=Number(),
