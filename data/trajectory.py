@@ -225,7 +225,7 @@ class Trajectory:
         Raises FileError where these weights are not in the file.
         """
         stored = self._group_of(run)
-        if isinstance(snapshot, bool) or not hasattr(snapshot, "__index__"):
+        if isinstance(snapshot, bool) or not isinstance(snapshot, int | np.integer):
             raise AskedError(f"snapshot {named(snapshot)} is no whole number")
         count = self._snapshots(stored, run) if stored else 0
         if stored is None or not -count <= snapshot < count:
