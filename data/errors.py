@@ -25,6 +25,10 @@ class FileError(RuntimeError):
     exit_code = 1
 
 
+class AskedError(FileError, ValueError):
+    """What is asked of a file that was read makes no sense: there is no such variable or run."""
+
+
 def reason(error: OSError) -> str:
     """Why the operating system refused, in plain words."""
     return _REASONS.get(error.errno or 0, error.strerror or str(error))
@@ -35,6 +39,14 @@ def printable(text: str, most: int = 300) -> str:
     terminal."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
     return shown if len(shown) <= most else shown[:most] + "…"
+
+
+def named(value: object) -> str:
+    """A value in a message, in a phrase."""
+    try:
+        return printable(repr(value), 60)
+    except Exception:  # of whoever wrote that __repr__
+        return f"a {type(value).__name__}"
 
 
 def cannot_write(path: str | PathLike[str], error: OSError, consequence: str = "") -> FileError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fracsim.data import labelled, schema
-from fracsim.data.errors import FileError
+from fracsim.data.errors import AskedError, FileError, named
 from fracsim.data.numbering import Number, Row
 from fracsim.data.schema import RUN_STATUS
 from fracsim.data.untrusted import Inspector, opened
@@ -111,6 +111,7 @@ class Trajectory:
     def target(self, run: Row) -> str:
         """What the labels of `run` are, "class", "real" or "mimic"; where the file has runs of
         several, and this one no record yet, the first of these."""
+        self._check_row(run)
         there = [
             target
             for target, name in (("mimic", "test_agreement"), ("real", "test_rmse"))
@@ -197,8 +198,9 @@ class Trajectory:
     def variable(self, name: str) -> np.ndarray:
         """Values of one of `records`, (R, S) or (R, S, n + 1 or T + 1), NaN where there is no
         record."""
-        if name not in self._variables:
-            raise ValueError(f"no variable '{name}'; a trajectory has {', '.join(self._variables)}")
+        if not isinstance(name, str) or name not in self._variables:
+            shown = named(name)
+            raise AskedError(f"no variable {shown}; a trajectory has {', '.join(self._variables)}")
         return self._variables[name]
 
     def weight_steps(self, run: Row) -> np.ndarray:
@@ -223,6 +225,8 @@ class Trajectory:
         Raises FileError where these weights are not in the file.
         """
         stored = self._group_of(run)
+        if isinstance(snapshot, bool) or not isinstance(snapshot, int | np.integer):
+            raise AskedError(f"snapshot {named(snapshot)} is no whole number")
         count = self._snapshots(stored, run) if stored else 0
         if stored is None or not -count <= snapshot < count:
             which = (
@@ -238,9 +242,14 @@ class Trajectory:
             return (inputs, depth, width), params
 
     def _group_of(self, run: Row) -> StoredWeights | None:
-        if not 0 <= run < len(self.records_done):
-            raise ValueError(f"run {run} is not in 0..{len(self.records_done) - 1}")
+        self._check_row(run)
         return next((stored for stored in self.stored_weights if run in stored.runs), None)
+
+    def _check_row(self, run: Row) -> None:
+        rows = len(self.records_done)
+        known = isinstance(run, int | np.integer) and not isinstance(run, bool)
+        if not known or not 0 <= run < rows:
+            raise AskedError(f"run {named(run)} is not in 0..{rows - 1}")
 
     @staticmethod
     def _snapshots(stored: StoredWeights, run: Row) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 
 from fracsim.data import maps, sandbox, trailer
 from fracsim.data.atomic import AtomicFile, read_at
-from fracsim.data.errors import FileError, printable, reason
+from fracsim.data.errors import FileError, named, printable, reason
 from fracsim.data.journal import Journal, read_journal
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -56,7 +56,10 @@ def opened(
     `name`: what messages call the file instead of `path`. `quarantined`: this is already the child
     process. The file stays the same one even if a writer replaces `path` meanwhile; no lock is
     taken."""
-    name = name or os.fspath(path)
+    try:
+        name = name or os.fspath(path)
+    except TypeError:
+        raise FileError(f"{named(path)} is not a file name") from None
     fd = _descriptor(path, name)
     try:
         sealed = trailer.verify(fd, name)

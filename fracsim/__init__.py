@@ -64,7 +64,7 @@ _HOMES = {
     "FileError": "data.errors",
     "RunError": "errors",
     "UsageError": "errors",
-    "get_backend": "kernels.backend",
+    "get_backend": "machine.backends",
 }
 
 __all__ = sorted(_HOMES)

@@ -80,7 +80,7 @@ def described(value: object) -> str:
         return f"an array {shape} of {dtype}"
     try:
         return shortened(repr(value))
-    except Exception:  # of whoever wrote that __repr__
+    except Exception:  # of whoever wrote that
         return f"a {type(value).__name__}"
 
 
@@ -162,7 +162,6 @@ class Text(Check):
         return f"one of {', '.join(self.choices)}"
 
 
-@dataclass(frozen=True)
 class Flag(Check):
     """True or False."""
 
@@ -173,7 +172,6 @@ class Flag(Check):
         return bool(value)
 
 
-@dataclass(frozen=True)
 class Place(Check):
     """The name of a file."""
 
@@ -212,7 +210,6 @@ def instance(accepted: str, *names: str) -> Instance:
     return Instance(accepted, tuple(f"fracsim.{name}" for name in names))
 
 
-@dataclass(frozen=True)
 class Called(Check):
     """Something to call."""
 
@@ -260,7 +257,6 @@ class List(Check):
         return [self.each.read(f"{name}[{i}]", one, sizes) for i, one in enumerate(value)]
 
 
-@dataclass(frozen=True)
 class Table(Check):
     """A mapping with names as keys."""
 
@@ -273,7 +269,10 @@ class Table(Check):
 
 @dataclass(frozen=True)
 class Network(Check):
-    """A ``Shape``; the letters d, T and Q are its inputs, depth and number of parameters."""
+    """A ``Shape``, if ``plain`` of fully connected layers with one output; the letters d, T and Q
+    are its inputs, depth and number of parameters."""
+
+    plain: bool = True
 
     def read(self, name: str, value: Any, sizes: Sizes) -> Shape:
         """A ``Shape``."""
@@ -281,6 +280,8 @@ class Network(Check):
 
         if not isinstance(value, Shape):
             raise refused(name, value, "a Shape(inputs, depth=…, width=…)")
+        if self.plain and (value.outputs != 1 or value.image is not None):
+            raise UsageError(f"{name} is {value}; accepted is a network of one output, no images")
         sizes |= {"d": value.inputs, "T": value.depth, "Q": parameter_count(value)}
         return value
 
@@ -299,6 +300,12 @@ class Array(Check):
     """The letter under which the float type of another array is kept: this one gets it too."""
     placed: bool = False
     """Whether an array of a device is taken, as it is."""
+    finite: bool = True
+    """Whether all values must be finite numbers."""
+    empty: bool = True
+    """Whether it may have no entries."""
+    point: bool = False
+    """Whether a number stands for an array (1,)."""
 
     def read(self, name: str, value: Any, sizes: Sizes) -> Any:
         """A C-contiguous array."""
@@ -312,6 +319,8 @@ class Array(Check):
                 found = np.asarray(value)
         except (TypeError, ValueError, OverflowError, RecursionError):
             raise refused(name, value, self._accepted(sizes)) from None
+        if self.point and not found.ndim:
+            found = found.reshape(1)
         kinds = "iu" if self.dtype.lstrip("u").startswith("int") else "iuf"
         if found.dtype.kind not in kinds and found.size:
             raise refused(name, value, self._accepted(sizes))
@@ -331,7 +340,7 @@ class Array(Check):
                 fits &= size == int(base)
             else:
                 fits &= size == sizes.setdefault(base, size) + int(more or 0)
-        if not fits:
+        if not fits or (0 in found.shape and not self.empty):
             raise refused(name, found, self._accepted(sizes))
 
     def _check_values(self, name: str, found: Any, dtype: Any) -> None:
@@ -340,8 +349,8 @@ class Array(Check):
         if not found.size:
             return
         if dtype.kind == "f":
-            with np.errstate(over="ignore"):
-                if not np.isfinite(found.astype(dtype, copy=False)).all():
+            with np.errstate(all="ignore"):
+                if self.finite and not np.isfinite(found.astype(dtype, copy=False)).all():
                     raise UsageError(
                         f"{name} holds values that are not finite; accepted are {dtype} numbers"
                     )
@@ -359,19 +368,15 @@ class Array(Check):
     def _accepted(self, sizes: Sizes) -> str:
         letters = self.shape.split()
         known = {letter.partition("+")[0] for letter in letters} & set(sizes)
-        shape = f"({', '.join(letters)}{',' if len(letters) == 1 else ''})"
         where = ", ".join(f"{letter} = {sizes[letter]}" for letter in sorted(known))
         kind = "whole numbers" if self.dtype.lstrip("u").startswith("int") else "finite numbers"
-        return f"an array {shape} of {kind}{f' with {where}' if where else ''}"
+        return f"an array ({', '.join(letters)}) of {kind}{f' with {where}' if where else ''}"
 
 
 def is_bool(value: object) -> bool:
     """Whether a value is Python's or NumPy's True or False."""
-    return (
-        isinstance(value, bool)
-        or type(value).__name__ == "bool_"
-        or (type(value).__module__ == "numpy" and type(value).__name__ == "bool")
-    )
+    kind = type(value)
+    return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
 
 
 def _limits(low: Any, high: Any) -> str:
@@ -386,8 +391,7 @@ def _limits(low: Any, high: Any) -> str:
 
 
 SEED = Whole(0, LARGEST_SEED)
-FRACTAL = instance("a Fractal, as load_fractal gives", "fractals.fractal:Fractal")
-CURVE = instance("a Curve, as parse_curve gives", "fractals.curve:Curve")
+FRACTAL = instance("a Fractal", "fractals.fractal:Fractal")
+CURVE = instance("a Curve", "fractals.curve:Curve")
 DISTRIBUTION = instance("a Distribution", "fractals.distribution:Distribution")
-PARAMS = Array("Q")
 POINTS = Array("N d")

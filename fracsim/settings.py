@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
+from fracsim.arguments import described
 from fracsim.errors import UsageError, nearest
 from fracsim.text import shortened
 
@@ -207,6 +208,7 @@ def coerced(key: str, accepts: Setting, value: Any) -> Any:
         return None
     try:
         if accepts.coordinates:
+            value = value.tolist() if getattr(value, "ndim", None) == 1 else value
             parts = value.split(",") if isinstance(value, str) else value
             return tuple(_one(accepts.kind, part) for part in parts)
         if accepts.many:
@@ -261,7 +263,15 @@ def label(key: str, accepts: Setting | None = None) -> str:
 
 def shown(value: Any) -> str:
     """A value in a message: text in quotes, never longer than a phrase."""
-    return shortened(f"'{value}'" if isinstance(value, str) else value)
+    return shortened(f"'{value}'") if isinstance(value, str) else described(value)
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers as Python's own, whatever their type; all else as it is. (NumPy is not
+    imported for it.)"""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "dtype") and hasattr(value, "item"):
+        return value.item()
+    return value
 
 
 def is_number(value: Any) -> bool:
@@ -313,6 +323,7 @@ def _layers(value: Any) -> int | str:
 
 def _one(kind: type, value: Any) -> Any:
     """One value of a kind. Raises ValueError, OverflowError."""
+    value = plain(value)
     if kind is bool and isinstance(value, bool):
         return value
     if kind is str and isinstance(value, str):
@@ -326,7 +337,8 @@ def _one(kind: type, value: Any) -> Any:
 
 def _alternatives(kind: type, value: Any) -> tuple[Any, ...]:
     """A tuple from text with commas and ranges, or from values and such texts."""
-    given: Sequence[Any] = value if isinstance(value, (list, tuple)) else [value]
+    value = value.tolist() if getattr(value, "ndim", None) == 1 else value
+    given: Sequence[Any] = value if isinstance(value, (list, tuple, range)) else [value]
     return tuple(
         found
         for part in given

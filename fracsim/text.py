@@ -41,8 +41,9 @@ def sentence(message: object) -> str:
 
 
 def shortened(text: object, most: int = 60) -> str:
-    """The text, or its beginning and ``...`` where it has more than ``most`` characters."""
-    shown = str(text)
+    """The text on one line, or its beginning and ``...`` where it has more than ``most``
+    characters."""
+    shown = " ".join(str(text).splitlines())
     return shown if len(shown) <= most else f"{shown[: most - 3]}..."
 
 

@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from fracsim.arguments import Flag, Place, Table, Text, check_fields, door, instance
 from fracsim.errors import UsageError, nearest
 from fracsim.experiments.grid import Grid
 from fracsim.experiments.problems import (
@@ -78,6 +79,10 @@ class Experiment:
     fractals: dict[str, dict[str, Any]]
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self, name=Text(), description=Text(), weights=Text(WEIGHTS))
+        check_fields(self, **dict.fromkeys(("fixed", "crossed", "fractals", "sources"), Table()))
 
     @property
     def grid(self) -> Grid:
@@ -143,6 +148,7 @@ class Experiment:
                 )
         check_problems(self.runs)
 
+    @door(overrides=Table(), weights=Text())
     def changed(self, overrides: Mapping[str, Any], weights: str | None = None) -> Experiment:
         """This experiment with keys replaced, a list or range making an axis. Raises UsageError.
 
@@ -210,7 +216,7 @@ class Experiment:
             # a trajectory file stays readable where the network it started from is gone
             experiment._validate_settings()
             return experiment
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"the stored experiment cannot be read: {error!r}") from error
@@ -231,6 +237,13 @@ class Experiment:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+@door(
+    grid=instance("a Grid", "experiments.grid:Grid"),
+    name=Text(),
+    description=Text(),
+    weights=Text(),
+    fractals=Table(),
+)
 def make_experiment(
     grid: Grid,
     *,
@@ -265,8 +278,7 @@ def make_experiment(
         }
         if fractals.setdefault(name, definition) != definition:
             raise UsageError(
-                f"two different fractals of this experiment are named '{name}'; rename one in its "
-                f"file"
+                f"two different fractals of this experiment are named '{name}'; rename one of them"
             )
         return name
 
@@ -320,6 +332,7 @@ def experiment_description(name_or_path: str) -> str:
     return str(parse_toml(text, name_or_path).get("description", ""))
 
 
+@door(name_or_path=Place(), quick=Flag(), overrides=Table(), weights=Text())
 def load_experiment(
     name_or_path: str | Path,
     quick: bool = False,

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fracsim.arguments import Table, Text, described, door
 from fracsim.errors import UsageError, nearest
-from fracsim.settings import label
+from fracsim.settings import label, plain
 from fracsim.training.run import SETTINGS, check_key, coerce
 
 MOST_RUNS = 100_000
@@ -42,12 +43,14 @@ class Grid:
             {key: _read(key, values) for key, values in table.items()} for table in self.zipped
         ]
 
+    @door(key=Text(), where=Text())
     def fix(self, key: str, value: Any, where: str = "") -> None:
         """Give ``key`` one value in every run; an axis it had goes."""
         check_key(key, where)
         self._drop(key)
         self.fixed[key] = coerce(key, value)
 
+    @door(key=Text(), where=Text())
     def cross(self, key: str, axis: Any, where: str = "") -> None:
         """Vary ``key`` over ``axis``, crossed with everything else; the value or axis it had goes.
 
@@ -59,6 +62,7 @@ class Grid:
             self._drop(key)
         self.crossed[key] = values
 
+    @door(table=Table(), where=Text())
     def zip(self, table: Mapping[str, Any], where: str = "") -> None:
         """Vary the keys of ``table`` together: the i-th value of each makes the i-th variant."""
         for key in table:
@@ -73,6 +77,7 @@ class Grid:
         if axes:
             self.zipped.append(axes)
 
+    @door(key=Text(), where=Text())
     def override(self, key: str, value: Any, where: str = "") -> None:
         """A list or range makes an axis, anything else a fixed value; P(0), …, P(n) as a list is
         one curve."""
@@ -143,12 +148,13 @@ def _read(key: str, values: Sequence[Any]) -> tuple[Any, ...]:
 def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
     """The values of an axis as the type of ``key``. Raises UsageError where it is empty, malformed
     or has one twice."""
+    axis = axis.tolist() if getattr(axis, "ndim", None) == 1 else axis
     if isinstance(axis, Mapping):
         axis = _range_values(key, axis)
     if not isinstance(axis, Sequence) or isinstance(axis, str):
         raise UsageError(
-            f"the axis of {label(key)} is {axis!r}; accepted is a list or a range {{start, stop, "
-            f"step}}"
+            f"the axis of {label(key)} is {described(axis)}; accepted is a list or a range "
+            f"{{start, stop, step}}"
         )
     if not axis:
         raise UsageError(
@@ -224,7 +230,7 @@ def _number(key: str, spec: Mapping[str, Any], name: str) -> float:
             f"the range of {label(key)} has no '{name}'; accepted is {{start, stop, step}} or "
             f"with num"
         )
-    value = spec[name]
+    value = plain(spec[name])
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))

@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fracsim.arguments import List, Number, Text, Whole, check_fields, described, door
 from fracsim.errors import UsageError, nearest
+from fracsim.settings import plain
+from fracsim.text import shortened
 
 PAPER_CURVES = {
     "1": "polynomial:0",
@@ -35,6 +38,7 @@ CURVE_FAMILIES = {
 """Further families, and what their parameter means."""
 
 ACCEPTED = "a curve is one of 1 to 6, polynomial:P, finest:M, or the list P(0), …, P(n)"
+MOST_DEPTH = 1000
 _ENDS = 1e-9  # how far P(0) and P(n) of a list may lie from 1/2 and 1 (they are then set exactly)
 
 
@@ -50,6 +54,17 @@ class Curve:
     points: tuple[float, ...] = field(default=(), compare=False)
     """P(0..n) of an explicit list."""
 
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            name=Text(),
+            family=Text(("polynomial", "finest", "list")),
+            parameter=Number(0, 1e9),
+            points=List(Number(0, 1), least=0),
+        )
+        object.__setattr__(self, "points", tuple(self.points))
+
+    @door(n=Whole(high=MOST_DEPTH))
     def values(self, n: int) -> np.ndarray:
         """P(0..n), shape (n + 1,). UsageError where the curve does not exist at fractal depth n."""
         if n < 1:
@@ -88,8 +103,9 @@ def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:
     """
     if isinstance(given, Curve):
         return given
+    given = plain(given)
     if isinstance(given, bool) or not isinstance(given, str | int | float | Sequence | np.ndarray):
-        raise UsageError(f"curve {given!r} is not understood: {ACCEPTED}")
+        raise UsageError(f"curve {described(given)} is not understood: {ACCEPTED}")
     if not isinstance(given, str | int | float):
         return _from_list(list(given))
     name = str(given).strip()
@@ -101,7 +117,7 @@ def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:
     if family == "finest" and colon:
         return Curve(name, family, _count(parameter))
     raise UsageError(
-        f"unknown curve '{name}'{nearest(family, ('polynomial', 'finest'))} ({ACCEPTED})"
+        f"unknown curve '{shortened(name)}'{nearest(family, ('polynomial', 'finest'))} ({ACCEPTED})"
     )
 
 
@@ -128,9 +144,10 @@ def _from_list(given: Sequence[object]) -> Curve:
         points = [float(value) for value in given]  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise UsageError(
-            f"the curve's list P(0), …, P(n) holds something that is not a number: {given}"
+            f"the curve's list P(0), …, P(n) holds something that is not a number: "
+            f"{shortened(given)}"
         ) from None
-    text = ",".join(f"{value:g}" for value in points)
+    text = shortened(",".join(f"{value:g}" for value in points), 300)
     if len(points) < 2:
         raise UsageError(f"the curve's list P(0), …, P(n) needs at least two values, not '{text}'")
     if not (abs(points[0] - 0.5) <= _ENDS and abs(points[-1] - 1) <= _ENDS):

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fracsim.arguments import CURVE, FRACTAL, SEED, Number, Text, Whole, check_fields, door
 from fracsim.errors import UsageError
 from fracsim.fractals.curve import Curve
 from fracsim.fractals.fractal import Fractal, check_gap_name
 from fracsim.kernels.points.geometry import GAPS, Law
 from fracsim.kernels.points.sample import make_law, sample
 from fracsim.kernels.random.philox import SAMPLE
+from fracsim.machine.memory import check_fits
 from fracsim.text import brief
 
 LEAST_SHARE = 1e-3
@@ -51,6 +53,15 @@ class Distribution:
     δ."""
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            fractal=FRACTAL,
+            fractal_depth=Whole(1),
+            curve=CURVE,
+            gap=Text(),
+            positive_margin=Number(),
+            negative_margin=Number(),
+        )
         self.fractal.check_depth(self.fractal_depth, least=1)
         if self.gap is None:
             object.__setattr__(self, "gap", self.fractal.gap)
@@ -72,15 +83,15 @@ class Distribution:
             self.fractal.geometry(), curve, gap, self.positive_margin, self.negative_margin
         )
 
+    @door(count=Whole(0), seed=SEED, purpose=Whole(0, 2**32 - 1), first=Whole(0))
     def sample(self, count: int, seed: int = 0, purpose: int = SAMPLE, first: int = 0) -> Sample:
         """Samples ``first`` … ``first + count - 1`` of the stream (seed, purpose), each independent
         of the others."""
-        if not 0 <= seed < 2**64:
-            raise UsageError(f"seed must be a whole number from 0 to 2^64 - 1, not {seed!r}")
-        if not (count >= 0 and 0 <= first <= 2**64 - count):
+        if first + count > 2**64:
             raise UsageError(
-                f"count and first must be whole numbers, at least 0, not {count!r} and {first!r}"
+                f"count and first are {count} and {first}; accepted is a sum of at most 2^64"
             )
+        check_fits(count * (8.0 * self.fractal.dimension + 3), f"count is {count}:")
         return Sample(*sample(self.fractal.geometry(), self.law(), seed, purpose, first, count))
 
     def _check_room(self) -> None:

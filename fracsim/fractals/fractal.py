@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fracsim.arguments import Array, Place, Table, Text, Whole, check_fields, door
 from fracsim.data.presets import preset_names, preset_text
 from fracsim.errors import UsageError, nearest
 from fracsim.fractals.overlap import OVERLAP, penetrations
@@ -50,10 +51,9 @@ class Fractal:
     """Whether some images share a border point (found when the maps are checked)."""
 
     def __post_init__(self) -> None:
-        matrices, offsets = (
-            np.array(self.matrices, dtype=float),
-            np.array(self.offsets, dtype=float),
-        )
+        text = dict.fromkeys(("name", "base", "gap", "description"), Text())
+        check_fields(self, **text, matrices=Array("r d d"), offsets=Array("r d"))
+        matrices, offsets = np.array(self.matrices), np.array(self.offsets)
         object.__setattr__(self, "matrices", matrices)
         object.__setattr__(self, "offsets", offsets)
         where = f"fractal {self.name}"
@@ -100,10 +100,7 @@ class Fractal:
 
     def check_depth(self, n: int, least: int = 0) -> None:
         """UsageError unless n is a whole number from ``least`` to ``greatest_depth``."""
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < least:
-            raise UsageError(
-                f"the fractal depth must be a whole number, at least {least}, not {n!r}"
-            )
+        Whole(least).read("fractal_depth", n, {})
         if n > self.greatest_depth:
             raise UsageError(
                 f"fractal depth {n} is too fine: cells of {self.name} would fall below float64's "
@@ -130,6 +127,7 @@ class Fractal:
         """The arrays that kernels take."""
         return make_geometry(self.matrices, self.offsets, self.low, self.touching)
 
+    @door(x=Array("N d"))
     def level(self, x: np.ndarray, n: int) -> np.ndarray:
         """Levels (N,) int16 of the points x (N, d): the largest j ≤ n with x ∈ K_j, over all
         addresses; -1 outside K_0.
@@ -178,6 +176,7 @@ class Fractal:
         }
 
     @classmethod
+    @door(table=Table(), name=Text(), dimension=Whole(1))
     def from_dict(
         cls, table: Mapping[str, Any], name: str = "", dimension: int | None = None
     ) -> "Fractal":
@@ -237,6 +236,7 @@ def fractal_names() -> list[str]:
     return preset_names("fractals")
 
 
+@door(given=Place(), dimension=Whole(1))
 def load_fractal(given: str | Path, dimension: int | None = None) -> Fractal:
     """A shipped fractal by name, or a user's by the path of its TOML file; ``cantor:3`` is the
     product in d = 3.

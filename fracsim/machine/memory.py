@@ -2,6 +2,22 @@
 
 from pathlib import Path
 
+from fracsim.errors import RunError
+from fracsim.text import size
+
+_SMALL = 1e8
+"""Bytes that are not worth a look at how much is free."""
+
+
+def check_fits(needed: float, what: str) -> None:
+    """Raise RunError, which begins with ``what``, where so many bytes are not free. (The system may
+    grant them all the same, and kill the process when they are used.)"""
+    if needed <= _SMALL:
+        return
+    free = free_memory()
+    if free is not None and needed > free:
+        raise RunError(f"{what} {size(needed)} of memory are needed and {size(free)} are free")
+
 
 def free_memory() -> float | None:
     """Bytes this process may still take, the least of the system's and its cgroup's; None where

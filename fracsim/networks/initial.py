@@ -5,19 +5,18 @@ predicts sign f(x).
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fracsim.arguments import SEED, Array, Network, Number, Text, Whole, door, refused
 from fracsim.errors import UsageError, nearest
-from fracsim.kernels.network.shape import (
-    Shape,
-    fans_out,
-    layer_sizes,
-    parameter_count,
-    split_layers,
-)
+from fracsim.kernels.network.shape import Shape as _Shape
+from fracsim.kernels.network.shape import fans_out, layer_sizes, parameter_count
+from fracsim.kernels.network.shape import split_layers as layers_of
 from fracsim.kernels.random.initial import fill_normal, fill_uniform
+from fracsim.machine.memory import check_fits
 
 __all__ = [
     "INITIALISATIONS",
@@ -38,14 +37,53 @@ glorot: U(±√(6/(fan_in + fan_out))), biases 0 (Glorot and Bengio 2010);
 uniform: U(±1/(2 fan_in)), biases a given constant (Theorem 5 of Malach and Shalev-Shwartz 2019).
 """
 
+MOST_LAYERS, MOST_UNITS = 10**6, 10**9
+"""Of a shape."""
+
+_FLOATS = (np.float32, np.float64, float, "float32", "float64")
+
 TRUNCATION = 2.0
 """Deviations at which the weights of ``paper`` are cut off."""
 
 _DEFAULT_BIAS = {"paper": 0.1, "he": 0.0, "he-uniform": 0.0, "glorot": 0.0}
 
 
+class Shape(_Shape):
+    """The shape of a network: ``Shape(inputs, depth=T, width=k)``, or ``Shape(inputs, widths)``
+    where layers differ. Raises UsageError."""
+
+    __slots__ = ()
+
+    def __new__(cls, *args: Any, **keywords: Any) -> "Shape":
+        """Checked sizes."""
+        for name, value in (*zip(("inputs", "widths"), args, strict=False), *keywords.items()):
+            if name in ("depth", "widths") and not isinstance(value, Iterable):
+                Whole(0, MOST_LAYERS).read("depth", value, {})
+            elif name in ("inputs", "width", "outputs"):
+                Whole(1, MOST_UNITS).read(name, value, {})
+        try:
+            return super().__new__(cls, *args, **keywords)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{error}; accepted is Shape(inputs, depth=…, width=…)") from None
+
+
+@door(shape=Network(plain=False), params=Array("Q", "", finite=False))
+def split_layers(shape: _Shape, params: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(weights (n_in, n_out), biases (n_out,)), …] of flat parameters (Q,), the readout last;
+    views, no copies, of an array of float32 or float64. Raises UsageError."""
+    return layers_of(shape, params)
+
+
+@door(
+    shape=Network(plain=False),
+    scheme=Text(),
+    seed=SEED,
+    bias=Number(),
+    bias_std=Number(),
+    weight_std=Number(),
+)
 def initial_parameters(
-    shape: Shape,
+    shape: _Shape,
     scheme: str = "paper",
     seed: int = 0,
     bias: float | None = None,
@@ -60,11 +98,14 @@ def initial_parameters(
     weights stay the same. With ``weight_std`` σ_w they are scaled to the variance σ_w²/fan_in.
     Raises UsageError for an unknown scheme, a bias_std that is not a number ≥ 0, a weight_std that
     is none > 0, and ``uniform`` without a bias."""
+    if not isinstance(dtype, (type, str, np.dtype)) or dtype not in _FLOATS:
+        raise refused("dtype", dtype, "float32 or float64")
     bias = initial_bias(scheme, bias, bias_std)
+    check_fits(16.0 * parameter_count(shape), f"a network of {shape}:")
     values = np.empty(parameter_count(shape))
     key, first = np.uint64(seed), 0
     for (n_in, n_out), reached, (weights, biases) in zip(
-        layer_sizes(shape), fans_out(shape), split_layers(shape, values), strict=True
+        layer_sizes(shape), fans_out(shape), layers_of(shape, values), strict=True
     ):
         flat = weights.reshape(-1)
         law = weight_law(scheme, n_in, reached, weight_std)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fracsim.arguments import Flag, List, Place, Text, door
 from fracsim.errors import RunError
 from fracsim.experiments.shard import Part
 from fracsim.products.coverage import Coverage, Gathering, ranges
@@ -48,6 +49,7 @@ class Merged(NamedTuple):
     bit_identical: str
 
 
+@door(files=List(Place()), output=Place(), overwrite=Flag(), command=Text())
 def merge(
     files: Sequence[str | Path], output: str | Path, *, overwrite: bool = False, command: str = ""
 ) -> Merged:

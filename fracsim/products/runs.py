@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fracsim.arguments import Either, List, Place, Table, Text, door
 from fracsim.data.errors import FileError
 from fracsim.errors import UsageError, nearest
 from fracsim.networks.stored import open_trained
@@ -25,6 +26,8 @@ from fracsim.products.entries import (
 )
 from fracsim.products.selection import CHOSEN, OVER, Point, Selection, split_name
 from fracsim.products.where import Conditions, accepted
+
+_NAMES = List(Text(), least=0)
 
 
 @dataclass(repr=False)
@@ -65,6 +68,7 @@ class Runs:
         ``without``."""
         return varied(self.entries, without)
 
+    @door(conditions=Table())
     def where(self, conditions: Conditions) -> "Runs":
         """The runs whose settings have the given values.
 
@@ -96,6 +100,7 @@ class Runs:
                 )
         return self._of(kept)
 
+    @door(keys=_NAMES)
     def group(self, keys: Sequence[str]) -> "dict[tuple[Any, ...], Runs]":
         """Values of the settings ``keys`` -> the runs that have them, in ascending order.
 
@@ -104,6 +109,7 @@ class Runs:
         found = group(self.entries, keys)
         return {at: self._of(runs) for at, runs in found.items()}
 
+    @door(name=Text(), select=Text())
     def values(self, name: str, select: str = "best") -> NDArray[Any]:
         """A setting (R,), or a recorded variable at a record of each run: (R,), or (R, n + 1) by
         level and (R, T + 1) by layer, NaN where a run has fewer; ``name[j]`` is the j-th of those.
@@ -121,6 +127,7 @@ class Runs:
             row[: np.size(value)] = value
         return table
 
+    @door(by=_NAMES, value=Text(), select=Text(), choose=_NAMES, over=_NAMES)
     def points(
         self,
         by: Sequence[str] = (),
@@ -152,6 +159,7 @@ class Runs:
         points = selection.points(self.entries, keys, value)
         return [self._as_set(point, by, keys) for point in points.values()]
 
+    @door(value=Text(), select=Text(), choose=_NAMES, over=_NAMES)
     def selected(
         self,
         value: str | None = None,
@@ -190,6 +198,7 @@ class Runs:
                 )
 
 
+@door(paths=Either((Place(), List(Place())), "the name of a file, or a list of them"))
 def load_runs(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Runs:
     """Open trajectory files (shards, seeds, other experiments) and list the runs that have records.
 

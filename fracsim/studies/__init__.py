@@ -53,8 +53,12 @@ def open_study(path: str | os.PathLike[str], kind: str | None = None) -> StudyCo
 
     Raises UsageError for a kind that there is not; FileError, one sentence, for whatever is wrong
     with the file, or if it is of another kind."""
+    from fracsim.arguments import Text
     from fracsim.data.studies import read_study
     from fracsim.errors import UsageError, nearest
+
+    if kind is not None:
+        kind = Text().read("kind", kind, {})
 
     known = {format.kind: format for format in formats()}
     if kind is not None and kind not in known:

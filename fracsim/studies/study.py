@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fracsim.arguments import Place, Table, door
 from fracsim.data.schema import StudyFormat, Variable
 from fracsim.errors import UsageError
 from fracsim.settings import Setting, make_settings, settings_of
@@ -168,13 +169,14 @@ class Study:
 
         return read_study(path, self.format)
 
+    @door(given=Table(), path=Place())
     def make(self, given: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> Any:
         """Checked settings from those given (key -> value or text), the others as in the study's
         file at ``path``, else their defaults. Raises UsageError, FileError."""
         if path is None:
             return make_settings(self.settings, given)
         stored, definition = self._stored(path)
-        replaced = {key for name in given for key in self.keys[name].excludes}
+        replaced = {key for name in given if name in self.keys for key in self.keys[name].excludes}
         kept = {key: value for key, value in stored.items() if key not in replaced}
         settings: Any = make_settings(self.settings, {**kept, **given})
         if definition is None or "fractal" in given or not hasattr(settings, DEFINITION):

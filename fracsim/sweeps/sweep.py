@@ -19,10 +19,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fracsim.arguments import (
+    Called,
+    Either,
+    Flag,
+    Instance,
+    Number,
+    Place,
+    Text,
+    Whole,
+    door,
+    instance,
+)
 from fracsim.errors import RunError, UsageError, nearest
-from fracsim.experiments.experiment import Experiment, make_experiment
+from fracsim.experiments.experiment import WEIGHTS, Experiment, make_experiment
 from fracsim.experiments.grid import Grid
 from fracsim.experiments.shard import Part, make_part
+from fracsim.machine.cpus import MOST_THREADS
 from fracsim.machine.kind import Machines
 from fracsim.products.checkpoint import Saved, load
 from fracsim.products.product import Product, check_output, folder_of, held_by
@@ -40,6 +53,8 @@ if TYPE_CHECKING:
     from fracsim.kernels.backend import Backend
 
 __all__ = ["Progress", "Summary", "choose_backend", "choose_threads", "run_sweep", "train"]
+
+_EXECUTOR = Instance("an Executor", ("concurrent.futures._base:Executor",))
 
 CHECKPOINT_EVERY = 600.0
 """Seconds between two checkpoints."""
@@ -62,6 +77,22 @@ def choose_backend(name: str) -> Backend:
         raise RunError(str(error)) from error
 
 
+@door(
+    experiment=instance("an Experiment", "experiments.experiment:Experiment"),
+    output=Place(),
+    backend=Text(),
+    executor=Either(
+        (Text(), _EXECUTOR), "the name of an executor, or a concurrent.futures.Executor"
+    ),
+    threads=Whole(1, MOST_THREADS),
+    shard=Text(),
+    overwrite=Flag(),
+    checkpoint_every=Number(0, above=True),
+    max_seconds=Number(),
+    progress=Called(),
+    announce=Called(),
+    command=Text(),
+)
 def run_sweep(
     experiment: Experiment,
     output: str | Path,
@@ -156,6 +187,15 @@ def run_sweep(
     return summary
 
 
+@door(
+    output=Place(),
+    weights=Text(WEIGHTS),
+    overwrite=Flag(),
+    checkpoint_every=Number(0, above=True),
+    max_seconds=Number(),
+    progress=Called(),
+    announce=Called(),
+)
 def train(
     output: str | Path,
     *,

@@ -26,6 +26,7 @@ from fracsim.settings import (
     label,
     layer_widths,
     nearest_key,
+    plain,
     refusal,
     setting,
     settings_of,
@@ -133,6 +134,12 @@ class Run(ProblemKeys):
     precision: str = setting(
         "float32", "arithmetic of the training", str, choices=("float32", "float64")
     )
+
+    def __post_init__(self) -> None:
+        for key, accepts in SETTINGS.items():
+            value = getattr(self, key)
+            if type(value) is not accepts.kind and value is not None:
+                object.__setattr__(self, key, coerce(key, value))
 
     def settings(self) -> dict[str, Any]:
         """Key -> value of every setting of its problem."""
@@ -287,6 +294,7 @@ def coerce(key: str, value: Any) -> Any:
 
     Text is read as a number where a number is due, 1e6 is a whole number, curve 1 is "1", and a
     list of P(0), …, P(n) becomes text. Raises UsageError where that cannot be done."""
+    value = value.tolist() if getattr(value, "ndim", None) == 1 else plain(value)
     if key == "curve" and isinstance(value, (list, tuple)) and all(is_number(v) for v in value):
         return ",".join(repr(float(v)) for v in value)
     if key == "curve" and isinstance(value, int) and not isinstance(value, bool):

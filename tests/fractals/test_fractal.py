@@ -137,10 +137,10 @@ def test_round_trip_through_json(name):
         ("vicsec", "unknown fractal 'vicsec'; did you mean 'vicsek'"),
         ("nowhere/mine.toml", "there is no such file"),
         ("vicsek:3", "cannot be made 3-dimensional"),
-        ("cantor:0", "at least 1, not 0"),
+        ("cantor:0", "whole number of at least 1"),
         ("cantor:20", "at most 4096"),
         ("cantor:" + "9" * 5000, "unknown fractal"),
-        ("nul\0.toml", "cannot be read"),
+        ("nul\0.toml", "name of a file"),
     ],
 )
 def test_unknown_names(name, sentence):
@@ -210,7 +210,7 @@ def test_a_file_without_maps(tmp_path):
         ([[1e308, 1e308], [0, 1]], [1e308, 0], "contractive"),
         ([[np.nan]], [0], "finite"),
         ([[0.5]], [np.inf], "finite"),
-        ([[0.5, 0.1]], [0, 0], r"need matrices \(r, d, d\)"),
+        ([[0.5, 0.1]], [0, 0], r"an array \(r, d, d\)"),
     ],
 )
 def test_maps_that_are_refused(matrix, offset, sentence):

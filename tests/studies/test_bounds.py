@@ -257,7 +257,7 @@ def test_notes_say_where_a_theorem_says_nothing(fractal, n, curve, said, nan):
     ("arguments", "said"),
     [
         ({"depths": [0]}, r"network_depth \(--depth\) is 0; accepted are whole numbers from 1"),
-        ({"depths": []}, "has 0 values"),
+        ({"depths": []}, "has 0 entries"),
         ({"depths": [1.5]}, "is 1.5"),
         ({"widths": [-3]}, r"width \(--width\) is -3"),
         ({"widths": [10**10]}, "from 1 to 1,000,000,000"),

@@ -166,8 +166,8 @@ def test_in_two_dimensions_samples_are_taken():
             "unknown initialisation 'hee'; did you mean 'he'?",
         ),
         ("cantor1d", 5, {"initialisation": "uniform", "bias": None}, None, "needs a bias"),
-        ("cantor1d", 5, {"count": 0}, None, r"draws \(--draws\) is 0"),
-        ("cantor1d", 5, {"count": -3}, None, r"draws \(--draws\) is -3"),
+        ("cantor1d", 5, {"count": 0}, None, r"count is 0"),
+        ("cantor1d", 5, {"count": -3}, None, r"count is -3"),
         (
             "cantor1d",
             5,

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fracsim.arguments import FRACTAL, Either, List, Place, Text, Whole, door
 from fracsim.errors import UsageError
 from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.fractal import MOST_DEPTH, Fractal, load_fractal
@@ -99,6 +100,14 @@ class Bounds:
         }
 
 
+@door(
+    fractal=Either((FRACTAL, Place()), "a Fractal, or the name or file of one"),
+    fractal_depth=Whole(),
+    gap=Text(),
+    depths=List(Whole()),
+    widths=List(Whole()),
+    sign_changes=List(Whole()),
+)
 def bounds_of(
     fractal: Fractal | str,
     fractal_depth: int,

@@ -9,17 +9,20 @@ import itertools
 
 import numpy as np
 
+from fracsim.arguments import FRACTAL, Text, Whole, door
 from fracsim.errors import UsageError
 from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.distribution import Distribution
-from fracsim.fractals.fractal import Fractal
+from fracsim.fractals.fractal import MOST_DEPTH, Fractal
 from fracsim.fractals.overlap import OVERLAP
+from fracsim.kernels.points.geometry import GAPS
 from fracsim.kernels.points.least_error import merge_costs
 
 MOST_CELLS = 2**22
 """Cells of K_n up to which the exact least error is computed."""
 
 
+@door(fractal=FRACTAL, fractal_depth=Whole(1, MOST_DEPTH), gap=Text(GAPS))
 def least_errors(
     fractal: Fractal, fractal_depth: int, curve: Curve | str, gap: str | None = None
 ) -> np.ndarray:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from fracsim.arguments import DISTRIBUTION, SEED, Place, Text, door, instance
 from fracsim.data.provenance import provenance
 from fracsim.data.studies import write_study
+from fracsim.errors import UsageError
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.networks.file import NETWORK
@@ -142,6 +144,14 @@ def compute(settings: Settings, progress: OnProgress = silent) -> Constructed:
     return Constructed(built, tried, distribution, settings.seed)
 
 
+@door(
+    path=Place(),
+    construction=instance("a Construction", "studies.construct.construct:Construction"),
+    verification=instance("a Verification", "studies.construct.verify:Verification"),
+    distribution=DISTRIBUTION,
+    seed=SEED,
+    command=Text(),
+)
 def store_network(
     path: str | os.PathLike[str],
     construction: Construction,
@@ -155,6 +165,12 @@ def store_network(
 
     ``fracsim.networks.stored.load_network`` reads it. Raises FileError where it cannot be written.
     """
+    n, tried = construction.fractal_depth, len(verification.samples) - 1
+    if not n == tried == distribution.fractal_depth:
+        raise UsageError(
+            f"verification and distribution are of fractal depth {tried} and "
+            f"{distribution.fractal_depth}; accepted is the construction's, {n}"
+        )
     made = Constructed(construction, verification, distribution, seed)
     write_study(path, NETWORK, made.arrays(), {**made.attributes(), **provenance(command)})
 

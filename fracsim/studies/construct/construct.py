@@ -24,8 +24,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fracsim.arguments import FRACTAL, Number, Whole, door
 from fracsim.errors import RunError, UsageError
-from fracsim.fractals.fractal import Fractal
+from fracsim.fractals.fractal import MOST_DEPTH, Fractal
 from fracsim.fractals.overlap import separation
 from fracsim.networks.initial import Shape, parameter_count
 from fracsim.networks.rewriting.folds import (
@@ -111,6 +112,14 @@ class Construction:
         return f"{what}{folds}, weights up to {weight}"
 
 
+@door(
+    fractal=FRACTAL,
+    fractal_depth=Whole(),
+    levels=Whole(),
+    merge=Whole(high=MOST_DEPTH),
+    positive_margin=Number(),
+    negative_margin=Number(),
+)
 def construct(
     fractal: Fractal,
     fractal_depth: int,

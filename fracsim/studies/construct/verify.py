@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fracsim.arguments import DISTRIBUTION, SEED, Called, Whole, door, instance
+from fracsim.errors import UsageError
 from fracsim.fractals.distribution import Distribution
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.random.philox import SAMPLE
@@ -34,6 +36,13 @@ class Verification:
         return float(self.errors.sum() / self.samples.sum())
 
 
+@door(
+    construction=instance("a Construction", "studies.construct.construct:Construction"),
+    distribution=DISTRIBUTION,
+    count=Whole(1, 10**12),
+    seed=SEED,
+    on_progress=Called(),
+)
 def verify(
     construction: Construction,
     distribution: Distribution,
@@ -47,6 +56,12 @@ def verify(
     Where the distribution keeps the construction's margins, the errors must be 0 at every level
     below ``levels`` and at n, and the negatives of all other levels must be lost: a share 1 -
     P(levels)."""
+    inputs, d = construction.shape.inputs, distribution.fractal.dimension
+    if inputs != d:
+        raise UsageError(
+            f"distribution is on {distribution.fractal.name}, of dimension {d}; accepted is one of "
+            f"dimension {inputs}, as the network has inputs"
+        )
     backend, only = get_backend("cpu"), np.zeros(1, np.int64)
     geometry, law = distribution.fractal.geometry(), distribution.law()
     samples, errors = np.zeros((2, law.fractal_depth + 1), np.int64)

@@ -23,6 +23,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fracsim.arguments import (
+    CURVE,
+    FRACTAL,
+    SEED,
+    Called,
+    Either,
+    List,
+    Network,
+    Number,
+    Text,
+    Whole,
+    check_fields,
+    door,
+    instance,
+)
 from fracsim.errors import RunError, UsageError
 from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.distribution import Distribution
@@ -63,11 +78,17 @@ class RandomNetworks:
     count: int = 1000
 
     def __post_init__(self) -> None:
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
-            raise UsageError(
-                f"draws (--draws) is {self.count!r}; accepted is a whole number of at least 1"
-            )
+        check_fields(
+            self,
+            shape=Network(),
+            initialisation=Text(),
+            bias=Number(),
+            bias_std=Number(),
+            seed=SEED,
+            count=Whole(1, 10**9),
+        )
 
+    @door(number=Whole(0))
     def params(self, number: int) -> np.ndarray:
         """(Q,) float64. Raises UsageError for an initialisation that does not exist."""
         return initial_parameters(
@@ -272,6 +293,15 @@ def _is_cantor(fractal: Fractal) -> bool:
     return bool(np.allclose(ends, [0, 1 / 3, 2 / 3, 1], atol=1e-9))
 
 
+@door(
+    fractal=FRACTAL,
+    fractal_depth=Whole(),
+    curves=List(Either((CURVE, Text(), Number(), List(Number())), "a curve"), most=1000),
+    draws=instance("RandomNetworks", "studies.gradient.gradient:RandomNetworks"),
+    delta=Number(),
+    samples=Whole(),
+    on_progress=Called(),
+)
 def gradient_study(
     fractal: Fractal,
     fractal_depth: int,

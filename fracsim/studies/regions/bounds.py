@@ -8,9 +8,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from fracsim.arguments import Network, Whole, door
 from fracsim.kernels.network.shape import Shape
 
 
+@door(shape=Network(), dimension=Whole(1, 10_000))
 def region_bounds(shape: Shape, dimension: int | None = None) -> dict[str, int | float]:
     """Every bound for a network of one shape, on an m-dimensional set of inputs (m = ``dimension``,
     by default d).

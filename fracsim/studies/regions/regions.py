@@ -17,17 +17,21 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fracsim.arguments import POINTS, Array, List, Network, Number, Whole, door, refused
 from fracsim.errors import RunError, UsageError
 from fracsim.kernels.network.shape import Shape, flat_layout, parameter_count
 from fracsim.kernels.regions import count as launch
 from fracsim.kernels.regions.affine import boundary_distances as distances_kernel
 from fracsim.kernels.regions.line import count_on_segments as count_kernel
 from fracsim.kernels.regions.rows import rows_plan
+from fracsim.machine.cpus import MOST_THREADS
 from fracsim.machine.memory import free_memory
 from fracsim.text import brief
 
 Floats = NDArray[np.float64]
 Window = tuple[float, float, float, float]
+
+_PARAMS = Array("Q", finite=False)  # what is not finite has a sentence of its own
 
 SEGMENTS_AT_ONCE = 64
 """Segments that a thread counts in one call; results do not depend on it."""
@@ -66,7 +70,8 @@ class Partition:
         return int(self.piece.max()) + 1
 
     def polygon(self, region: int) -> Floats:
-        """Corners (corners, 2) of a region, anticlockwise."""
+        """Corners (corners, 2) of a region, 0 … F - 1, anticlockwise. Raises UsageError."""
+        region = Whole(0, self.activation_regions - 1).read("region", region, {})
         return self.vertices[
             self.corners[self.first_corner[region] : self.first_corner[region + 1]]
         ]
@@ -137,6 +142,7 @@ class SegmentRegions:
         )
 
 
+@door(shape=Network(), params=_PARAMS, window=List(Number(), most=10_000))
 def partition(
     shape: Shape,
     params: ArrayLike,
@@ -157,11 +163,11 @@ def partition(
     flat = checked_parameters(shape, params)
     low1, high1, low2, high2 = checked_box(window, 2)
     if plane is not None:
-        origin, directions = (np.asarray(part, np.float64) for part in plane)
-        if origin.shape != (shape.inputs,) or directions.shape != (2, shape.inputs):
-            raise UsageError(
-                f"a plane in {shape.inputs} dimensions is an origin (d,) and two directions (2, d)"
-            )
+        if not isinstance(plane, (tuple, list)) or len(plane) != 2:
+            raise refused("plane", plane, "a pair: an origin (d,) and two directions (2, d)")
+        sizes = {"d": shape.inputs}
+        origin = Array("d").read("plane[0]", plane[0], sizes)
+        directions = Array("2 d").read("plane[1]", plane[1], sizes)
         shape, flat = launch.on_plane(shape, flat, origin, directions)
     if shape.inputs != 2:
         raise UsageError(
@@ -189,6 +195,12 @@ def partition(
     )
 
 
+@door(
+    shape=Network(),
+    params=_PARAMS,
+    start=Array("d", point=True),
+    end=Array("d", point=True),
+)
 def count_on_segment(
     shape: Shape, params: ArrayLike, start: ArrayLike, end: ArrayLike
 ) -> SegmentRegions:
@@ -197,13 +209,8 @@ def count_on_segment(
     Raises UsageError (points that do not fit the network or are one point), RunError (more regions
     than memory)."""
     flat = checked_parameters(shape, params)
-    a, b = (np.atleast_1d(np.asarray(point, np.float64)) for point in (start, end))
-    if a.shape != (shape.inputs,) or b.shape != a.shape:
-        raise UsageError(
-            f"a segment for a network with {shape.inputs} inputs has 2 ends of {shape.inputs} "
-            f"coordinates"
-        )
-    if not (np.isfinite(a).all() and np.isfinite(b).all() and (a != b).any()):
+    a, b = np.asarray(start), np.asarray(end)
+    if not (a != b).any():
         raise UsageError("a segment needs two different, finite ends")
     most = most_regions(shape.width * 20 + 100)
     try:
@@ -219,6 +226,13 @@ def count_on_segment(
     )
 
 
+@door(
+    shape=Network(),
+    params=_PARAMS,
+    starts=POINTS,
+    ends=POINTS,
+    threads=Whole(1, MOST_THREADS),
+)
 def count_on_segments(
     shape: Shape, params: ArrayLike, starts: ArrayLike, ends: ArrayLike, threads: int = 1
 ) -> NDArray[np.int64]:
@@ -228,12 +242,7 @@ def count_on_segments(
     The same for any number of threads. Raises UsageError and RunError as :func:`count_on_segment`.
     """
     flat = checked_parameters(shape, params)
-    starts, ends = (np.ascontiguousarray(points, np.float64) for points in (starts, ends))
-    if starts.ndim != 2 or starts.shape[1] != shape.inputs or ends.shape != starts.shape:
-        raise UsageError(
-            f"starts and ends for a network with {shape.inputs} inputs have shape (N, "
-            f"{shape.inputs})"
-        )
+    starts, ends = np.asarray(starts), np.asarray(ends)
     counts = np.ones((len(starts), 2), np.int64)
     if not shape.depth:
         return counts
@@ -255,17 +264,14 @@ def count_on_segments(
     return counts
 
 
+@door(shape=Network(), params=_PARAMS, points=POINTS)
 def boundary_distances(shape: Shape, params: ArrayLike, points: ArrayLike) -> Floats:
     """Distance (N,) from each of the points (N, d) to the nearest boundary of an activation region,
     in any dimension.
 
     Infinite for a network without boundaries. A boundary outside the window counts, the window's
     edge does not."""
-    flat, x = checked_parameters(shape, params), np.ascontiguousarray(points, np.float64)
-    if x.ndim != 2 or x.shape[1] != shape.inputs:
-        raise UsageError(
-            f"points for a network with {shape.inputs} inputs have shape (N, {shape.inputs})"
-        )
+    flat, x = checked_parameters(shape, params), np.asarray(points)
     distances = np.full(len(x), math.inf)
     if shape.depth:
         distances_kernel(flat, flat_layout(shape), x, distances)

@@ -1,0 +1,213 @@
+"""No public name answers garbage with anything but a sentence: each is called with wrong types,
+wrong sizes, values that are not finite, NumPy's scalars, empty and huge."""
+
+import collections
+import contextlib
+import io
+import math
+import warnings
+
+import numpy as np
+import pytest
+from public_calls import public_calls
+
+import fracsim
+from fracsim.errors import FracsimError
+from fracsim.kernels.points.geometry import Geometry
+
+
+class Odd:
+    """An object whose every use fails."""
+
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+WRONG = {
+    "none": None,
+    "true": True,
+    "text": "nonsense",
+    "empty text": "",
+    "number as text": "16",
+    "bytes": b"abc",
+    "negative": -1,
+    "zero": 0,
+    "fraction": 5.7,
+    "nan": math.nan,
+    "infinity": math.inf,
+    "huge": 10**30,
+    "many": 10**13,
+    "complex": 1j,
+    "numpy fraction": np.float32(2.5),
+    "numpy nan": np.float64("nan"),
+    "numpy bool": np.bool_(True),
+    "numpy huge": np.uint64(2**63),
+    "list": [1, 2],
+    "empty list": [],
+    "nested": [[1], [2, 3]],
+    "nan list": [math.nan, 1.0],
+    "mapping": {"a": 1},
+    "numbers as keys": {1: 2},
+    "set": {1},
+    "array": np.arange(3.0),
+    "empty array": np.empty((0, 0)),
+    "objects": np.array([None, "x"], object),
+    "nan array": np.full((2, 2), math.nan),
+    "three axes": np.zeros((1, 1, 1)),
+    "function": lambda *_: None,
+    "class": int,
+    "odd": Odd(),
+}
+"""What is given in place of each argument, one at a time."""
+
+SLOW_WRONG = {
+    "long text": "9" * 5000,
+    "long list": list(range(100_001)),
+    "deep": [[[[[[[[[[]]]]]]]]]],
+    "wide array": np.zeros((3, 100_000)),
+    "times": np.array(["2020-01-01"], "datetime64[D]"),
+    "records": np.zeros(2, [("a", "f8")]),
+    "iterator": iter([1]),
+    "range": range(3),
+    "bytearray": bytearray(b"ab"),
+    "minus zero": -0.0,
+    "least": 5e-324,
+    "largest": 1.7e308,
+    "surrogate": "\ud800",
+    "nul": "a\0b",
+    "newline": "a\nb",
+    "dollar": "$x_$",
+}
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    """Name -> (a public function or method, arguments that it accepts)."""
+    folder = tmp_path_factory.mktemp("door")
+    return dict(public_calls(folder))
+
+
+def outcome(function, arguments):
+    """How a call ends: "value", the name of an exception of ours, or what is foreign. What it says
+    and warns of is not looked at, but that it is one line."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            result = function(**arguments)
+        except (FracsimError, fracsim.FileError) as error:
+            lines = str(error).count("\n")
+            return (f"foreign lines: {error}" if lines else type(error).__name__), None
+        except TypeError as error:
+            missing = "missing" in str(error) or "unexpected keyword" in str(error)
+            return ("TypeError" if missing else f"foreign TypeError: {error}"), None
+        except BaseException as error:
+            return f"foreign {type(error).__name__}: {error}", None
+    return "value", result
+
+
+def walk(calls, wrong):
+    """(what was called, how it ended) of every public name with every wrong value."""
+    for name, (function, arguments) in calls.items():
+        for argument in arguments:
+            for kind, value in wrong.items():
+                ended, result = outcome(function, {**arguments, argument: value})
+                yield (name, argument, kind), ended, result
+
+
+def tell(found):
+    """Counts of calls by how they ended."""
+    return collections.Counter(ended.partition(":")[0] for _, ended, _ in found)
+
+
+def test_what_is_right_is_accepted(calls):
+    for name, (function, arguments) in calls.items():
+        assert outcome(function, arguments)[0] == "value", (name, outcome(function, arguments))
+
+
+def test_garbage_is_answered_by_a_sentence(calls):
+    found = list(walk(calls, WRONG))
+    foreign = [(what, ended) for what, ended, _ in found if ended.startswith("foreign")]
+    assert len(found) > 5000
+    assert not foreign, (tell(found), foreign[:40])
+
+
+# What stands for nothing that any public argument could be, save the few that take anything.
+NEVER = ("complex", "odd", "nan array", "objects", "set", "nan list", "class", "numpy nan", "nan")
+ANYTHING = {"progress", "announce", "on_progress"}
+
+
+def test_garbage_never_gives_a_number(calls):
+    wrong = {kind: WRONG[kind] for kind in NEVER}
+    found = [
+        what
+        for what, ended, _ in walk(calls, wrong)
+        if ended == "value" and what[1] not in ANYTHING and what[:2] != ("split_layers", "params")
+    ]
+    assert found == []
+
+
+def test_every_public_name_is_walked_over(calls):
+    """A function or method without a row here has no door."""
+    results = {  # what functions return, made by nobody else
+        "Bounds", "Construction", "GradientStudy", "Partition", "Point", "Sample", "SegmentRegions",
+        "Trajectory", "Verification", "Experiment", "Runs",
+    }  # fmt: skip
+    errors = {"UsageError", "RunError", "FileError"}
+    plain = {"STUDIES", "experiment_names", "fractal_names"}  # these take nothing
+    walked = {name.partition(".")[0] for name in calls}
+    assert set(fracsim.__all__) - results - errors - plain <= walked
+
+
+@pytest.mark.slow
+def test_more_garbage(calls):
+    found = list(walk(calls, SLOW_WRONG))
+    assert not [(what, ended) for what, ended, _ in found if ended.startswith("foreign")], tell(
+        found
+    )
+
+
+def test_numbers_of_numpy_are_numbers(calls):
+    """Where a whole number or a number is taken, NumPy's is, whatever its type."""
+    for name, (function, arguments) in calls.items():
+        for argument, value in arguments.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            kinds = (np.int8, np.int64) if isinstance(value, int) else (np.float64, np.float32)
+            for kind in kinds:
+                given = kind(value)
+                ended, _ = outcome(function, {**arguments, argument: given})
+                accepted = ended == "value" or (isinstance(value, float) and ended == "UsageError")
+                assert accepted, (name, argument, kind, ended)
+
+
+def test_wrong_sizes_reach_no_kernel(calls):
+    """The faults that were found: a number, or the end of the process."""
+    forward, network = calls["backend.forward"]
+    for change in (
+        {"params": network["params"][:, :-1]},
+        {"x": np.zeros((1, 5, 2), np.float32)},
+        {"set_of_run": np.ones(1, np.int64)},
+        {"set_of_run": np.full(1, -1)},
+        {"set_of_run": np.zeros(2, np.int64)},
+        {"x": np.full_like(network["x"], np.nan)},
+    ):
+        with pytest.raises(fracsim.UsageError, match=next(iter(change))):
+            forward(**{**network, **change})
+    evaluate, whole = calls["backend.evaluate"]
+    for name in ("y", "level"):
+        with pytest.raises(fracsim.UsageError, match=name):
+            evaluate(**{**whole, name: whole[name][:, :3]})
+    with pytest.raises(fracsim.UsageError, match="level runs up to 2"):
+        evaluate(**{**whole, "n": 1})
+    sample, drawn = calls["backend.sample"]
+    verify, tried = calls["verify"]
+    split, parts = calls["split_layers"]
+    other = fracsim.Distribution(fracsim.load_fractal("cantor"), 3, fracsim.parse_curve("1"))
+    offsets = other.fractal.offsets
+    geometry = Geometry(drawn["geometry"][0], offsets, *drawn["geometry"][2:])
+    with pytest.raises(fracsim.UsageError, match="offsets"):
+        sample(**{**drawn, "geometry": geometry})
+    with pytest.raises(fracsim.UsageError, match="dimension"):
+        verify(**{**tried, "distribution": other})
+    with pytest.raises(fracsim.UsageError, match="params is an array"):
+        split(**{**parts, "params": parts["params"][:-1]})
