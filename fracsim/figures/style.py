@@ -285,14 +285,13 @@ def check_title(title: str | None) -> None:
             ) from None
 
 
-def check_suffix(path: str | os.PathLike[str]) -> str:
-    """The suffix of a figure's path, lower case; UsageError unless it is .png, .pdf or .svg."""
+def check_suffix(path: str | os.PathLike[str], accepted: tuple[str, ...] = SUFFIXES) -> str:
+    """The suffix of a figure's path, lower case; UsageError unless it is one of those accepted."""
     suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in accepted:
         given = f"'{suffix}'" if suffix else "a name without suffix"
-        raise UsageError(
-            f"--output {path}: {given} is no figure format; accepted: {', '.join(SUFFIXES)}"
-        )
+        what = "figure format" if accepted == SUFFIXES else "format of a film"
+        raise UsageError(f"--output {path}: {given} is no {what}; accepted: {', '.join(accepted)}")
     return suffix
 
 
@@ -306,21 +305,29 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None)
         UsageError: another suffix.
         FileError: the folder is missing or cannot be written, or the disk is full.
     """
-    output, suffix = Path(path), check_suffix(path)
+    suffix = check_suffix(path)
     options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+    with replacing(Path(path), suffix) as temporary:
+        figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
+
+
+@contextmanager
+def replacing(output: Path, suffix: str) -> Iterator[str]:
+    """A new file beside ``output`` to write to, which then takes its place; where writing fails it
+    goes, and the old one stays. Raises FileError."""
     try:
         descriptor, temporary = tempfile.mkstemp(
             prefix=f".{output.name}.", suffix=suffix, dir=output.parent
         )
         os.close(descriptor)
         try:
-            figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
+            yield temporary
             os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, output)
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(output, error) from error
 
 
 def _umask() -> int:
