@@ -14,7 +14,7 @@ from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import describe
+from fracsim.figures.collect import caveats_of, describe
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import Fractal
 from fracsim.products.entries import Entry
@@ -65,7 +65,7 @@ def draw(
     """
     runs = runs or Runs([])
     arrays, trained = study.arrays, _trained(study, runs)
-    caveats = [_how(arrays, trained), *_notes(study), *runs.caveats]
+    caveats = [_how(arrays, trained), *_notes(study), *caveats_of(runs)]
     more = [
         panel
         for name, panel in (("least_width", _widths), ("changes_least_error", _changes))
