@@ -80,7 +80,7 @@ def figure_options(function: F, film: bool = False) -> F:
     ) -> None:
         look = {"title": "" if no_title else title, "size": size}
         drawing = partial(function, look=look, **rest)
-        how = {"dpi": dpi, "style": style, "notes": not no_notes, "film": film}
+        how: dict[str, Any] = {"dpi": dpi, "style": style, "notes": not no_notes, "film": film}
         read = {**rest, "style": style}
         make_figure(drawing, look, output, as_json, quiet, read, **how)
 
@@ -197,7 +197,7 @@ def paper_option(function: F) -> F:
 
 def xy_options(function: F) -> F:
     """What ``xy`` asks: names on the axes and in the legend, scales, bands, records."""
-    name = {"metavar": "NAME"}
+    name: dict[str, Any] = {"metavar": "NAME"}
     for option in reversed(
         (
             click.option("--x", help="Across [default: step, or what varies].", **name),

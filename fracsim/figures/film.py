@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -65,7 +66,7 @@ def save_film(film: Film, path: str | os.PathLike[str], dpi: float | None = None
 def _pixels(film: Film, frame: int) -> NDArray[np.uint8]:
     """One frame (height, width, 3). What stands where is decided by the first and kept."""
     film.update(frame)
-    canvas = FigureCanvasAgg(film.figure)
+    canvas: Any = FigureCanvasAgg(film.figure)
     canvas.draw()
     if frame == 0:
         film.figure.set_layout_engine("none")

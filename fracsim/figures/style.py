@@ -30,12 +30,13 @@ from fracsim.figures.layout import Inches as Inches
 from fracsim.figures.layout import arrange as arrange
 from fracsim.figures.layout import head as head
 from fracsim.figures.layout import is_narrow as is_narrow
-from fracsim.figures.layout import laid_out, points_of, rc
+from fracsim.figures.layout import laid_out, points_of
 from fracsim.figures.layout import legend_below as legend_below
 from fracsim.figures.layout import new_figure as new_figure
 from fracsim.figures.layout import page as page
 from fracsim.figures.layout import panel_head as panel_head
 from fracsim.figures.layout import plain as plain
+from fracsim.figures.layout import rc as rc
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -243,6 +244,10 @@ def _plainly(value: float) -> str:
 class Spaced(FixedLocator):
     """Ticks at given values, without those whose numbers would touch the one before."""
 
+    def __init__(self, values: list[float]) -> None:
+        super().__init__(values)
+        self.values = sorted({float(value) for value in values})
+
     def __call__(self) -> Any:
         """The ticks, for the axis as long as it is now."""
         axis: Any = self.axis
@@ -252,7 +257,7 @@ class Spaced(FixedLocator):
         low, high = sorted(axis.get_view_interval())
         kept: list[float] = []
         end, before = -inf, 0.0
-        for value in sorted({float(v) for v in self.locs if low <= v <= high}):
+        for value in (value for value in self.values if low <= value <= high):
             at = axis.axes.transData.transform((value, value))[0 if sideways else 1]
             half = 0.33 * size * len(_plainly(value)) if sideways else 0.5 * size
             if abs(at - end) > before + half + 0.25 * size:

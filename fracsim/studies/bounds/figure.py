@@ -228,7 +228,12 @@ def draw_together(
         there = np.isfinite(np.concatenate([[np.nan], line, [np.nan]]))
         alone = there[1:-1] & ~there[:-2] & ~there[2:]
         if alone.any():  # a point without neighbours has no line
-            single = {"linestyle": "none", "marker": "_", "markersize": 9, "markeredgewidth": 2}
+            single: dict[str, Any] = {
+                "linestyle": "none",
+                "marker": "_",
+                "markersize": 9,
+                "markeredgewidth": 2,
+            }
             axes.plot(x[alone], line[alone], color=colour, **single)
         if not look["marker"]:
             continue
