@@ -11,6 +11,7 @@ from fracsim.cli.plotting import (
     Look,
     figure_options,
     files_options,
+    film_options,
     paper_option,
     read_runs,
     read_studies,
@@ -231,6 +232,45 @@ def decision(look: Look, file: str, run: "Number | None") -> "tuple[Figure, list
 
     network = load_network(file, run)
     return draw(network, **look), [network.note] if network.note else []
+
+
+@command.command(
+    short_help="A network through its training, as a film.",
+    epilog=example(
+        "fracsim train --fractal-depth 3 --width 30 --steps 20000 --record-every 500 "
+        "--weights records -o run.h5",
+        "fracsim-plot animate run.h5 -o run.gif",
+        "fracsim-plot animate run.h5 --show regions --frames 30 -o regions.gif",
+    ),
+)
+@click.argument("file")
+@click.option(
+    "--show",
+    type=click.Choice(["decision", "levels", "regions"]),
+    default="decision",
+    show_default=True,
+    help="The decision function, the accuracy by level, or the linear regions.",
+)
+@click.option(
+    "--run",
+    type=click.IntRange(min=0),
+    help="Number of the run in its experiment [default: the best one].",
+)
+@click.option(
+    "--frames", type=int, default=60, show_default=True, help="At most so many, over the records."
+)
+@click.option("--rate", type=float, default=10.0, show_default=True, help="Frames per second.")
+@film_options
+def animate(look: Look, file: str, run: "Number | None", **how: Any) -> "tuple[Any, list[str]]":
+    """The decision function, the accuracy by level or the linear regions of a network at every
+    record of its training, as a GIF. Needs a file made with --weights records, but for levels."""
+    from fracsim.figures.animate import draw
+
+    if how["show"] == "regions":
+        from fracsim.studies.regions.film import cut
+
+        how["cut"] = cut
+    return draw(file, run, **how, **look), []
 
 
 def main() -> None:

@@ -57,7 +57,12 @@ class Size(click.ParamType):
         return width, height
 
 
-def figure_options(function: F) -> F:
+def film_options(function: F) -> F:
+    """The same of a film, which is a GIF."""
+    return figure_options(function, film=True)
+
+
+def figure_options(function: F, film: bool = False) -> F:
     """What every figure has: where to, title, size, resolution, style; collected in the argument
     ``look``."""
 
@@ -75,7 +80,7 @@ def figure_options(function: F) -> F:
     ) -> None:
         look = {"title": "" if no_title else title, "size": size}
         drawing = partial(function, look=look, **rest)
-        how = {"dpi": dpi, "style": style, "notes": not no_notes}
+        how: dict[str, Any] = {"dpi": dpi, "style": style, "notes": not no_notes, "film": film}
         read = {**rest, "style": style}
         make_figure(drawing, look, output, as_json, quiet, read, **how)
 
@@ -87,7 +92,9 @@ def figure_options(function: F) -> F:
             "--output",
             type=click.Path(path_type=Path),
             required=True,
-            help="Figure to write: .png, .pdf or .svg; replaced where it exists.",
+            help="Figure to write: .png, .pdf or .svg; replaced where it exists."
+            if not film
+            else "Film to write: .gif; replaced where it exists.",
         ),
         click.option("--title", help="Title of the figure [default: says what is shown]."),
         click.option("--no-title", is_flag=True, help="No title, as for a figure with a caption."),
@@ -103,7 +110,9 @@ def figure_options(function: F) -> F:
             "figure].",
         ),
         click.option(
-            "--dpi", type=click.IntRange(20, 2400), help="Dots per inch of a PNG [default: 200]."
+            "--dpi",
+            type=click.IntRange(20, 2400),
+            help="Dots per inch of a PNG [default: 200] or GIF [default: 100].",
         ),
         click.option(
             "--style", help="A matplotlib style, by name or as a file [default: fracsim's own]."
@@ -117,7 +126,7 @@ def figure_options(function: F) -> F:
 
 
 def make_figure(
-    draw: "Callable[[], tuple[Figure, list[str]]]",
+    draw: "Callable[[], tuple[Any, list[str]]]",
     look: Look,
     output: Path,
     as_json: bool,
@@ -127,6 +136,7 @@ def make_figure(
     dpi: int | None,
     style: str | None,
     notes: bool,
+    film: bool = False,
 ) -> None:
     """Draw, save and say what was made; the output is checked before anything is drawn, also that
     it is none of the files that ``read`` names."""
@@ -136,9 +146,9 @@ def make_figure(
     )  # its warnings are not for who draws a figure
     from fracsim.errors import UsageError
     from fracsim.figures.layout import check_room
-    from fracsim.figures.style import check_suffix, check_title, save, styled
+    from fracsim.figures.style import SUFFIXES, check_suffix, check_title, save, styled
 
-    check_suffix(output)
+    check_suffix(output, (".gif",) if film else SUFFIXES)
     check_title(look["title"])
     check_output(output, overwrite=True, read=read)
     pixels = max(side or 0.0 for side in look["size"] or (0.0,)) * (dpi or 200)
@@ -147,10 +157,16 @@ def make_figure(
             f"--size and --dpi give {pixels:.0f} pixels on a side; accepted: at most {LARGEST_SIDE}"
         )
     with styled(style, notes):
-        figure, said = draw()
+        drawn, said = draw()
+        figure = drawn.figure if film else drawn
         if look["size"] is not None and look["size"][1] is not None:
             check_room(figure)
-        save(figure, output, dpi)
+        if film:
+            from fracsim.figures.film import save_film
+
+            save_film(drawn, output, dpi)
+        else:
+            save(figure, output, dpi)
     if as_json:
         echo_json({"output": str(output), "notes": said})
     elif not quiet:
@@ -181,7 +197,7 @@ def paper_option(function: F) -> F:
 
 def xy_options(function: F) -> F:
     """What ``xy`` asks: names on the axes and in the legend, scales, bands, records."""
-    name = {"metavar": "NAME"}
+    name: dict[str, Any] = {"metavar": "NAME"}
     for option in reversed(
         (
             click.option("--x", help="Across [default: step, or what varies].", **name),

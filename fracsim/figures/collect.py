@@ -6,6 +6,7 @@ from typing import Any
 from fracsim.errors import UsageError
 from fracsim.problems.fractal import FractalProblem
 from fracsim.problems.registry import DESCRIBED, PROBLEMS
+from fracsim.products.dead import dead_words
 from fracsim.products.entries import Entry, distinct, group, records, values_text, varied
 from fracsim.products.runs import Runs
 
@@ -42,6 +43,13 @@ def panels(runs: Runs, inside: Sequence[str], most: int = 6) -> dict[tuple[Any, 
             f"choose some with --where ({text})"
         )
     return parts
+
+
+def caveats_of(runs: Runs) -> list[str]:
+    """What must stand under a figure of these runs: files that go on, runs that are left out, dead
+    networks."""
+    dead = dead_words(runs.entries)
+    return [*runs.caveats, *([f"{dead}."] if dead else [])]
 
 
 def steps_text(entries: Iterable[Entry]) -> str:

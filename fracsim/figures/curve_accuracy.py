@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from fracsim.data.errors import FileError
 from fracsim.figures import paper, style
-from fracsim.figures.collect import heading, name_values, panels, steps_text
+from fracsim.figures.collect import caveats_of, heading, name_values, panels, steps_text
 from fracsim.figures.curves import curve_label
 from fracsim.figures.depth_width import draw_line, hollow, looks_of, panel_grid, title_panels
 from fracsim.fractals.curve import parse_curve
@@ -56,7 +56,7 @@ def draw(
     shown = papers and any(map(_papers_points, parts.values()))
     notes = [_how(runs.entries), *([paper.protocol("cantor5-curves")] if shown else [])]
     handles = _handles(looks, shown, int(runs.entries[0].settings["fractal_depth"]))
-    figure, body, grid = panel_grid(len(parts), size, [*notes, *runs.caveats], handles)
+    figure, body, grid = panel_grid(len(parts), size, [*notes, *caveats_of(runs)], handles)
     for axes, entries in zip(grid, parts.values(), strict=True):
         _draw_panel(axes, entries, looks, runs.notes)
         if shown and (theirs := _papers_points(entries)):

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from fracsim.data.errors import FileError
 from fracsim.figures import paper, style
-from fracsim.figures.collect import describe, heading, panels, real_labels, steps_text
+from fracsim.figures.collect import caveats_of, describe, heading, panels, real_labels, steps_text
 from fracsim.problems.registry import DESCRIBED
 from fracsim.products.entries import Entry, distinct, group, varied
 from fracsim.products.runs import Runs
@@ -57,7 +57,7 @@ def draw(
     shown = papers and not along_depth and any(map(_papers_points, parts.values()))
     notes = [_how(runs.entries), *([paper.protocol("cantor5-depth-width")] if shown else [])]
     handles = [] if along_depth else _handles(looks, shown, real)
-    figure, body, grid = panel_grid(len(parts), size, [*notes, *runs.caveats], handles)
+    figure, body, grid = panel_grid(len(parts), size, [*notes, *caveats_of(runs)], handles)
     for axes, entries in zip(grid, parts.values(), strict=True):
         if along_depth:
             _draw_along_depth(axes, entries, along_depth, runs.notes)

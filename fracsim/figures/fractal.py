@@ -180,9 +180,8 @@ def _scatter(axes: Axes, places: NDArray[np.float64], y: NDArray[Any]) -> None:
         chosen = places[y == label]
         edge: dict[str, Any] = {"linewidths": 0.6} if marker == "x" else {"edgecolors": "none"}
         many = len(places) > 20_000
-        axes.scatter(
-            *chosen.T, s=area, c=colour, marker=marker, rasterized=many, clip_on=False, **edge
-        )
+        look: dict[str, Any] = {"c": colour, "marker": marker, "rasterized": many, **edge}
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=area, clip_on=False, **look)
 
 
 def _draw_line(

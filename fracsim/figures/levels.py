@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fracsim.data.errors import FileError
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import describe, name_values, real_labels, steps_text
+from fracsim.figures.collect import caveats_of, describe, name_values, real_labels, steps_text
 from fracsim.figures.curves import level_ticks
 from fracsim.figures.training import band
 from fracsim.problems.registry import DESCRIBED
@@ -66,7 +66,9 @@ def draw(
     own = (3.4, 2.0 * rows) if narrow else (min(2.6 * columns + 0.8, 8.0), 2.5 * rows + 0.2)
     word = "level" if all("fractal_depth" in one.settings for one in runs.entries) else "class"
     handles = [*_handles(keys, looks), *_levels(profiles, word)]
-    figure, body = style.page(own, size, [_how(runs, lines, share, word), *runs.caveats], handles)
+    figure, body = style.page(
+        own, size, [_how(runs, lines, share, word), *caveats_of(runs)], handles
+    )
     grid = body.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[count:]:
         axes.remove()

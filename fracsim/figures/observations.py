@@ -31,7 +31,9 @@ _DIMS = {one.name: one.dims[1:] for one in schema.EVERY_RECORD}
 class Unit(Protocol):
     """A run, or the file of a study: values by name."""
 
-    settings: Mapping[str, Any]
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Those it was made with."""
 
     def names(self) -> list[str]:
         """What it has values of."""

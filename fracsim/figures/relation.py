@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from fracsim.errors import UsageError
@@ -185,7 +185,7 @@ def _page(
     shown: Mapping[str, list[Any]],
     size: style.Inches | None,
     notes: list[str],
-) -> Any:
+) -> tuple[Figure, SubFigure]:
     down, across = _shape(panels, shown, roles, size)
     width, height = (4.8, 3.2) if across == 1 else (2.5, 2.3)
     if style.is_narrow(size):
@@ -247,7 +247,8 @@ def _finish(axes: Axes, x: str, y: str, every: list[Any], logx: bool, logy: bool
     axes.set(xlabel=style.plain(_words(x)), ylabel=style.plain(_words(y)))
     if any(isinstance(value, str) for value in every):
         labels = [str(_shown(value)) for value in every]
-        turned = {"rotation": 45, "ha": "right"} if sum(map(len, labels)) > 24 else {}
+        long = sum(map(len, labels)) > 24
+        turned: dict[str, Any] = {"rotation": 45, "ha": "right"} if long else {}
         axes.set_xticks(range(len(every)), labels, **turned)
         axes.set_xlim(-0.5, len(every) - 0.5)
         return

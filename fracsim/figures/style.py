@@ -30,12 +30,13 @@ from fracsim.figures.layout import Inches as Inches
 from fracsim.figures.layout import arrange as arrange
 from fracsim.figures.layout import head as head
 from fracsim.figures.layout import is_narrow as is_narrow
-from fracsim.figures.layout import laid_out, points_of, rc
+from fracsim.figures.layout import laid_out, points_of
 from fracsim.figures.layout import legend_below as legend_below
 from fracsim.figures.layout import new_figure as new_figure
 from fracsim.figures.layout import page as page
 from fracsim.figures.layout import panel_head as panel_head
 from fracsim.figures.layout import plain as plain
+from fracsim.figures.layout import rc as rc
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -243,6 +244,10 @@ def _plainly(value: float) -> str:
 class Spaced(FixedLocator):
     """Ticks at given values, without those whose numbers would touch the one before."""
 
+    def __init__(self, values: list[float]) -> None:
+        super().__init__(values)
+        self.values = sorted({float(value) for value in values})
+
     def __call__(self) -> Any:
         """The ticks, for the axis as long as it is now."""
         axis: Any = self.axis
@@ -252,7 +257,7 @@ class Spaced(FixedLocator):
         low, high = sorted(axis.get_view_interval())
         kept: list[float] = []
         end, before = -inf, 0.0
-        for value in sorted({float(v) for v in self.locs if low <= v <= high}):
+        for value in (value for value in self.values if low <= value <= high):
             at = axis.axes.transData.transform((value, value))[0 if sideways else 1]
             half = 0.33 * size * len(_plainly(value)) if sideways else 0.5 * size
             if abs(at - end) > before + half + 0.25 * size:
@@ -286,14 +291,13 @@ def check_title(title: str | None) -> None:
             ) from None
 
 
-def check_suffix(path: str | os.PathLike[str]) -> str:
-    """The suffix of a figure's path, lower case; UsageError unless it is .png, .pdf or .svg."""
+def check_suffix(path: str | os.PathLike[str], accepted: tuple[str, ...] = SUFFIXES) -> str:
+    """The suffix of a figure's path, lower case; UsageError unless it is one of those accepted."""
     suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in accepted:
         given = f"'{suffix}'" if suffix else "a name without suffix"
-        raise UsageError(
-            f"--output {path}: {given} is no figure format; accepted: {', '.join(SUFFIXES)}"
-        )
+        what = "figure format" if accepted == SUFFIXES else "format of a film"
+        raise UsageError(f"--output {path}: {given} is no {what}; accepted: {', '.join(accepted)}")
     return suffix
 
 
@@ -307,21 +311,29 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None)
         UsageError: another suffix.
         FileError: the folder is missing or cannot be written, or the disk is full.
     """
-    output, suffix = Path(path), check_suffix(path)
+    suffix = check_suffix(path)
     options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+    with replacing(Path(path), suffix) as temporary:
+        figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
+
+
+@contextmanager
+def replacing(output: Path, suffix: str) -> Iterator[str]:
+    """A new file beside ``output`` to write to, which then takes its place; where writing fails it
+    goes, and the old one stays. Raises FileError."""
     try:
         descriptor, temporary = tempfile.mkstemp(
             prefix=f".{output.name}.", suffix=suffix, dir=output.parent
         )
         os.close(descriptor)
         try:
-            figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
+            yield temporary
             os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, output)
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(output, error) from error
 
 
 def _umask() -> int:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from fracsim.figures import style
-from fracsim.figures.collect import describe, name_values, real_labels
+from fracsim.figures.collect import caveats_of, describe, name_values, real_labels
 from fracsim.figures.curves import level_ticks
 from fracsim.problems.registry import DESCRIBED
 from fracsim.products.entries import Entry, group, varied
@@ -246,7 +246,7 @@ def _notes(lines: list[list[Entry]], runs: Runs) -> list[str]:
     )
     if lines[0][0].real:
         levels = " Relative error: root mean square error / sd of the labels, √(1 - R²)."
-    return [f"Training: the mean since the record before.{levels}{spread}", *runs.caveats]
+    return [f"Training: the mean since the record before.{levels}{spread}", *caveats_of(runs)]
 
 
 def _title(runs: Runs, keys: list[str]) -> str:

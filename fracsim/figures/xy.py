@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import describe, real_labels, steps_text
+from fracsim.figures.collect import caveats_of, describe, real_labels, steps_text
 from fracsim.figures.observations import (
     REPLICATES,
     RunUnit,
@@ -100,7 +100,7 @@ def draw_runs(
             f"--select step:{selection.step}: no run has a record there; the nearest is step:{near}"
         )
     over = () if AVERAGED in roles.values() else (AVERAGED,)
-    said = [_how_runs(runs, selection, y, chosen, over, request.band), *runs.caveats]
+    said = [_how_runs(runs, selection, y, chosen, over, request.band), *caveats_of(runs)]
     same = not {*DESCRIBED} & {*keys}
     about = describe(entries[0].settings) if same else ""
     return draw_table(table, y, roles, request, said, about, title, size)

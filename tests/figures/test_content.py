@@ -10,7 +10,7 @@ from figure_files import experiment_of, made_up_record, write_file
 from fracsim.cli.plot import command
 from fracsim.data.errors import FileError
 from fracsim.errors import UsageError
-from fracsim.figures import curve_accuracy, depth_width, paper, style, training
+from fracsim.figures import curve_accuracy, depth_width, levels, paper, style, training, xy
 from fracsim.products.entries import order
 from fracsim.products.runs import load_runs
 
@@ -284,3 +284,13 @@ def test_notes_can_be_left_out(tmp_path):
     runs = load_runs([write_file(tmp_path / "a.h5", experiment_of({"width": [10, 20]}, **SMALL))])
     with style.styled(notes=False):
         assert "Best: the maximum" not in all_text(depth_width.draw(runs))
+
+
+def test_dead_networks_are_told_in_the_figure(tmp_path, monkeypatch):
+    experiment = experiment_of({"network_depth": [1, 2], "width": [10, 20]}, **SMALL)
+    runs = load_runs([write_file(tmp_path / "a.h5", experiment)])
+    monkeypatch.setattr("fracsim.figures.collect.dead_words", lambda entries: "1 of 4 runs is dead")
+    request = xy.Request()
+    for figure in (training.draw(runs), depth_width.draw(runs), levels.draw(runs)):
+        assert "1 of 4 runs is dead." in all_text(figure)
+    assert "1 of 4 runs is dead." in all_text(xy.draw_runs(runs, request))

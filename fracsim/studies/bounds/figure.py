@@ -14,7 +14,7 @@ from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError
 from fracsim.figures import style
-from fracsim.figures.collect import describe
+from fracsim.figures.collect import caveats_of, describe
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.fractal import Fractal
 from fracsim.products.entries import Entry
@@ -65,7 +65,7 @@ def draw(
     """
     runs = runs or Runs([])
     arrays, trained = study.arrays, _trained(study, runs)
-    caveats = [_how(arrays, trained), *_notes(study), *runs.caveats]
+    caveats = [_how(arrays, trained), *_notes(study), *caveats_of(runs)]
     more = [
         panel
         for name, panel in (("least_width", _widths), ("changes_least_error", _changes))
@@ -228,7 +228,12 @@ def draw_together(
         there = np.isfinite(np.concatenate([[np.nan], line, [np.nan]]))
         alone = there[1:-1] & ~there[:-2] & ~there[2:]
         if alone.any():  # a point without neighbours has no line
-            single = {"linestyle": "none", "marker": "_", "markersize": 9, "markeredgewidth": 2}
+            single: dict[str, Any] = {
+                "linestyle": "none",
+                "marker": "_",
+                "markersize": 9,
+                "markeredgewidth": 2,
+            }
             axes.plot(x[alone], line[alone], color=colour, **single)
         if not look["marker"]:
             continue

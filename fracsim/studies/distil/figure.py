@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from fracsim.data.errors import FileError
 from fracsim.data.studies import StudyContents
 from fracsim.figures import style
+from fracsim.figures.collect import caveats_of
 from fracsim.products.runs import Runs
 from fracsim.studies.distil.compute import METHODS, Distilled, students_of
 
@@ -61,7 +62,7 @@ def draw(
         + (f"mean and span of {count} seeds." if seeds[-1] > 1 else "one seed.")
     )
     own = (max(4.2, 1.6 + 0.8 * len(places)), 3.2)
-    figure, body = style.page(own, size, [note, *runs.caveats], handles)
+    figure, body = style.page(own, size, [note, *caveats_of(runs)], handles)
     axes = body.subplots()
     shift = 0.6 / max(len(methods), 1)
     for point in points:
