@@ -80,7 +80,6 @@ def test_wrong_input_is_one_sentence(tmp_path):
     net = tmp_path / "net.h5"
     fracsim("construct", "cantor", "--fractal-depth", 1, "--count", 1000, "-o", net, "-q")
     for words, says in (
-        ([net], "holds a network of 2 inputs; accepted is one of 1 input"),
         ([net, "--fractal-depth", 2], "exclude each other"),
         (["--window", "0,1"], "window (--window) is for a network; accepted is one with FILE"),
         (["missing.h5"], "missing.h5"),

@@ -1,4 +1,5 @@
-"""``fracsim shallow``: a deep network of one input as one with a single hidden layer."""
+"""``fracsim shallow``: a deep network of one input as one with a single hidden layer, of two inputs
+as one with three."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ class Settings:
 
     file: str | None = setting(
         None,
-        "file of a network with one input",
+        "file of a network with one or two inputs",
         str,
         argument=True,
         optional="networks of Theorem 1, for each depth of the fractal",
@@ -33,14 +34,21 @@ class Settings:
     )
     window: tuple[float, ...] | None = setting(
         None,
-        "interval on which both are equal",
+        "interval, or rectangle, on which both are equal",
         float,
         coordinates=True,
-        metavar="LOW,HIGH",
+        metavar="LOW,HIGH,…",
         optional="the base",
     )
     points: int = setting(
         100_000, "points, beside the breakpoints, at which both are compared", int, low=2, high=1e8
+    )
+    steepness: float = setting(
+        1000.0,
+        "M of the steps of two inputs: 0 to 1 within 1/M; larger ones round worse",
+        float,
+        low=1,
+        high=1e9,
     )
     fractal_depth: tuple[int, ...] | None = setting(
         None,
@@ -71,18 +79,25 @@ VARIABLES = (
     _of_twins("fractal_depth", "depth n of the fractal; 0 where there is none"),
     _of_twins("pieces", "linear pieces of the function on the interval"),
     _of_twins("units", "units of the shallow network"),
+    _of_twins("layers", "hidden layers of the shallow network"),
     _of_twins("deep_units", "units of the deep network"),
     _of_twins("deep_layers", "hidden layers of the deep network"),
-    _of_twins("largest_error", "largest difference of the two, over the largest value", "<f8"),
+    _of_twins(
+        "largest_error",
+        "largest difference of the two off the edges, over the largest value",
+        "<f8",
+    ),
     _of_twins("rounding", "about how far rounding can take the shallow network", "<f8"),
-    _of_twins("least_width", "least width of Theorem 2 for one hidden layer (NaN: none)", "<f8"),
+    _of_twins("least_width", "least width of Theorem 2 for so many layers (NaN: none)", "<f8"),
 )
 
 STUDY = Study(
     name="shallow",
-    about="Write a deep network of one input as one hidden layer, exactly.",
+    about="Write a deep network of one or two inputs with one hidden layer, or with three.",
     help="""Write the network of FILE, of one input, as a network with a single hidden layer that is
-    the same function on an interval: a unit for each linear piece (Villani & Schoots).
+    the same function on an interval: a unit for each linear piece (Villani & Schoots). Of two
+    inputs, as one with three hidden layers on a rectangle: indicators of its linear pieces, the
+    same function but for points that touch an edge.
 
     The twin is an ordinary network: draw it, count it, train from it. Without FILE, the networks of
     Theorem 1 for cantor1d and their twins by the depth of the fractal, beside Theorem 2's least

@@ -1,6 +1,7 @@
 """The twin of a network of one input: one hidden layer with a unit for each linear piece."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class Twin:
     def pieces(self) -> int:
         """Linear pieces on the interval, as many as units."""
         return len(self.breakpoints) - 1
+
+    def facts(self) -> dict[str, Any]:
+        """What ``--json`` says of it beside its sizes."""
+        return {}
 
 
 def twin_of(shape: Shape, params: np.ndarray, low: float, high: float, points: int) -> Twin:
