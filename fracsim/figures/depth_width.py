@@ -54,8 +54,9 @@ def draw(
     parts = panels(runs, INSIDE)
     along_depth = _widths_of_depths(runs.entries)
     looks = looks_of(distinct(runs.entries, "network_depth"))
-    shown = papers and not along_depth and any(map(_papers_points, parts.values()))
-    notes = [_how(runs.entries), *([paper.protocol("cantor5-depth-width")] if shown else [])]
+    tables = {paper.table_of(part[0]) for part in parts.values() if _papers_points(part)}
+    shown = sorted(tables) if papers and not along_depth else []
+    notes = [_how(runs.entries), *map(paper.protocol, shown)]
     handles = [] if along_depth else _handles(looks, shown, real)
     figure, body, grid = panel_grid(len(parts), size, [*notes, *caveats_of(runs)], handles)
     for axes, entries in zip(grid, parts.values(), strict=True):
@@ -144,10 +145,11 @@ def _draw_panel(
 def _papers_points(entries: list[Entry]) -> dict[int, dict[int, float]]:
     """Depth -> width -> the paper's accuracy, where these runs are of its distribution."""
     # the paper has no networks of unequal layers
-    if entries[0].settings["widths"] != "equal" or not paper.is_papers(entries[0]):
+    table = paper.table_of(entries[0])
+    if entries[0].settings["widths"] != "equal" or not table:
         return {}
     depths = distinct(entries, "network_depth")
-    return {depth: row for depth, row in paper.depth_width_table().items() if depth in depths}
+    return {depth: row for depth, row in paper.depth_width_table(table).items() if depth in depths}
 
 
 def _draw_papers(axes: Axes, entries: list[Entry], looks: dict[int, dict[str, Any]]) -> None:
@@ -216,13 +218,14 @@ def _rates(points: dict[int, Point]) -> str:
     )
 
 
-def _handles(looks: dict[int, dict[str, Any]], papers: bool, real: bool) -> list[Line2D]:
+def _handles(looks: dict[int, dict[str, Any]], papers: list[str], real: bool) -> list[Line2D]:
     handles = [Line2D([], [], label=f"depth {depth}", **look) for depth, look in looks.items()]
     if not real:
         handles.reverse()  # deep above shallow, as the lines lie
     if papers:
         look = hollow({"color": "#404040", "marker": "o"})
-        handles.append(Line2D([], [], label=f"hollow: {paper.SOURCE}", **look))
+        label = " or ".join(map(paper.source_of, papers))
+        handles.append(Line2D([], [], label=f"hollow: {label}", **look))
     return handles
 
 

@@ -3,7 +3,7 @@
 import functools
 
 from fracsim.kernels.convolution.classes import batch_of_classes
-from fracsim.kernels.convolution.layers import backward, forward, make_work
+from fracsim.kernels.convolution.layers import backward, forward, make_work, pack_weights
 from fracsim.kernels.convolution.plan import (
     BLOCKS,
     CHANNELS,
@@ -86,6 +86,7 @@ def scores_of(plan, places, at, params, x, scores):
     lanes, classes = VECTOR_BYTES // params.itemsize, places[CLASSES]
     w = make_work(places, params)
     copy(params, 0, w, places[PARAMS], params.size)
+    pack_weights(plan, places, w, False)
     chunk = places[BLOCKS] * lanes
     for first in range(0, x.shape[0], chunk):
         points = min(chunk, x.shape[0] - first)
@@ -121,6 +122,7 @@ def loss_gradient(plan, places, at, params, x, y, dparams, peaks):
     lanes = VECTOR_BYTES // params.itemsize
     w = make_work(places, params)
     copy(params, 0, w, places[PARAMS], params.size)
+    pack_weights(plan, places, w, True)
     chunk, total = places[BLOCKS] * lanes, 0.0
     for first in range(0, x.shape[0], chunk):
         points = min(chunk, x.shape[0] - first)

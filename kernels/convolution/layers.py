@@ -26,6 +26,7 @@ from fracsim.kernels.convolution.plan import (
     N_OUT,
     NOTHING,
     ONES,
+    PACKED,
     PARAMS,
     PIXELS,
     POOL_DZ,
@@ -46,7 +47,7 @@ from fracsim.kernels.convolution.plan import (
     X,
     Z,
 )
-from fracsim.kernels.convolution.tiles import patch, weight
+from fracsim.kernels.convolution.tiles import largest, patch, to_largest, weight
 from fracsim.kernels.jit import formula, inlined, kernel
 from fracsim.kernels.network.tiles import MASK, PLAIN, RELU
 from fracsim.kernels.vectors import VECTOR_BYTES
@@ -89,37 +90,76 @@ def patches(w, at, weights, stride, terms, count, x, xs, out, outs, mask, masks,
         p += 1
 
 
+@formula
+def outputs_of_tile(left):
+    """Outputs of the next tiles where so many are left."""
+    if left >= OUT:
+        return OUT
+    return SOME_OUT if left >= SOME_OUT else 1
+
+
 @kernel
 def convolve(w, at, weights, n_out, terms, count, x, xs, out, outs, mask, masks, bias, step, mode,
              pixels):  # fmt: skip
     """out[p, m] = bias[m] + Σ_s weight[s, m] x[p + offset(s)] for m of ``n_out``, p of ``pixels``;
-    arguments as those of ``plain_patch``. Rows of weights have ``n_out`` elements."""
+    arguments as those of ``plain_patch``. The weights are packed: first all rows of the first
+    tile's outputs, then those of the next."""
     lanes = VECTOR_BYTES // w.itemsize
     m = 0
     while m < n_out:
-        a, b, c, d = weights + m, bias + m * step, out + m * lanes, mask + m * lanes
-        if m + OUT <= n_out:
-            patches(w, at, a, n_out, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
+        a, b, c, d = weights + m * count, bias + m * step, out + m * lanes, mask + m * lanes
+        size = outputs_of_tile(n_out - m)
+        if size == OUT:
+            patches(w, at, a, size, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
                     lanes, OUT)  # fmt: skip
-            m += OUT
-        elif m + SOME_OUT <= n_out:
-            patches(w, at, a, n_out, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
+        elif size == SOME_OUT:
+            patches(w, at, a, size, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
                     lanes, SOME_OUT)  # fmt: skip
-            m += SOME_OUT
         else:
-            patches(w, at, a, n_out, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
+            patches(w, at, a, size, terms, count, x, xs, c, outs, d, masks, b, step, mode, pixels,
                     lanes, 1)  # fmt: skip
-            m += 1
+        m += size
+
+
+@kernel
+def pack_weights(plan, places, w, turned):
+    """PACKED of all layers, for ``convolve`` forward, and where ``turned`` TURNED, for backward.
+
+    There a term is (window, output), the last window first, and a channel below an output."""
+    for layer in range(plan.shape[0]):
+        n_in, n_out, start = plan[layer, N_IN], plan[layer, N_OUT], plan[layer, FLAT_START]
+        source, target = places[PARAMS] + start, places[PACKED] + start
+        m = 0
+        while m < n_out:
+            size = outputs_of_tile(n_out - m)
+            for s in range(n_in):
+                for i in range(size):
+                    w[target + i] = w[source + s * n_out + m + i]
+                target += size
+            m += size
+        if not turned or layer == 0:
+            continue
+        target, channels, m = places[TURNED] + start, plan[layer, BACK_OUT], 0
+        while m < channels:
+            size = outputs_of_tile(channels - m)
+            for k in range(n_in // channels - 1, -1, -1):
+                row = source + (k * channels + m) * n_out
+                for o in range(n_out):
+                    for i in range(size):
+                        w[target + i] = w[row + i * n_out + o]
+                    target += size
+            m += size
 
 
 @kernel
 def forward(plan, places, at, w, blocks):
-    """Activations and SCORES of the first ``blocks`` blocks of X of the first layer."""
+    """Activations and SCORES of the first ``blocks`` blocks of X of the first layer, by the weights
+    that are PACKED."""
     last = plan.shape[0] - 1
     for layer in range(last + 1):
         row = plan[layer]
-        weights = places[PARAMS] + row[FLAT_START]
-        bias = weights + row[N_IN] * row[N_OUT]
+        weights = places[PACKED] + row[FLAT_START]
+        bias = places[PARAMS] + row[FLAT_START] + row[N_IN] * row[N_OUT]
         mode = RELU if layer < last else PLAIN
         pixels = blocks * row[PIXELS]
         convolve(w, at, weights, row[N_OUT], row[WINDOW], row[N_IN], row[X], row[X_PLACES], row[Z],
@@ -136,39 +176,15 @@ def pool(at, w, row, target, blocks):
     size = row[N_OUT] * lanes
     for p in range(blocks * row[POOL_PIXELS]):
         z, x = row[Z] + at[row[POOL_Z] + p], target + at[row[POOL_X] + p]
-        lower = z + row[Z_DOWN]
-        a, b = w[z : z + size], w[z + size : z + 2 * size]
-        c, d = w[lower : lower + size], w[lower + size : lower + 2 * size]
-        best = w[x : x + size]
-        for q in range(size):
-            best[q] = larger(larger(a[q], b[q]), larger(c[q], d[q]))
-
-
-@formula
-def larger(a, b):
-    """The larger of two numbers; NaN where one is, so that a diverged run shows."""
-    return a if a > b or a != a else b
-
-
-@kernel
-def turn(w, weights, turned, n_in, n_out, channels):
-    """Weights (windows, channels, n_out) as backward takes them: (windows, n_out, channels), the
-    last window first."""
-    windows = n_in // channels
-    for k in range(windows):
-        for o in range(n_out):
-            source = weights + (windows - 1 - k) * channels * n_out + o
-            target = turned + (k * n_out + o) * channels
-            for c in range(channels):
-                w[target + c] = w[source + c * n_out]
+        for q in range(0, size, lanes):
+            largest(w, at, z + q, size, row[Z_DOWN], x + q)
 
 
 @kernel
 def data_gradient(plan, places, at, w, layer, blocks):
-    """DZ of the layer below ``layer``, which is not the first. Overwrites TURNED."""
+    """DZ of the layer below ``layer``, which is not the first, by the weights that are TURNED."""
     row = plan[layer]
-    weights, turned, channels = places[PARAMS] + row[FLAT_START], places[TURNED], row[BACK_OUT]
-    turn(w, weights, turned, row[N_IN], row[N_OUT], channels)
+    turned, channels = places[TURNED] + row[FLAT_START], row[BACK_OUT]
     convolve(w, at, turned, channels, row[BACK_WINDOW], row[BACK], row[DZ], row[BACK_X],
              row[BACK_TARGET], row[BACK_Z], row[X], row[MASK_X], places[ZERO], 0, MASK,
              blocks * row[BACK_PIXELS])  # fmt: skip
@@ -196,18 +212,12 @@ def unpool(at, w, row, below, blocks):
     """DZ of the layer below from the slopes of the maxima: each goes to the first of the 2 x 2
     pixels, row by row, that has the maximum."""
     size = below[N_OUT] * (VECTOR_BYTES // w.itemsize)
+    lanes = VECTOR_BYTES // w.itemsize
     for p in range(blocks * below[POOL_PIXELS]):
         z, x = below[Z] + at[below[POOL_Z] + p], row[X] + at[below[POOL_X] + p]
         dz, dx = below[DZ] + at[below[POOL_DZ] + p], row[BACK_TARGET] + at[row[HANDED] + p]
-        for q in range(size):
-            best, slope = w[x + q], w[dx + q]
-            none = slope - slope
-            a, b = w[z + q] == best, w[z + size + q] == best
-            c, d = w[z + below[Z_DOWN] + q] == best, w[z + below[Z_DOWN] + size + q] == best
-            w[dz + q] = slope if a else none
-            w[dz + size + q] = slope if b and not a else none
-            w[dz + below[DZ_DOWN] + q] = slope if c and not (a or b) else none
-            w[dz + below[DZ_DOWN] + size + q] = slope if d and not (a or b or c) else none
+        for q in range(0, size, lanes):
+            to_largest(w, at, z + q, size, below[Z_DOWN], x + q, dx + q, dz + q, below[DZ_DOWN])
 
 
 @inlined

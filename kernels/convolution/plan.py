@@ -20,7 +20,6 @@ from fracsim.kernels.network.shape import (
     Shape,
     flat_layout,
     images_of,
-    layer_sizes,
     parameter_count,
     round_up,
 )
@@ -82,6 +81,7 @@ NOTHING, SPREAD, UNPOOL = range(3)
     M,
     V,
     GRADIENT,
+    PACKED,
     TURNED,
     SCORES,
     LABELS,
@@ -95,16 +95,16 @@ NOTHING, SPREAD, UNPOOL = range(3)
     CHANNELS,
     ROW_TABLE,
     ZERO_TABLE,
-) = range(17)
+) = range(18)
 """Places in the work array, up to ZERO; its length, TOTAL; sizes: BLOCKS of a chunk, outputs, and
 those of an image; and tables: rows of the images in X of the first layer, and zeros.
 
-TURNED: one layer's weights as backward takes them. SCORES: X of a layer after the readout. LABELS:
-of a chunk's images."""
+PACKED and TURNED: the weights as the tiles of forward and backward take them, each layer's from
+FLAT_START on. SCORES: X of a layer after the readout. LABELS: of a chunk's images."""
 
 
 class Layout(NamedTuple):
-    """plan (T + 1, 29), places (17,) and the tables, all int64."""
+    """plan (T + 1, 29), places (18,) and the tables, all int64."""
 
     plan: np.ndarray
     places: np.ndarray
@@ -195,12 +195,10 @@ def make_layout(shape: Shape, batch: int, itemsize: int, lanes: int) -> Layout:
     blocks = max(1, min(math.ceil(batch / lanes), CHUNK_BYTES // (sum(sizes) * itemsize)))
     plan, place, tables = np.zeros((depth + 1, 29), np.int64), _Places(), _Tables()
     plan[:, :3] = flat_layout(shape)
-    places = np.zeros(17, np.int64)
+    places = np.zeros(18, np.int64)
     count = parameter_count(shape)
-    for part in (PARAMS, M, V, GRADIENT):
+    for part in (PARAMS, M, V, GRADIENT, PACKED, TURNED):
         places[part] = place.add(count)
-    largest = max(n_in * n_out for n_in, n_out in layer_sizes(shape))
-    places[TURNED] = place.add(largest if depth else 1)
     places[LABELS] = place.add(blocks * lanes)
     places[ONES], places[ZERO] = place.add(lanes), place.add(1)
     where = [place.add(blocks * grid.size) for grid in inputs]

@@ -9,7 +9,8 @@ input: which element a weight meets at a pixel is a place of the pixel plus an o
     weight    dW[s, n]    = Σ_p  Σ_lanes  x[p + offset(s)] · dout[p, n]       weight gradient
 
 The order of a patch's sum is the order of s, that of a weight's sum the order of p and then, in
-halves, of the lanes. A whole layer is such a patch of one pixel."""
+halves, of the lanes. A whole layer is such a patch of one pixel. ``largest`` and ``to_largest`` are
+the maximum over a square, and its way back."""
 
 from typing import Any
 
@@ -69,6 +70,31 @@ def plain_weight(
             while len(total) > 1:
                 total = total[: len(total) // 2] + total[len(total) // 2 :]
             w[gradient + at[rows + m] * stride + n] += total[0]
+
+
+def plain_largest(w, at, z, right, down, x):
+    """What ``largest`` does: the vector at ``x`` is the largest of four, at ``z``, to its right,
+    below, and to the right of that; NaN where one is, so that a diverged run shows."""
+    lanes = VECTOR_BYTES // w.itemsize
+    four = [w[z + step : z + step + lanes] for step in (0, right, down, down + right)]
+    w[x : x + lanes] = np.max(four, axis=0)
+
+
+def plain_to_largest(w, at, z, right, down, x, dx, dz, dz_down):
+    """What ``to_largest`` does: the slopes at ``dx`` go to the first of the four that is the
+    largest, and 0 to the others."""
+    lanes = VECTOR_BYTES // w.itemsize
+    best, slope = w[x : x + lanes], w[dx : dx + lanes].copy()
+    given = np.zeros(lanes, np.bool_)
+    for source, target in (
+        (0, 0),
+        (right, right),
+        (down, dz_down),
+        (down + right, dz_down + right),
+    ):
+        here = (w[z + source : z + source + lanes] == best) & ~given
+        w[dz + target : dz + target + lanes] = np.where(here, slope, 0)
+        given |= here
 
 
 class _Vectors:
@@ -267,6 +293,60 @@ def _weight(
     return _signature(w, at, 9, (n_terms, n_out)), codegen
 
 
+@intrinsic
+def _largest(typingctx, w, at, z, right, down, x):
+    """``plain_largest`` in registers."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        z, right, down, x = arguments[2:]
+        on = _Vectors(context, builder, signature, arguments)
+
+        def larger(a: Any, b: Any) -> Any:
+            first = builder.or_(
+                builder.fcmp_ordered(">", a, b), builder.fcmp_unordered("uno", a, a)
+            )
+            return builder.select(first, a, b)
+
+        four = [on.load(place) for place in _square(on, builder, z, right, down)]
+        on.store(larger(larger(*four[:2]), larger(*four[2:])), on.pointer(x))
+        return context.get_dummy_value()
+
+    return _signature(w, at, 4, ()), codegen
+
+
+@intrinsic
+def _to_largest(typingctx, w, at, z, right, down, x, dx, dz, dz_down):
+    """``plain_to_largest`` in registers."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        z, right, down, x, dx, dz, dz_down = arguments[2:]
+        on = _Vectors(context, builder, signature, arguments)
+        best, slope = on.load(on.pointer(x)), on.load(on.pointer(dx))
+        given: Any = None
+        for source, target in zip(
+            _square(on, builder, z, right, down),
+            _square(on, builder, dz, right, dz_down),
+            strict=True,
+        ):
+            here = builder.fcmp_ordered("==", on.load(source), best)
+            if given is not None:
+                here = builder.and_(here, builder.not_(given))
+            on.store(builder.select(here, slope, on.zero), target)
+            given = here if given is None else builder.or_(given, here)
+        return context.get_dummy_value()
+
+    return _signature(w, at, 7, ()), codegen
+
+
+def _square(on: _Vectors, builder: ir.IRBuilder, corner: Any, right: Any, down: Any) -> list[Any]:
+    """Pointers to four pixels, row by row."""
+    below = builder.add(corner, down)
+    places = [corner, builder.add(corner, right), below, builder.add(below, right)]
+    return [on.pointer(place) for place in places]
+
+
 _OFF = getattr(config, "DISABLE_JIT", 0)
 patch: Any = plain_patch if _OFF else _patch
 weight: Any = plain_weight if _OFF else _weight
+largest: Any = plain_largest if _OFF else _largest
+to_largest: Any = plain_to_largest if _OFF else _to_largest

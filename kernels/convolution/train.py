@@ -6,7 +6,7 @@ changes all parameters. Nothing depends on how steps are cut into calls."""
 import numpy as np
 
 from fracsim.kernels.convolution.evaluate import clear_images, load_image, pass_chunk
-from fracsim.kernels.convolution.layers import make_work
+from fracsim.kernels.convolution.layers import make_work, pack_weights
 from fracsim.kernels.convolution.plan import BLOCKS, GRADIENT, HEIGHT, LABELS, PARAMS, WIDTH, M, V
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.network.shape import copy
@@ -63,6 +63,7 @@ def train_on_images(
     for step in range(start + 1, stop + 1):
         for q in range(count):
             w[places[GRADIENT] + q] = 0
+        pack_weights(plan, places, w, True)
         total, correct = 0.0, 0
         for first in range(0, rule.batch, chunk):
             points = min(chunk, rule.batch - first)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from images import small_images, write_npz
 from pages import PAGES, blocks
 from places import TOP
 
@@ -64,11 +65,29 @@ def test_the_table_of_curves_is_that_of_the_code():
         assert said == fracsim.parse_curve(name).values(len(said) - 1).round(4).tolist()
 
 
-def test_the_table_of_shipped_experiments_counts_their_runs(tmp_path):
-    teacher = tmp_path / "teacher.h5"
+def a_teacher(folder):
+    """A network to imitate."""
     product = fracsim.STUDIES["multiply"]
     settings = product.make({"factors": 2, "construction": "relu", "order": 1, "count": 10})
-    product.write(teacher, settings, product.result(settings))
+    product.write(folder / "teacher.h5", settings, product.result(settings))
+    return {"teacher": str(folder / "teacher.h5")}
+
+
+def some_images(folder):
+    """As large and as few as the experiments on images take."""
+    found = small_images(10_000, side=24, classes=10)
+    return {"images": str(write_npz(folder / "images.npz", found, found)), "batch_size": 5}
+
+
+NEEDED = {
+    "distil-cantor3": a_teacher,
+    "cifar10-depth-width": some_images,
+    "fashion-depth-width": some_images,
+}
+"""Experiments that need a file -> what makes one."""
+
+
+def test_the_table_of_shipped_experiments_counts_their_runs(tmp_path):
     text = (TOP / "docs" / "experiments.md").read_text(encoding="utf-8")
     for name in experiment_names():
         family, _, kind = name.partition("-")
@@ -78,7 +97,7 @@ def test_the_table_of_shipped_experiments_counts_their_runs(tmp_path):
             if line.startswith((f"| `{name}`", f"| `{family}-…`"))
             or f"`{family}-…`" in line.partition(" | ")[0]
         )
-        needed = {"teacher": str(teacher)} if name == "distil-cantor3" else {}
+        needed = NEEDED[name](tmp_path) if name in NEEDED else {}
         full, quick = (
             len(load_experiment(name, is_quick, needed).runs) for is_quick in (False, True)
         )

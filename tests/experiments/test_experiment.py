@@ -112,16 +112,23 @@ PAPERS = ["cantor1d-fine", *DEPTHS_AND_CURVES]
 
 OTHERS = [
     "cantor3-anatomy",
+    "cifar10-depth-width",
     "conjecture1d",
     "conjecture2d",
+    "digits-depth-width",
     "distil-cantor3",
     "distil-teachers",
+    "fashion-depth-width",
     "product-depth",
     "radial-depth",
     "radial-oscillation",
     "start-depth",
 ]
-NEED_A_FILE = {"distil-cantor3": r"needs a teacher \(--teacher\)"}
+NEED_A_FILE = {
+    "distil-cantor3": r"needs a teacher \(--teacher\)",
+    "cifar10-depth-width": r"needs images \(--images\)",
+    "fashion-depth-width": r"needs images \(--images\)",
+}
 
 
 @pytest.mark.parametrize("quick", [False, True])
