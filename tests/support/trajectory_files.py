@@ -11,7 +11,7 @@ import numpy as np
 from fracsim.data import trailer
 from fracsim.data.plan import Plan, make_plan
 from fracsim.data.reader import Trajectory
-from fracsim.data.schema import RECORDS
+from fracsim.data.schema import RECORDS, SINCE_2
 from fracsim.data.writer import TrajectoryWriter, WeightsGroup
 
 RUNS = {
@@ -70,13 +70,15 @@ def params(run: int, snapshot: int) -> np.ndarray:
     return (1000 * run + 100 * snapshot + np.arange(count)).astype(np.float32)
 
 
-def fill(writer: TrajectoryWriter, records: int = len(STEPS)) -> None:
+def fill(writer: TrajectoryWriter, records: int = len(STEPS), version: int = 2) -> None:
     """Hand over the first records of every run, with weights at steps 20 and 40, one commit per
     step."""
+    newer = SINCE_2 if version == 1 else ()
     for s in range(records):
         for run in range(3):
             writer.set_run_status(run, "running")
-            writer.write_record(run, s, record(run, s))
+            given = {name: value for name, value in record(run, s).items() if name not in newer}
+            writer.write_record(run, s, given)
             if s % 2:
                 writer.write_weights(run, s // 2, params(run, s // 2))
         writer.commit()
@@ -85,7 +87,7 @@ def fill(writer: TrajectoryWriter, records: int = len(STEPS)) -> None:
 def finished(path: Path, **changed: Any) -> Path:
     """A complete file."""
     with create(path, **changed) as writer:
-        fill(writer)
+        fill(writer, version=changed.get("version", 2))
         for run in range(3):
             writer.set_run_status(run, "complete")
         writer.finish("complete")
@@ -95,7 +97,7 @@ def finished(path: Path, **changed: Any) -> Path:
 def unfinished(path: Path, records: int = 2, **changed: Any) -> Path:
     """A file as a killed writer leaves it."""
     with create(path, **changed) as writer:
-        fill(writer, records)
+        fill(writer, records, changed.get("version", 2))
     return path
 
 
