@@ -109,7 +109,10 @@ class Constants(NamedTuple):
     beta2: Any
     other2: Any
     epsilon: Any
-    negligible: Any
+    tiny: Any
+    """What is smaller is set to 0: the least normal number"""
+    scaled: int
+    """Whether Adam keeps a small v scaled (``needs_scaling``)"""
 
 
 @device

@@ -33,7 +33,7 @@ from fracsim.kernels.cuda.train import (
 )
 from fracsim.kernels.cuda.workspace import Workspace
 from fracsim.kernels.network.shape import FLAT_START, Shape, flat_layout
-from fracsim.kernels.training.optimisers import NEGLIGIBLE
+from fracsim.kernels.training.optimisers import TINY, needs_scaling
 from fracsim.kernels.training.train import Dataset, Rule, State, Stream, fill_factors
 
 MOST_STEPS = 2**16
@@ -89,6 +89,7 @@ def bytes_for(plan: Plan, itemsize: int) -> int:
 
 def constants_of(rule: Rule, count: int, real: Any) -> Constants:
     """The rule's numbers in the float type ``real``; ``count``: samples whose mean is the loss."""
+    tiny = TINY[0] if real is np.float32 else TINY[1]
     return Constants(
         rule.loss,
         rule.optimizer,
@@ -99,7 +100,8 @@ def constants_of(rule: Rule, count: int, real: Any) -> Constants:
         real(rule.beta2),
         real(1.0 - rule.beta2),
         real(rule.epsilon),
-        real(NEGLIGIBLE),
+        real(tiny),
+        int(real is np.float32 and needs_scaling(rule.epsilon, rule.beta2, tiny)),
     )
 
 

@@ -26,7 +26,13 @@ from fracsim.kernels.cuda.noinline import call_noinline, pointer
 from fracsim.kernels.cuda.product import ADD, MASK, PLAIN, RELU, factor, multiply, result
 from fracsim.kernels.cuda.target import WARP, cuda, device
 from fracsim.kernels.network.losses import loss_and_slope
-from fracsim.kernels.training.optimisers import ADAM, SGD, adam_step, momentum_step
+from fracsim.kernels.training.optimisers import (
+    ADAM,
+    SGD,
+    adam_step,
+    momentum_step,
+    scaled_adam_step,
+)
 
 TOGETHER = 4
 """Parameters that a thread reads before it changes them, so that it seldom waits for memory."""
@@ -265,7 +271,22 @@ def update(block, memory, constants, rate, scale, m, v):
         for u in range(TOGETHER):
             e = start + u * stride
             if e < plan.parameters:
-                if constants.optimizer == ADAM:
+                if constants.optimizer == ADAM and constants.scaled:
+                    p[u], first[u], second[u] = scaled_adam_step(
+                        p[u],
+                        first[u],
+                        second[u],
+                        g[u],
+                        rate,
+                        constants.beta1,
+                        constants.other1,
+                        constants.beta2,
+                        constants.other2,
+                        scale,
+                        constants.epsilon,
+                    )
+                    v[np.uint64(e)] = second[u]
+                elif constants.optimizer == ADAM:
                     p[u], first[u], second[u] = adam_step(
                         p[u],
                         first[u],
@@ -278,14 +299,15 @@ def update(block, memory, constants, rate, scale, m, v):
                         constants.other2,
                         scale,
                         constants.epsilon,
-                        constants.negligible,
+                        constants.tiny,
+                        constants.tiny,
                     )
                     v[np.uint64(e)] = second[u]
                 elif constants.optimizer == SGD:
                     p[u] -= rate * g[u]
                 else:
                     p[u], first[u] = momentum_step(
-                        p[u], first[u], g[u], rate, constants.momentum, constants.negligible
+                        p[u], first[u], g[u], rate, constants.momentum, constants.tiny
                     )
                 if constants.optimizer != SGD:
                     m[np.uint64(e)] = first[u]

@@ -44,10 +44,13 @@ from fracsim.kernels.random.philox import STREAM
 from fracsim.kernels.training.optimisers import (
     ADAM,
     MOMENTUM,
-    NEGLIGIBLE,
+    TINY,
     adam_step,
     learning_rate_at,
+    least_moment,
     momentum_step,
+    needs_scaling,
+    scaled_adam_step,
 )
 from fracsim.kernels.training.population import loss_and_gradient
 
@@ -167,10 +170,18 @@ def update(rule, rate, scale, size, w, p0, m0, v0, g0):
     """
     p, m, v, g = w[p0 : p0 + size], w[m0 : m0 + size], w[v0 : v0 + size], w[g0 : g0 + size]
     real = w.dtype.type
-    rate, scale, negligible = real(rate), real(scale), real(NEGLIGIBLE)
+    normal = TINY[0] if w.itemsize == 4 else TINY[1]
+    least, tiny = real(least_moment(rate, normal)), real(normal)
+    rate, scale = real(rate), real(scale)
     if rule.optimizer == ADAM:
         beta1, beta2, epsilon = real(rule.beta1), real(rule.beta2), real(rule.epsilon)
         other1, other2 = real(1.0 - rule.beta1), real(1.0 - rule.beta2)
+        if w.itemsize == 4 and needs_scaling(rule.epsilon, rule.beta2, normal):
+            for q in range(size):
+                p[q], m[q], v[q] = scaled_adam_step(
+                    p[q], m[q], v[q], g[q], rate, beta1, other1, beta2, other2, scale, epsilon
+                )
+            return
         for q in range(size):
             p[q], m[q], v[q] = adam_step(
                 p[q],
@@ -184,12 +195,13 @@ def update(rule, rate, scale, size, w, p0, m0, v0, g0):
                 other2,
                 scale,
                 epsilon,
-                negligible,
+                least,
+                tiny,
             )
     elif rule.optimizer == MOMENTUM:
         friction = real(rule.momentum)
         for q in range(size):
-            p[q], m[q] = momentum_step(p[q], m[q], g[q], rate, friction, negligible)
+            p[q], m[q] = momentum_step(p[q], m[q], g[q], rate, friction, least)
     else:
         for q in range(size):
             p[q] -= rate * g[q]

@@ -145,3 +145,72 @@ def test_moments_of_a_dead_unit_do_not_become_denormal(backend):
     for moments in (state.m, state.v):
         assert ((moments == 0) | (np.abs(moments) >= tiny)).all()
     assert np.isfinite(state.params).all()
+
+
+def adam_twin(start, gradients, rate, epsilon, beta2=0.999):
+    """Algorithm 1 of Kingma and Ba in float64: the parameter after each step."""
+    p, m, v, points = start, 0.0, 0.0, []
+    for t, g in enumerate(gradients, start=1):
+        m, v = 0.9 * m + 0.1 * g, beta2 * v + (1 - beta2) * g * g
+        p -= rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - beta2**t)) + epsilon)
+        points.append(p)
+    return np.array(points)
+
+
+GRADIENTS = 10.0 ** np.arange(-40, 11)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("epsilon", [1e-30, 1e-22, 1e-16, 1e-12, 1e-10, 1e-9, 1e-8, 1e-4, 1.0])
+def test_adam_follows_a_twin_whatever_epsilon_and_gradient(backend, dtype, epsilon):
+    # hinge far inside: the gradient of the weight is -x, whatever the weight
+    rule, rate = rule_of("hinge", "adam", epsilon=epsilon), 2.0**-10
+    gradients = GRADIENTS if backend.name == "cpu" else GRADIENTS[::5]
+    state = State.start(np.tile(np.array([0.0, -1e30], dtype), (len(gradients), 1)))
+    x = gradients.astype(dtype)[:, None, None]
+    source = Dataset(x, np.ones((len(gradients), 1), dtype))
+    points = []
+    for step in range(4):
+        backend.train(
+            LINEAR,
+            rule,
+            np.full(len(gradients), rate),
+            np.zeros(len(gradients), np.uint64),
+            state,
+            source,
+            np.arange(len(gradients)),
+            step,
+            step + 1,
+        )
+        points.append(state.params[:, 0].astype(float))
+    points = np.array(points).T
+    twin = np.array([adam_twin(0.0, [-float(g)] * 4, rate, epsilon) for g in x[:, 0, 0]])
+    assert np.abs(points[:, 0]).max() <= rate * (1 + 4 * np.finfo(dtype).eps)
+    close = 20 * np.finfo(dtype).eps
+    # where rate times moment is no normal number of float32 it has few digits, or is dropped
+    atol = 1e-37 / min(epsilon, 1.0) if dtype == np.float32 else 0.0
+    np.testing.assert_allclose(points, twin, rtol=close, atol=atol)
+
+
+@pytest.mark.parametrize("epsilon", [1e-30, 1e-16, 1e-8])
+def test_adam_follows_a_twin_from_large_gradients_to_small_ones_and_back(backend, epsilon):
+    rule, rate = rule_of("hinge", "adam", epsilon=epsilon, beta2=0.9), 2.0**-10
+    gradients = [1e3, 1e-3, *[1e-12] * 60, *[1e-25] * 200, 1e-20, 1e-14, 1e-6, 1.0]
+    gradients = gradients if backend.name == "cpu" else gradients[::12]
+    state = State.start(np.array([[0.0, -1e30]], np.float32))
+    points = []
+    for step, g in enumerate(gradients):
+        source = Dataset(np.full((1, 1, 1), g, np.float32), np.ones((1, 1), np.float32))
+        train(backend, rule, rate, state, source, step, step + 1)
+        points.append(float(state.params[0, 0]))
+    exact = [-float(np.float32(g)) for g in gradients]
+    twin = adam_twin(0.0, exact, rate, epsilon, beta2=0.9)
+    np.testing.assert_allclose(points, twin, rtol=1e-4)
+
+
+def test_momentum_of_tiny_gradients_is_kept(backend):
+    # the force is 1e-33 in float32: the least normal number is 1.2e-38
+    state = State.start(np.array([[0.0, -9.0]], np.float32))
+    source = Dataset(np.full((1, 1, 1), 1e-33, np.float32), np.ones((1, 1), np.float32))
+    train(backend, rule_of("hinge", "momentum", momentum=0.5), 0.5, state, source, 0, 2)
+    np.testing.assert_allclose(state.params[0, 0], 0.5 * (1 + 1.5) * 1e-33, rtol=1e-5)
