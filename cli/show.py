@@ -94,7 +94,8 @@ def show_fractal(name: str, fractal_depth: str, as_json: bool) -> None:
         ),
         (
             "greatest depth",
-            f"{fractal.greatest_depth}  (finer cells fall below the resolution of float64)",
+            f"{facts['greatest_depth_float32']} in float32, {facts['greatest_depth']} in float64  "
+            "(finer cells fall below its resolution)",
         ),
         ("cells of K_0, K_1, …", " ".join(f"{count:,}" for count in facts["cells"])),
     ):

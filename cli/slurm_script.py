@@ -63,8 +63,10 @@ def command(
     script: sbatch --qos=long sweep.sh"""
     from fracsim.machine.slurm import ArrayJob
     from fracsim.products.product import refuse_own_inputs
+    from fracsim.products.points import check_resolution
 
     experiment = choice.resolve()
+    check_resolution(experiment.runs)
     runs = len(experiment.runs)
     output = (output or experiment.name).removesuffix(".h5")
     for task in range(min(shards, runs)):

@@ -19,6 +19,7 @@ from fracsim.text import counted, duration
 if TYPE_CHECKING:
     from fracsim.cli.watch import Look
     from fracsim.data.reader import Trajectory
+    from fracsim.experiments.experiment import Experiment
     from fracsim.products.coverage import Coverage, Gathering
 
 _MOST_SHOWN = 5
@@ -149,10 +150,20 @@ def report(path: Path, gathering: "Gathering") -> dict[str, Any]:
             "file": str(path),
             "kind": "trajectory",
             **trajectory_facts(trajectory, varied),
+            "remark": _misfits(trajectory, experiment),
             "command": go_on,
         }
     except (FileError, OSError) as error:
         return {"file": str(path), "error": describe(error)[0]}
+
+
+def _misfits(trajectory: "Trajectory", experiment: "Experiment | None") -> str:
+    from fracsim.products.points import misfits
+
+    if experiment is None:
+        return ""
+    numbers = list(trajectory.rows)
+    return misfits(trajectory.attributes, [experiment.runs[number] for number in numbers], numbers)
 
 
 def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[str, Any]:
@@ -304,7 +315,7 @@ def _dead(runs: list[dict[str, Any]]) -> list[str]:
 
 def _beside(facts: dict[str, Any]) -> list[str]:
     """What the lock and the checkpoint of an unfinished trajectory file say, and how to go on."""
-    lines, owner = [], facts["owner"]
+    lines, owner = [f"  {facts['remark']}"] if facts["remark"] else [], facts["owner"]
     if facts["state"] == "running":
         lines.append(f"  running: {owner['about']}")
     elif facts["state"] == "dead":

@@ -204,17 +204,20 @@ def show_estimate(
     import dataclasses
 
     from fracsim.experiments.shard import make_part
+    from fracsim.products.points import resolutions
     from fracsim.products.product import check_output, folder_of, held_by
     from fracsim.sweeps.estimate import check_room, estimate, measure
-    from fracsim.sweeps.sweep import choose_backend, choose_threads
+    from fracsim.sweeps.sweep import choose_backend, choose_threads, continued
     from fracsim.training.groups import Groups
 
     part, chosen = make_part(experiment, shard), choose_backend(backend)
+    stored = check_output(part, Path(output), overwrite) if output is not None else None
+    part, notes = continued(part, stored)
+    finest = {found.fractal: dict(found.greatest) for _, found in resolutions(part.runs)}
     groups = Groups(part.runs, chosen)
     launches = groups.at_start()
     count, reason = choose_threads(threads, len(launches), chosen.side_by_side)
     expected = estimate(part, count, count if executor == "processes" else 1, groups)
-    stored = check_output(part, Path(output), overwrite) if output is not None else None
     held = held_by(Path(output)) if output is not None and stored is not None else 0
     check_room(expected, folder_of(Path(output)) if output else Path(), held)
     expected = measure(part, expected, chosen)
@@ -224,6 +227,8 @@ def show_estimate(
                 "experiment": experiment.name,
                 "varied": experiment.varied,
                 **dataclasses.asdict(expected),
+                "greatest_depth": finest,
+                "notes": notes,
             }
         )
         return
@@ -239,6 +244,11 @@ def show_estimate(
         times = (f"{1e6 * seconds:.1f}", duration(seconds * shape.steps))
         rows.append((*network, f"{shape.parameters:,}", *times))
     click.echo("\n".join(table(rows, indent="  ")))
+    for name, greatest in finest.items():
+        depths = ", ".join(f"{n} in {precision}" for precision, n in greatest.items())
+        click.echo(f"greatest fractal depth of {name}: {depths}")
+    for note in notes:
+        click.echo(note)
     click.echo(f"records {expected.records:,}, data sets {expected.data_sets}")
     click.echo(f"memory at most {size(expected.memory)}, disk at most {size(expected.disk)}")
     where = f"{counted(count, 'thread')} ({reason})"

@@ -89,6 +89,8 @@ def sample(geometry, law, seed, purpose, index):
             i = int(words[word] * r)
             words[word] = words[word] * r - i
             u = affine(geometry.matrices[i], geometry.offsets[i], u)
+        if law.rounded:
+            u = [float(np.float32(value)) for value in u]
         if level(geometry, n, u) == drawn:
             return u, drawn
 

@@ -30,6 +30,24 @@ def pin_starts(grid: Grid) -> None:
             axes["init_from"] = tuple(pin(text)[0] for text in axes["init_from"])
 
 
+def rounded_starts(runs: Iterable[Run]) -> list[str]:
+    """Sentences on the networks of float64 from which runs start in float32."""
+    from fracsim.networks.start import path_of
+
+    starts = {
+        run.init_from: shape_of(run)
+        for run in runs
+        if run.init_from is not None and run.precision == "float32"
+    }
+    return [
+        f"warning: {path_of(text)} holds parameters of float64, which this training rounds to "
+        f"float32: a written network may err then ('fracsim construct --precision float32' tries "
+        f"one); precision (--precision) float64 keeps it as it is"
+        for text, shape in starts.items()
+        if load_start(text, shape).itemsize > 4
+    ]
+
+
 def check_starts(runs: Iterable[Run]) -> None:
     """Raise UsageError where a run's network has another shape than the one it starts from,
     FileError as above."""

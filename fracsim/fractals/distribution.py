@@ -27,7 +27,7 @@ class Sample(NamedTuple):
     """Labelled points of a fractal distribution."""
 
     x: np.ndarray
-    """(N, d) float64"""
+    """(N, d) float64, or float32 where that was asked for"""
     y: np.ndarray
     """(N,) int8, +1 or -1"""
     level: np.ndarray
@@ -75,24 +75,41 @@ class Distribution:
                 )
         self._check_room()
 
-    def law(self) -> Law:
-        """The arrays and numbers that kernels take."""
+    def law(self, precision: str = "float64") -> Law:
+        """The arrays and numbers that kernels take, for points of float64 or of float32. Raises
+        UsageError where the cells are too fine for them."""
+        self.fractal.check_depth(self.fractal_depth, 1, precision)
         gap = GAPS.index(str(self.gap))
         curve = self.curve.values(self.fractal_depth)
-        return make_law(
-            self.fractal.geometry(), curve, gap, self.positive_margin, self.negative_margin
-        )
+        margins = self.positive_margin, self.negative_margin
+        return make_law(self.fractal.geometry(), curve, gap, *margins, precision == "float32")
 
-    @door(count=Whole(0), seed=SEED, purpose=Whole(0, 2**32 - 1), first=Whole(0))
-    def sample(self, count: int, seed: int = 0, purpose: int = SAMPLE, first: int = 0) -> Sample:
+    @door(
+        count=Whole(0),
+        seed=SEED,
+        purpose=Whole(0, 2**32 - 1),
+        first=Whole(0),
+        precision=Text(("float32", "float64")),
+    )
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        purpose: int = SAMPLE,
+        first: int = 0,
+        precision: str = "float64",
+    ) -> Sample:
         """Samples ``first`` … ``first + count - 1`` of the stream (seed, purpose), each independent
-        of the others."""
+        of the others; ``precision``: float64 or float32. Level and label are those of the
+        coordinates in that precision. Raises UsageError."""
         if first + count > 2**64:
             raise UsageError(
                 f"count and first are {count} and {first}; accepted is a sum of at most 2^64"
             )
         check_fits(count * (8.0 * self.fractal.dimension + 3), f"count is {count}:")
-        return Sample(*sample(self.fractal.geometry(), self.law(), seed, purpose, first, count))
+        law = self.law(precision)
+        x, y, level = sample(self.fractal.geometry(), law, seed, purpose, first, count)
+        return Sample(x.astype(precision, copy=False), y, level)
 
     def _check_room(self) -> None:
         if self.gap == "centre":

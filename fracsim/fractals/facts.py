@@ -20,6 +20,7 @@ def fractal_facts(fractal: Fractal, n: int) -> dict[str, Any]:
         "gap_share": float(fractal.gap_share),
         "similarity_dimension": similarity_dimension(fractal.matrices),
         "greatest_depth": fractal.greatest_depth,
+        "greatest_depth_float32": fractal.greatest_depth_in("float32"),
         "cells": [fractal.maps**j for j in range(n + 1)],
     }
 

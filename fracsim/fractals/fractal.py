@@ -26,9 +26,10 @@ from fracsim.toml import matrix_of, parse_toml, read_keys, read_text, vector_of
 BASES = {"[-1,1]": -1.0, "[0,1]": 0.0}
 """Name of a base cube (in every coordinate) → its lower end."""
 MOST_MAPS, MOST_DEPTH, MOST_CELLS, LONGEST_NAME = 4096, 1000, 2**24, 100
-NARROWEST_CELL = 2.0**-42
-"""A cell must be 1024 float64 spacings (2^-52 near 1) wide: below that, rounding moves points
-between cells."""
+NARROWEST_CELL = {"float64": 2.0**-42, "float32": 2.0**-16}
+"""How wide a cell must be for points of a precision. Levels are found in float64, whose rounding
+grows on the way down: 1024 spacings (2^-52 near 1) keep it off the borders. Levels of points of
+float32 are exact; 128 spacings (2^-23) leave many points in a cell, and margins of a hundredth."""
 
 _KEYS = ("name", "description", "base", "gap", "product", "map")
 
@@ -95,17 +96,27 @@ class Fractal:
     @property
     def greatest_depth(self) -> int:
         """Largest n whose cells are still wide enough for float64 (``NARROWEST_CELL``)."""
-        n = np.log2(NARROWEST_CELL / (1 - self.low)) / np.log2(self.narrowing)
-        return min(int(n + 1e-9), MOST_DEPTH)
+        return self.greatest_depth_in("float64")
 
-    def check_depth(self, n: int, least: int = 0) -> None:
-        """UsageError unless n is a whole number from ``least`` to ``greatest_depth``."""
+    def greatest_depth_in(self, precision: str, side: float | None = None) -> int:
+        """Largest n whose cells points of ``precision``, float32 or float64, resolve; ``side``: of
+        the cube that the base becomes, where it is not left as it is. Raises UsageError."""
+        Text(tuple(NARROWEST_CELL)).read("precision", precision, {})
+        side = 1 - self.low if side is None else side
+        n = np.log2(NARROWEST_CELL[precision] / side) / np.log2(self.narrowing)
+        return max(min(int(n + 1e-9), MOST_DEPTH), 0)
+
+    def check_depth(self, n: int, least: int = 0, precision: str = "float64") -> None:
+        """UsageError unless n is a whole number from ``least`` to the greatest depth of
+        ``precision``."""
         Whole(least).read("fractal_depth", n, {})
-        if n > self.greatest_depth:
+        if n > (greatest := self.greatest_depth_in(precision)):
+            instead = ""
+            if precision != "float64" and n <= self.greatest_depth:
+                instead = "; use precision float64 (--precision float64)"
             raise UsageError(
-                f"fractal depth {n} is too fine: cells of {self.name} would fall below float64's "
-                f"resolution; "
-                f"the greatest depth is {self.greatest_depth}"
+                f"fractal depth {n} is too fine: cells of {self.name} would fall below "
+                f"{precision}'s resolution; the greatest depth is {greatest}{instead}"
             )
 
     def check_centre(self) -> None:

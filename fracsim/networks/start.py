@@ -47,6 +47,12 @@ def without_path(text: str | None) -> str | None:
     return pinned["digest"] if pinned else text
 
 
+def path_of(text: str) -> str:
+    """The file of ``init_from``, without the digest."""
+    pinned = _PINNED.fullmatch(text)
+    return pinned["path"] if pinned else text
+
+
 def pin(text: str, key: str = "init_from") -> "tuple[str, StoredNetwork]":
     """``init_from``, or another key that names a network, with the digest, and that network. Raises
     FileError."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import UsageError
-from fracsim.problems.problem import Points, Problem, own_keys
+from fracsim.problems.problem import Points, Problem, Resolution, own_keys
 from fracsim.settings import label, setting
 
 if TYPE_CHECKING:
     from fracsim.fractals.distribution import Distribution
     from fracsim.fractals.fractal import Fractal
     from fracsim.kernels.backend import Backend
+    from fracsim.kernels.points.geometry import Geometry, Law
     from fracsim.kernels.training.train import Population, Stream
 
 
@@ -55,6 +56,13 @@ class FractalKeys:
             else _defined(self.fractal_definition)
         )
 
+    def resolution(self, side: float | None = None) -> Resolution:
+        """What a precision resolves; ``side``: of the cube that the base becomes, where it does not
+        stay as it is."""
+        fractal = self.load_fractal()
+        greatest = {name: fractal.greatest_depth_in(name, side) for name in ("float32", "float64")}
+        return Resolution(fractal.name, self.fractal_depth, greatest)
+
     def distribution(self) -> Distribution:
         """The distribution of this run; raises UsageError where its parts do not fit together."""
         from fracsim.fractals.curve import parse_curve
@@ -83,6 +91,7 @@ class FractalProblem(Problem):
 
     keyed: FractalKeys
     precision: str
+    old_points: bool = False
 
     name: ClassVar[str] = "fractal"
     declared: ClassVar[type] = FractalKeys
@@ -93,7 +102,7 @@ class FractalProblem(Problem):
     def make(cls, settings: Mapping[str, Any]) -> FractalProblem:
         """See ``Problem``."""
         keys = {key: settings[key] for key in (*own_keys(cls), "fractal_definition")}
-        return cls(FractalKeys(**keys), settings["precision"])
+        return cls(FractalKeys(**keys), settings["precision"], settings.get("old_points", False))
 
     @classmethod
     def complete(cls, settings: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
@@ -136,14 +145,18 @@ class FractalProblem(Problem):
                 "the exact loss over the whole distribution is for d = 1, as on cantor1d"
             )
 
+    def resolution(self) -> Resolution:
+        """Of the cells of K_n."""
+        return self.keyed.resolution()
+
     def points(
         self, seed: int, purpose: int, first: int, count: int, backend: Backend | None = None
     ) -> Points:
-        """The label is that of the point before it is rounded to the run's precision."""
+        """Label and level are those of the point as rounded to the run's precision, unless it is of
+        an older version."""
         from fracsim.kernels.points.sample import sample
 
-        distribution = self.keyed.distribution()
-        geometry, law = distribution.fractal.geometry(), distribution.law()
+        geometry, law = self._drawn_from()
         draw = sample if backend is None else backend.sample
         x, y, level = draw(geometry, law, seed, purpose, first, count)
         return Points(x.astype(self.precision), y.astype(self.precision), level)
@@ -153,6 +166,10 @@ class FractalProblem(Problem):
         from fracsim.kernels.points.line import make_line
         from fracsim.kernels.training.train import Population, Stream
 
-        distribution = self.keyed.distribution()
-        geometry, law = distribution.fractal.geometry(), distribution.law()
+        geometry, law = self._drawn_from()
         return Stream(geometry, law) if data == "stream" else Population(make_line(geometry, law))
+
+    def _drawn_from(self) -> tuple[Geometry, Law]:
+        distribution = self.keyed.distribution()
+        law = distribution.law("float64" if self.old_points else self.precision)
+        return distribution.fractal.geometry(), law

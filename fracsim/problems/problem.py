@@ -45,6 +45,16 @@ class Points(NamedTuple):
     group: np.ndarray
 
 
+class Resolution(NamedTuple):
+    """How fine the cells are that points lie in, and may be."""
+
+    fractal: str
+    fractal_depth: int
+    """n"""
+    greatest: Mapping[str, int]
+    """Precision -> the greatest n whose cells its points resolve"""
+
+
 class Problem(ABC):
     """A problem with all its settings; a subclass is a kind of problem.
 
@@ -133,6 +143,10 @@ class Problem(ABC):
 
     def check(self, run: Mapping[str, Any]) -> None:  # noqa: B027  most have nothing to add
         """Raise UsageError where the settings of a run do not fit the problem or one another."""
+
+    def resolution(self) -> Resolution | None:
+        """What a precision resolves of the points; None where there is no limit to it."""
+        return None
 
     @abstractmethod
     def points(

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import UsageError
 from fracsim.problems.fractal import FractalProblem
-from fracsim.problems.problem import Points, Problem, own_keys
+from fracsim.problems.problem import Points, Problem, Resolution, own_keys
 from fracsim.settings import label
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_AGAIN = 2**48
+"""Between the numbers of a point's attempts: no stream is that long."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class RadialFractalProblem(Problem):
     line: FractalProblem
     dimension: int
     precision: str
+    old_points: bool = False
 
     name: ClassVar[str] = "radial-fractal"
     declared: ClassVar[type] = RadialFractalKeys
@@ -43,7 +50,8 @@ class RadialFractalProblem(Problem):
     def make(cls, settings: Mapping[str, Any]) -> RadialFractalProblem:
         """See ``Problem``."""
         line = FractalProblem.make({**settings, "precision": "float64"})
-        return cls(line, settings["dimension"], settings["precision"])
+        old = settings.get("old_points", False)
+        return cls(line, settings["dimension"], settings["precision"], old)
 
     complete = FractalProblem.complete
 
@@ -78,10 +86,15 @@ class RadialFractalProblem(Problem):
             )
         self.line.check({**run, "data": "dataset"})
 
+    def resolution(self) -> Resolution:
+        """Of the shells: the base becomes the radii from 0 to 1."""
+        return self.line.keyed.resolution(side=1.0)
+
     def points(
         self, seed: int, purpose: int, first: int, count: int, backend: Any = None
     ) -> Points:
-        """The label is that of the distance before it is rounded."""
+        """Label and level are those of the distance of the rounded point, unless it is of an older
+        version. Where that has another level the point is drawn again, its level kept."""
         import numpy as np
 
         from fracsim.kernels.points.radial import fill_directions
@@ -90,4 +103,40 @@ class RadialFractalProblem(Problem):
         low = self.line.keyed.load_fractal().low
         radius, x = (places[:, 0] - low) / (1 - low), np.empty((count, self.dimension))
         fill_directions(np.uint64(seed), purpose, np.uint64(first), radius, x)
-        return Points(x.astype(self.precision), y.astype(self.precision), level)
+        x = x.astype(self.precision)
+        attempt, moved = 0, self._moved(x, level)
+        while moved.size:
+            attempt += 1
+            for i in moved:
+                index = first + int(i) + attempt * _AGAIN
+                x[i] = self._again(seed, purpose, index, int(level[i]))
+            moved = moved[self._moved(x[moved], level[moved])]
+        return Points(x, y.astype(self.precision), level)
+
+    def _moved(self, x: np.ndarray, level: np.ndarray) -> np.ndarray:
+        """Which of the points x (N, d) have a distance of another level."""
+        import numpy as np
+
+        from fracsim.kernels.points.radial import fill_norms
+
+        if self.old_points:
+            return np.zeros(0, np.int64)
+        fractal, radius = self.line.keyed.load_fractal(), np.empty(len(x))
+        fill_norms(x, radius)
+        places = fractal.low + (1 - fractal.low) * radius[:, None]
+        return np.flatnonzero(fractal.level(places, self.line.keyed.fractal_depth) != level)
+
+    def _again(self, seed: int, purpose: int, index: int, level: int) -> np.ndarray:
+        """Point ``index`` of the stream as if it had been given this level, (d,)."""
+        import numpy as np
+
+        from fracsim.kernels.points.radial import fill_directions
+        from fracsim.kernels.points.sample import given_level, sample
+
+        distribution = self.line.keyed.distribution()
+        geometry, law = distribution.fractal.geometry(), distribution.law()
+        places, _, _ = sample(geometry, given_level(law, level), seed, purpose, index, 1)
+        x = np.empty((1, self.dimension))
+        radius = (places[:, 0] - geometry.low) / (1 - geometry.low)
+        fill_directions(np.uint64(seed), purpose, np.uint64(index), radius, x)
+        return x[0].astype(self.precision)

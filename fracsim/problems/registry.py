@@ -53,9 +53,11 @@ class ProblemKeys(  # the last come first in tables
     """The keys of all problems; a run uses those of its own, and the others keep their defaults.
 
     ``problem_facts`` is no setting: it holds what is known of the file that the problem reads (JSON
-    of ``Problem.look``), once an experiment is resolved."""
+    of ``Problem.look``), once an experiment is resolved. Neither is ``old_points``: whether points
+    are those of files of points_version 1, rounded after their level was found."""
 
     problem_facts: str | None = None
+    old_points: bool = False
 
 
 PROBLEM_KEYS: dict[str, str] = {

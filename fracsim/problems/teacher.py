@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import RunError, UsageError
 from fracsim.problems.fractal import FractalProblem
-from fracsim.problems.problem import Points, Problem, own_keys
+from fracsim.problems.problem import Points, Problem, Resolution, own_keys
 from fracsim.problems.product import ProductProblem
 from fracsim.problems.radial import RadialProblem
 from fracsim.problems.radial_fractal import RadialFractalProblem
@@ -175,6 +175,10 @@ class TeacherProblem(Problem):
                 f"{label('transfer')} is uniform and {label('points_of')} {run['points_of']}; "
                 f"accepted with it are training and fresh"
             )
+
+    def resolution(self) -> Resolution | None:
+        """That of the points."""
+        return self.base.resolution()
 
     def points(
         self, seed: int, purpose: int, first: int, count: int, backend: Any = None

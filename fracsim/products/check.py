@@ -26,6 +26,7 @@ from fracsim.experiments.grid import MOST_RUNS
 from fracsim.experiments.shard import Part, make_part
 from fracsim.fractals.fractal import Fractal
 from fracsim.networks.stored import load_network
+from fracsim.products.points import misfits
 from fracsim.products.product import steps_of, stored_value
 from fracsim.training.run import SETTINGS
 
@@ -112,6 +113,8 @@ def _compare(trajectory: Trajectory) -> tuple[list[str], list[str]]:
     if trajectory.numbers.tolist() != list(part.numbers):
         return [f"its runs are not those of {'shard ' + shard if shard else 'its experiment'}"], []
     problems, remarks = list(_differences(trajectory, part)), []
+    if misfit := misfits(trajectory.attributes, part.runs, part.numbers):
+        remarks.append(misfit)
     if experiment.hash() != stated:
         maker = str(trajectory.attributes.get("software"))
         if maker == f"fracsim {fracsim.__version__}":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from fracsim.errors import RunError
 from fracsim.experiments.shard import Part
 from fracsim.products.coverage import Coverage, Gathering, ranges
 from fracsim.products.inputs import refuse_inputs
+from fracsim.products.points import ATTRIBUTE, are_old
 from fracsim.products.product import attributes_of, check_free, contents, first_difference
 from fracsim.text import counted
 
@@ -71,7 +73,8 @@ def merge(
     check_free(path, overwrite)
     coverage, sources, facts = _read(inputs)
     _check_complete(coverage)
-    part = Part(coverage.experiment)
+    old = any(map(are_old, facts))
+    part = Part(dataclasses.replace(coverage.experiment, old_points=old))
     machines = _machines(facts)
     stored = {"experiment": facts[0]["experiment"]}  # in the words of the shards
     about = {
@@ -193,7 +196,9 @@ def _machines(facts: Sequence[dict[str, Any]]) -> dict[str, str | int | float]:
         str(fact["bit_identical"]) for fact in facts if fact.get("bit_identical", "yes") != "yes"
     ]
     mixed = [
-        key.replace("_", " ") for key in _DECIDING if len({fact.get(key) for fact in facts}) > 1
+        key.replace("_", " ")
+        for key in (*_DECIDING, ATTRIBUTE)
+        if len({fact.get(key) for fact in facts}) > 1
     ]
     if mixed:
         reasons.append(f"no: the files differ in {', '.join(mixed)}")

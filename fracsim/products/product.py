@@ -22,6 +22,7 @@ from fracsim.experiments.shard import Part
 from fracsim.networks.start import without_path
 from fracsim.problems.table import pinned_path
 from fracsim.products.inputs import refuse_inputs
+from fracsim.products.points import ATTRIBUTE, CURRENT
 from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, parameters_of
 
@@ -226,12 +227,13 @@ def stored_value(run: Run, column: str, used: Collection[str] | None = None) -> 
     return getattr(run, column) if column in (used or run.used_keys()) else None
 
 
-def attributes_of(part: Part) -> dict[str, str]:
+def attributes_of(part: Part) -> dict[str, str | int]:
     """The attributes that say what a trajectory file holds."""
     experiment = part.experiment
     images = {run.images for run in experiment.runs if run.images is not None}
     hashes = sorted(pinned_path(text)[1] or "" for text in images)
     return {
+        **({} if experiment.old_points else {ATTRIBUTE: CURRENT}),
         "experiment": experiment.to_json(),
         "experiment_hash": experiment.hash(),
         "shard": part.shard,

@@ -11,6 +11,7 @@ a function of its settings."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -35,9 +36,11 @@ from fracsim.errors import RunError, UsageError, nearest
 from fracsim.experiments.experiment import WEIGHTS, Experiment, make_experiment
 from fracsim.experiments.grid import Grid
 from fracsim.experiments.shard import Part, make_part
+from fracsim.experiments.starts import rounded_starts
 from fracsim.machine.cpus import MOST_THREADS
 from fracsim.machine.kind import Machines
 from fracsim.products.checkpoint import Saved, load
+from fracsim.products.points import are_old, check_resolution, misfits
 from fracsim.products.product import Product, check_output, folder_of, held_by
 from fracsim.sweeps.estimate import Estimate, check_room, estimate
 from fracsim.sweeps.executors import Executor, choose_threads, make_executor
@@ -131,6 +134,7 @@ def run_sweep(
     chosen = choose_backend(backend)
     seen = _fingerprint(path)
     stored = check_output(part, path, overwrite)
+    part, notes = continued(part, stored)
     if stored is not None and stored.status == "complete":
         _tidy(path, seen)
         return Summary(path, "complete", already_complete=True)
@@ -156,6 +160,7 @@ def run_sweep(
         machines = Machines(workers.machine(chosen, stop, say))
         saved = load(path, part, stored) if stored is not None else _fresh(path)
         for note in (
+            *notes,
             *saved.notes,
             *(_continuing(saved, stored, machines) if stored is not None else []),
         ):
@@ -230,6 +235,18 @@ def train(
 
 def _bar() -> Callable[[Progress], None] | None:
     return NotebookBar() if in_notebook() else None
+
+
+def continued(part: Part, stored: Trajectory | None) -> tuple[Part, list[str]]:
+    """The part as it goes on in a file, with the points with which that was begun, and sentences
+    for the user. Raises UsageError where a new one is of points that its precision cannot carry."""
+    if stored is None or not are_old(stored.attributes):
+        check_resolution(part.runs)
+        return part, rounded_starts(part.runs) if stored is None else []
+    old = dataclasses.replace(part.experiment, old_points=True)
+    part = dataclasses.replace(part, experiment=old)
+    note = misfits(stored.attributes, part.runs, part.numbers)
+    return part, [f"warning: {note}"] if note else []
 
 
 def _fingerprint(path: Path) -> tuple[int, ...]:

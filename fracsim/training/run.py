@@ -36,7 +36,7 @@ from fracsim.settings import (
 if TYPE_CHECKING:
     from fracsim.kernels.network.shape import Shape
 
-_OF_FILES = ("fractal_definition", "problem_facts")  # fields that are no settings
+_OF_FILES = ("fractal_definition", "problem_facts", "old_points")  # fields that are no settings
 _LEAST_FLOAT = 1e-30  # what is smaller may be 0 in float32: no training, or 0/0
 
 
@@ -45,7 +45,8 @@ class Run(ProblemKeys):
     """One training: a problem, a network, an optimiser, a budget and a seed.
 
     Fields that are no settings (``fractal_definition``, ``problem_facts``) hold what outside files
-    say, once an experiment is resolved, so that a file can be rerun after they have gone."""
+    say, once an experiment is resolved, so that a file can be rerun after they have gone;
+    ``old_points`` is set where a file of an older version is continued."""
 
     network: str = setting(
         "mlp", "mlp: layers; cnn: convolutions on images", str, choices=("mlp", "cnn")
@@ -221,7 +222,7 @@ class Run(ProblemKeys):
         """Key -> value of all that decides the run's numbers, files by what they hold. (What was
         there before there were problems makes the same hash.)"""
         kind, values = PROBLEMS[self.problem], {name: getattr(self, name) for name in _FIELDS}
-        for key in ("problem_facts", *foreign_keys(self.problem, values)):
+        for key in ("problem_facts", "old_points", *foreign_keys(self.problem, values)):
             del values[key]
         if "fractal" not in values:
             del values["fractal_definition"]

@@ -25,7 +25,14 @@ from fracsim.kernels.cuda.target import (
 from fracsim.kernels.jit import formula
 from fracsim.kernels.points.geometry import Geometry, Law, affine_row
 from fracsim.kernels.points.level import in_image
-from fracsim.kernels.points.sample import coordinate, draw_level, enlarged, reach
+from fracsim.kernels.points.sample import (
+    coordinate,
+    draw_level,
+    enlarged,
+    is_close,
+    reach,
+    to_float32,
+)
 from fracsim.kernels.random.philox import random_words, uniform
 from fracsim.kernels.rounding import add, mul
 
@@ -93,11 +100,13 @@ def propose(geometry, law, seed, purpose, index, block, target, point, work):
     words = random_words(index, purpose, block, seed)
     if block == 0:
         target = draw_level(law.curve, word_of(words, 0))
-    half = reach(geometry.low, law, target == law.fractal_depth)
+    half, close = reach(geometry.low, law, target == law.fractal_depth), False
     for q in range(point.size):
         if (1 + q) & 3 == 0:
             words = random_words(index, purpose, block + ((1 + q) >> 2), seed)
-        point[q] = coordinate(geometry.low, half, word_of(words, 1 + q))
+        word = word_of(words, 1 + q)
+        point[q] = coordinate(geometry.low, half, word)
+        close = close | is_close(law, word)
     if (
         law.negative_margin > 0.0
         and target < law.fractal_depth
@@ -105,7 +114,10 @@ def propose(geometry, law, seed, purpose, index, block, target, point, work):
     ):
         return target, False
     descend(geometry, law, seed, purpose, index, block, words, target, point, work.v)
-    if law.certain:
+    if law.rounded:
+        for q in range(point.size):
+            point[q] = to_float32(point[q])
+    if law.certain and not (law.rounded and close):
         return target, True
     matrix, offset = geometry.inverse_matrices, geometry.inverse_offsets
     return target, point_level(

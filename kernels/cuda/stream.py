@@ -108,6 +108,8 @@ def draw_rows(supply, batch, origin):
         law.choices,
         law.blocks,
         law.certain,
+        law.rounded,
+        law.close,
     )
     mine = (cuda.blockIdx.x * supply.drawers + thread) * n
     others, marks = (
@@ -149,6 +151,8 @@ def draw_batch(block, job, supply, origin, step):
         law.choices,
         law.blocks,
         law.certain,
+        law.rounded,
+        law.close,
     )
     pointers = Supply(
         geometry,

@@ -55,7 +55,11 @@ class Law(NamedTuple):
     """Philox blocks of one attempt."""
     certain: bool
     """Whether a point's level can only be the one it was drawn with, so that nothing needs
-    checking."""
+    checking; of rounded points, unless a word is close."""
+    rounded: bool = False
+    """Whether points are rounded to float32, and their levels are those of the rounded ones."""
+    close: float = 0.0
+    """Where words of ``certain`` points are this close to 0 or 1 rounding may move them."""
 
 
 def make_geometry(

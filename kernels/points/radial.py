@@ -80,13 +80,26 @@ def fill_directions(seed, purpose, first, radius, x):
         fill_direction(seed, stream, first + np.uint64(i), radius[i], x[i])
 
 
+@formula
+def norm(x):
+    """‖x‖ in float64 of a point x (d,) of any float type."""
+    squares = 0.0
+    for q in range(x.size):
+        value = np.float64(x[q])
+        squares += value * value
+    return math.sqrt(squares)
+
+
+@kernel
+def fill_norms(x, norms):
+    """norms (N,) float64 = ‖x‖ of points x (N, d) of any float type; overwrites."""
+    for i in range(x.shape[0]):
+        norms[i] = norm(x[i])
+
+
 @kernel
 def fill_profile(profile, omega, x, y):
     """y (N,) float64 = φ(‖x‖) of points x (N, d) of any float type, the norm taken in float64;
     overwrites."""
     for i in range(x.shape[0]):
-        squares = 0.0
-        for q in range(x.shape[1]):
-            value = np.float64(x[i, q])
-            squares += value * value
-        y[i] = profile_value(profile, omega, math.sqrt(squares))
+        y[i] = profile_value(profile, omega, norm(x[i]))

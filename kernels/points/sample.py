@@ -12,7 +12,10 @@ where it stops, so the same distribution is drawn inside out, which needs no pat
 Where rounding or an image could interfere, every point is checked against level(x) and drawn again,
 its level kept, where it lies elsewhere: a negative proposed in an image, or one that rounding moved
 over a border. So label and point always agree. Attempt a uses the blocks from a · law.blocks of the
-counter."""
+counter.
+
+Points for float32 (``law.rounded``) are rounded to it before they are checked, so that the level,
+which float64 decides, is that of the very coordinates a network gets."""
 
 import numpy as np
 
@@ -29,10 +32,15 @@ _COARSE = (
 
 
 def make_law(
-    geometry: Geometry, curve: np.ndarray, gap: int, positive_margin: float, negative_margin: float
+    geometry: Geometry,
+    curve: np.ndarray,
+    gap: int,
+    positive_margin: float,
+    negative_margin: float,
+    rounded: bool = False,
 ) -> Law:
     """The Law of P(0..n) = ``curve`` (n + 1,), with the random words that each attempt needs
-    counted."""
+    counted; ``rounded``: of points in float32."""
     r, d = geometry.offsets.shape
     n = len(curve) - 1
     choices = 1
@@ -43,6 +51,9 @@ def make_law(
     certain = (
         gap == CENTRE and negative_margin == 0 and narrowest >= _COARSE
     )  # the centre meets no image
+    # rounding moves a coordinate by 2^-25 at most; doubled, to be on the safe side
+    moved = 2.0**-24 * d**0.5 / narrowest if narrowest else 1.0
+    half = 0.5 * (1.0 - geometry.low) * min(1.0 - positive_margin, 1.0 / 3.0)
     curve = np.ascontiguousarray(curve, dtype=np.float64)
     return Law(
         curve,
@@ -53,7 +64,17 @@ def make_law(
         choices,
         -(-words // 4),
         certain,
+        bool(rounded),
+        moved / (2.0 * half) if certain else 1.0,
     )
+
+
+def given_level(law: Law, level: int) -> Law:
+    """The Law of samples that all have this level; their words decide the rest, as before."""
+    curve = np.full(len(law.curve), 2.0)  # above every uniform
+    if level < law.fractal_depth:
+        curve[: level + 1] = 0.0
+    return law._replace(curve=curve)
 
 
 @formula
@@ -83,6 +104,18 @@ def coordinate(low, half, word):
     """A coordinate of the proposal in the unit cell: ``word``, a uniform of (0, 1), brought to the
     centre ± half."""
     return add(0.5 * (low + 1.0), mul(half, add(mul(2.0, word), -1.0)))
+
+
+@formula
+def is_close(law, word):
+    """Whether rounding could move a point over a border: its ``word`` puts it that near to one."""
+    return (word < law.close) | (word > 1.0 - law.close)
+
+
+@formula
+def to_float32(x):
+    """x, rounded to float32, in float64."""
+    return np.float64(np.float32(x))
 
 
 @formula
@@ -179,7 +212,7 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level, checked):
     (N,), n for positives.
 
     seed and first are uint64. A row of lanes proposes side by side; those refused try again in the
-    next row. ``checked``: True, or None where all levels are certain (``law.certain``): another
+    next row. ``checked``: True, or None where all levels are certain, of points in float64: another
     type, for which the check is not compiled, half of all."""
     n, d = law.fractal_depth, x.shape[1]
     # taken out of their tuples once: numba counts references at each access
@@ -212,6 +245,7 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level, checked):
             if blocks[lane] == 0:
                 target[lane] = draw_level(curve, words[0, lane])
             blocks[lane] += law.blocks
+        close = False
         for q in range(d):
             for lane in range(active):
                 half = half_positive if target[lane] == n else half_negative
@@ -222,7 +256,15 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level, checked):
                 find_gap(
                     inverse_matrix, inverse_offset, low, margin, u, v, work.inside, free, active
                 )
+            if law.certain and law.rounded:
+                for q in range(d):
+                    for lane in range(active):
+                        close |= is_close(law, words[1 + q, lane])
         descend_lanes(matrix, offset, law.choices, words, target, chosen, u, v, active)
+        if law.rounded:
+            for q in range(d):
+                for lane in range(active):
+                    u[q, lane] = to_float32(u[q, lane])
         for lane in range(active):
             for q in range(d):
                 x[rows[lane], q] = u[q, lane]
@@ -230,7 +272,7 @@ def sample_kernel(geometry, law, seed, purpose, first, x, level, checked):
         if checked is None:
             active = 0
             continue
-        if law.certain:
+        if law.certain and not (law.rounded and close):
             active = 0
             continue
         find_levels(inverse_matrix, inverse_offset, low, n, u, active, work)
@@ -250,7 +292,7 @@ def sample(
     """x (count, d) float64, y (count,) int8 of ±1, level (count,) int16 of samples first … first +
     count - 1."""
     x, level = np.empty((count, geometry.offsets.shape[1])), np.empty(count, dtype=np.int16)
-    checked = None if law.certain else True
+    checked = None if law.certain and not law.rounded else True
     sample_kernel(geometry, law, np.uint64(seed), purpose, np.uint64(first), x, level, checked)
     y = np.where(level == law.fractal_depth, np.int8(1), np.int8(-1))
     return x, y, level

@@ -21,6 +21,7 @@ from fracsim.kernels.cuda.target import (
     new_stream,
     to_host,
 )
+from fracsim.kernels.points.sample import sample
 from fracsim.kernels.random.philox import SAMPLE, STREAM, TRAIN
 
 ZOO = zoo() | {name: load_fractal(name) for name in fractal_names()}
@@ -75,6 +76,19 @@ def test_the_finest_depth(name):
 
 def test_many_maps():
     check(Distribution(ZOO["many"], 3, parse_curve("1")))
+
+
+@pytest.mark.parametrize(("name", "n"), [("cantor1d", 16), ("vicsek", 15), ("cantor", 7)])
+def test_points_of_float32(name, n):
+    """As on the CPU, also where every second point moves to another cell."""
+    distribution = Distribution(ZOO[name], n, parse_curve("polynomial:1"))
+    geometry, law = distribution.fractal.geometry(), distribution.law()._replace(rounded=True)
+    ours = card.sample(geometry, law, 3, TRAIN, 7, 60)
+    for one, other in zip(ours, sample(geometry, law, 3, TRAIN, 7, 60), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(ours[0], ours[0].astype(np.float32))
+    np.testing.assert_array_equal(distribution.fractal.level(ours[0], n), ours[2])
+    assert n == 7 or (ours[0] != distribution.sample(60, 3, TRAIN, 7).x.astype(np.float32)).any()
 
 
 @pytest.mark.parametrize("name", ["sierpinski", "twisted01"])

@@ -55,12 +55,13 @@ not_simulated = pytest.mark.skipif(
 
 
 def distribution_of(name):
-    fractal, n, gap, *margins = LAWS[name]
+    fractal, n, gap, *margins = LAWS[name.removesuffix(" in float32")]
     return Distribution(load_fractal(fractal), n, parse_curve("polynomial:1"), gap, *margins)
 
 
 def source_of(name):
-    return Stream(distribution_of(name).fractal.geometry(), distribution_of(name).law())
+    precision = "float32" if name.endswith(" in float32") else "float64"
+    return Stream(distribution_of(name).fractal.geometry(), distribution_of(name).law(precision))
 
 
 # --- the samples ----------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def job_for(shape, plan, dtype, runs, workspace):
 
 
 @pytest.mark.parametrize("few_drawers", [False, True])
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [*LAWS, "line in float32", "space in float32"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_batches(monkeypatch, name, dtype, few_drawers):
     """The CPU's samples, rounded to the parameters' type; each block of a group has all of them."""
@@ -130,9 +131,9 @@ def test_batches(monkeypatch, name, dtype, few_drawers):
     launch(_copy_batch, runs * blocks, plan.threads, size, workspace.stream, job, source, step, out)
     x, y = to_host(out.x, workspace.stream), to_host(out.y, workspace.stream)
     for ticket in range(runs * blocks):
-        expected = distribution.sample(
-            batch, int(SEEDS[ticket // blocks]), STREAM, (step - 1) * batch
-        )
+        seed = int(SEEDS[ticket // blocks])
+        precision = "float32" if name.endswith("float32") else "float64"
+        expected = distribution.sample(batch, seed, STREAM, (step - 1) * batch, precision)
         np.testing.assert_array_equal(x[ticket], expected.x.astype(dtype))
         np.testing.assert_array_equal(y[ticket], expected.y)
 

@@ -10,6 +10,7 @@ from fracsim.errors import UsageError
 from fracsim.fractals.curve import PAPER_CURVES, parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import Fractal, fractal_names, load_fractal
+from fracsim.kernels.points.sample import sample
 from fracsim.kernels.random.philox import SAMPLE, TEST, TRAIN
 
 ZOO = zoo()
@@ -106,6 +107,18 @@ def test_against_the_reference(name, margins):
             fractal.geometry(), distribution.law(), seed, TRAIN, first + k
         )
         assert (x[k].tolist(), level[k]) == (point, expected)
+
+
+@pytest.mark.parametrize("name", ["cantor1d", "vicsek", "twisted01", "cantor"])
+def test_points_of_float32_against_the_reference(name):
+    """At depths where many are drawn again since rounding moved them."""
+    fractal, n = ZOO[name], 12
+    distribution = Distribution(fractal, n, parse_curve("polynomial:1"))
+    geometry, law = fractal.geometry(), distribution.law()._replace(rounded=True)
+    x, _, level = sample(geometry, law, 7, TRAIN, 3, 40)
+    for k in range(40):
+        assert (x[k].tolist(), level[k]) == reference.sample(geometry, law, 7, TRAIN, 3 + k)
+    np.testing.assert_array_equal(x, x.astype(np.float32))
 
 
 def test_a_sample_depends_on_seed_purpose_and_index_only():

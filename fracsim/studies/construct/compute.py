@@ -31,6 +31,8 @@ class Constructed(Result):
     tried: Verification
     distribution: Distribution
     seed: int
+    precision: str = "float64"
+    """in which it was tried"""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The variables of a file of kind "network"."""
@@ -86,6 +88,7 @@ class Constructed(Result):
             "slope": built.slope,
             "positive_margin": built.positive_margin,
             "negative_margin": built.negative_margin,
+            "precision": self.precision,
             "samples": int(tried.samples.sum()),
             "samples_by_level": tried.samples,
             "errors_by_level": tried.errors,
@@ -113,7 +116,8 @@ class Constructed(Result):
             f"slope            {built.slope} the images ({touch})",
             f"positive margin  {built.positive_margin:.4g}",
             f"negative margin  {built.negative_margin:.4g}",
-            f"error            {tried.error:.6f} on {tried.samples.sum():,} points; "
+            f"error            {tried.error:.6f} on {tried.samples.sum():,} points "
+            f"in {self.precision}; "
             f"1 - P({built.levels}) = {self.expected_error:.6f}",
             f"hinge loss       {tried.hinge_loss:.6f}",
             "",
@@ -137,11 +141,12 @@ def compute(settings: Settings, progress: OnProgress = silent) -> Constructed:
         settings.positive_margin,
         settings.negative_margin,
     )
-    margins = built.positive_margin, built.negative_margin
+    precision, margins = settings.precision, (built.positive_margin, built.negative_margin)
     distribution = Distribution(built.fractal, settings.fractal_depth, curve, None, *margins)
     count = settings.count
-    tried = verify(built, distribution, count, settings.seed, lambda done: progress(done, count))
-    return Constructed(built, tried, distribution, settings.seed)
+    seed, done = settings.seed, lambda done: progress(done, count)
+    tried = verify(built, distribution, count, seed, done, precision)
+    return Constructed(built, tried, distribution, seed, precision)
 
 
 @door(

@@ -29,6 +29,12 @@ class Settings:
     count: int = setting(1_000_000, "points on which it is tried", int, low=1, high=1e12)
     curve: str = curve_setting(about="curve of these points")
     seed: int = seed_setting("seed of these points")
+    precision: str = setting(
+        "float64",
+        "arithmetic in which it is tried; it is stored in float64",
+        str,
+        choices=("float32", "float64"),
+    )
     fractal_definition: str | None = None
 
 
@@ -40,8 +46,9 @@ STUDY = Study(
 
     2n + 1 hidden layers of at most 5dr units are right on every point that keeps the margins said.
     --levels j leaves the finer levels out, which costs 1 - P(j); --merge s makes the network
-    shallower and wider. The file can be drawn (fracsim-plot decision) and trained further (fracsim
-    train --init-from).""",
+    shallower and wider. --precision float32 tries it in the arithmetic that training has unless told
+    otherwise. The file can be drawn (fracsim-plot decision) and trained further (fracsim train
+    --init-from).""",
     settings=Settings,
     variables=NETWORK.variables,
     kind=NETWORK.kind,

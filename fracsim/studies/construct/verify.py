@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fracsim.arguments import DISTRIBUTION, SEED, Called, Whole, door, instance
+from fracsim.arguments import DISTRIBUTION, SEED, Called, Text, Whole, door, instance
 from fracsim.errors import UsageError
 from fracsim.fractals.distribution import Distribution
 from fracsim.kernels.backend import get_backend
@@ -42,6 +42,7 @@ class Verification:
     count=Whole(1, 10**12),
     seed=SEED,
     on_progress=Called(),
+    precision=Text(("float32", "float64")),
 )
 def verify(
     construction: Construction,
@@ -49,13 +50,15 @@ def verify(
     count: int,
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
+    precision: str = "float64",
 ) -> Verification:
-    """Try the network on ``count`` samples of the distribution, in float64; ``on_progress`` gets
-    the points done.
+    """Try the network on ``count`` samples of the distribution; ``on_progress`` gets the points
+    done. ``precision``: of points, parameters and arithmetic, float64 or float32. Raises UsageError
+    where that does not resolve the cells.
 
-    Where the distribution keeps the construction's margins, the errors must be 0 at every level
-    below ``levels`` and at n, and the negatives of all other levels must be lost: a share 1 -
-    P(levels)."""
+    Where the distribution keeps the construction's margins, the errors in float64 must be 0 at
+    every level below ``levels`` and at n, and the negatives of all other levels must be lost: a
+    share 1 - P(levels)."""
     inputs, d = construction.shape.inputs, distribution.fractal.dimension
     if inputs != d:
         raise UsageError(
@@ -63,13 +66,15 @@ def verify(
             f"dimension {inputs}, as the network has inputs"
         )
     backend, only = get_backend("cpu"), np.zeros(1, np.int64)
-    geometry, law = distribution.fractal.geometry(), distribution.law()
+    geometry, law = distribution.fractal.geometry(), distribution.law(precision)
+    params = construction.params[None].astype(precision)
     samples, errors = np.zeros((2, law.fractal_depth + 1), np.int64)
     loss = 0.0
     for first in range(0, count, CHUNK):
         size = min(CHUNK, count - first)
         x, y, level = backend.sample(geometry, law, seed, SAMPLE, first, size)
-        score = y * backend.forward(construction.shape, construction.params[None], x[None], only)[0]
+        x = x[None].astype(precision)
+        score = y * backend.forward(construction.shape, params, x, only)[0].astype(np.float64)
         samples += np.bincount(level, minlength=len(samples))
         errors += np.bincount(level[score <= 0], minlength=len(samples))
         loss += float(np.maximum(1 - score, 0).sum())
