@@ -5,6 +5,8 @@ import dataclasses
 import h5py
 import numpy as np
 import pytest
+from command_line import fracsim
+
 from fracsim.data.reader import open_trajectory
 from fracsim.errors import UsageError
 from fracsim.experiments.experiment import make_experiment
@@ -13,7 +15,6 @@ from fracsim.products.check import check_file
 from fracsim.products.merge import merge
 from fracsim.sweeps import sweep as sweeps
 from fracsim.sweeps.sweep import run_sweep
-from command_line import fracsim
 
 SETTINGS = {
     "fractal": "cantor1d",

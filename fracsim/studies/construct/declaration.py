@@ -46,9 +46,8 @@ STUDY = Study(
 
     2n + 1 hidden layers of at most 5dr units are right on every point that keeps the margins said.
     --levels j leaves the finer levels out, which costs 1 - P(j); --merge s makes the network
-    shallower and wider. --precision float32 tries it in the arithmetic that training has unless told
-    otherwise. The file can be drawn (fracsim-plot decision) and trained further (fracsim train
-    --init-from).""",
+    shallower and wider. --precision float32 tries it in the arithmetic of training. The file can be
+    drawn (fracsim-plot decision) and trained further (fracsim train --init-from).""",
     settings=Settings,
     variables=NETWORK.variables,
     kind=NETWORK.kind,
