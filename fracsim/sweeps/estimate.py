@@ -97,22 +97,24 @@ def estimate(
     from fracsim.training.points import data_key
 
     runs = part.runs
+    of_run = [shape_of(run) for run in runs]  # once: of thousands of runs it takes a while
     by_shape: dict[Any, list[Run]] = {}
-    for run in runs:
-        by_shape.setdefault(shape_of(run), []).append(run)
+    for run, shape in zip(runs, of_run, strict=True):
+        by_shape.setdefault(shape, []).append(run)
+    parameters = {shape: parameters_of(group[0]) for shape, group in by_shape.items()}
     shapes = tuple(
         ShapeEstimate(
             shape.depth,
             group[0].width,
             shape.inputs,
             len(group),
-            parameters_of(group[0]),
+            parameters[shape],
             group[0].steps,
         )
         for shape, group in by_shape.items()
     )
-    sets = {data_key(run): run for run in runs}
-    data = sorted((_data_memory(run, shape_of(run).inputs) for run in sets.values()), reverse=True)
+    sets = {data_key(run): (run, shape.inputs) for run, shape in zip(runs, of_run, strict=True)}
+    data = sorted((_data_memory(run, inputs) for run, inputs in sets.values()), reverse=True)
     at_once, device = threads, None
     if groups is not None and groups.backend.side_by_side:
         launches = groups.at_start()
@@ -122,7 +124,9 @@ def estimate(
         working = [_STATES * _state_memory(run) for run in runs]
     else:
         held = sum(data[: MOST_SETS + -(-threads // max(processes, 1))])
-        working = [_working_memory(run, parameters_of(run)) for run in runs]
+        working = [
+            _working_memory(run, parameters[shape]) for run, shape in zip(runs, of_run, strict=True)
+        ]
     working.sort(reverse=True)
     memory = (
         max(processes, 1) * _BASE_MEMORY
