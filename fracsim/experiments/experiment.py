@@ -19,7 +19,7 @@ from typing import Any
 
 from fracsim.arguments import Flag, Place, Table, Text, check_fields, door, instance
 from fracsim.errors import UsageError, nearest
-from fracsim.experiments.grid import Grid
+from fracsim.experiments.grid import Grid, apply_table
 from fracsim.experiments.problems import (
     applicable,
     check_problems,
@@ -34,7 +34,6 @@ from fracsim.experiments.problems import (
 from fracsim.experiments.starts import check_starts, pin_starts
 from fracsim.networks.start import without_path
 from fracsim.problems.problem import RECORDED
-from fracsim.settings import nearest_key
 from fracsim.text import brief
 from fracsim.toml import parse_toml, read_text
 from fracsim.training.run import SETTINGS, Run, make_run, problem_of
@@ -347,11 +346,11 @@ def load_experiment(
     name, text = _read(str(name_or_path))
     table = parse_toml(text, str(name_or_path))
     grid = Grid()
-    _apply(grid, table, f"experiment '{name}'", _FILE_KEYS)
+    apply_table(grid, table, f"experiment '{name}'", _FILE_KEYS)
     if quick:
         if "quick" not in table:
             raise UsageError(f"experiment '{name}' has no [quick] table")
-        _apply(grid, table["quick"], f"[quick] of experiment '{name}'", _GRID_KEYS)
+        apply_table(grid, table["quick"], f"[quick] of experiment '{name}'", _GRID_KEYS)
     for key, value in (overrides or {}).items():
         grid.override(key, value)
     return make_experiment(
@@ -377,31 +376,6 @@ def _read(name_or_path: str) -> tuple[str, str]:
             f"(accepted: a path that ends in .toml, or one of {', '.join(names)})"
         )
     return path.stem, read_text(path, f"the experiment '{name_or_path}'")
-
-
-def _apply(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[str]) -> None:
-    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what
-    was there.
-
-    ``others`` are the keys that may stand beside settings.
-    """
-    if not isinstance(table, Mapping):
-        raise UsageError(f"quick must be a table: {where}")
-    for key, value in table.items():
-        if key in others:
-            continue
-        if key not in SETTINGS:
-            raise UsageError(f"unknown key '{key}' in {where}{nearest_key(key, SETTINGS, others)}")
-        grid.fix(key, value, where)
-    crossed, zipped = table.get("grid", {}), table.get("zip", [])
-    if not isinstance(crossed, Mapping):
-        raise UsageError(f"grid must be a table of lists and ranges in {where}, as in [grid]")
-    if not isinstance(zipped, list) or not all(isinstance(part, Mapping) for part in zipped):
-        raise UsageError(f"zip must be a table of lists in {where}, as in [[zip]]")
-    for key, axis in crossed.items():
-        grid.cross(key, axis, f"[grid] of {where}")
-    for part in zipped:
-        grid.zip(part, f"[[zip]] of {where}")
 
 
 def _checked_weights(weights: Any) -> str:

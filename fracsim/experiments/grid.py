@@ -14,7 +14,7 @@ from typing import Any
 
 from fracsim.arguments import Table, Text, described, door
 from fracsim.errors import UsageError, nearest
-from fracsim.settings import label, plain
+from fracsim.settings import label, nearest_key, plain
 from fracsim.training.run import SETTINGS, check_key, coerce
 
 MOST_RUNS = 100_000
@@ -138,6 +138,31 @@ class Grid:
         for table in self.zipped:
             table.pop(key, None)
         self.zipped = [table for table in self.zipped if table]
+
+
+def apply_table(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[str]) -> None:
+    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what
+    was there.
+
+    ``others`` are the keys that may stand beside settings.
+    """
+    if not isinstance(table, Mapping):
+        raise UsageError(f"quick must be a table: {where}")
+    for key, value in table.items():
+        if key in others:
+            continue
+        if key not in SETTINGS:
+            raise UsageError(f"unknown key '{key}' in {where}{nearest_key(key, SETTINGS, others)}")
+        grid.fix(key, value, where)
+    crossed, zipped = table.get("grid", {}), table.get("zip", [])
+    if not isinstance(crossed, Mapping):
+        raise UsageError(f"grid must be a table of lists and ranges in {where}, as in [grid]")
+    if not isinstance(zipped, list) or not all(isinstance(part, Mapping) for part in zipped):
+        raise UsageError(f"zip must be a table of lists in {where}, as in [[zip]]")
+    for key, axis in crossed.items():
+        grid.cross(key, axis, f"[grid] of {where}")
+    for part in zipped:
+        grid.zip(part, f"[[zip]] of {where}")
 
 
 def _read(key: str, values: Sequence[Any]) -> tuple[Any, ...]:
