@@ -374,7 +374,7 @@ def test_the_documented_table_of_keys_is_the_code():
 def test_the_documented_example_is_an_experiment(tmp_path):
 
     page = (TOP / "docs" / "experiments.md").read_text(encoding="utf-8")
-    path = written(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
+    path = written(tmp_path, page.partition("```toml mine.toml\n")[2].partition("```")[0])
     assert len(load_experiment(path).runs) == 54
     assert len(load_experiment(path, quick=True).runs) == 2 * 3 * 2
     for name in experiment_names():
