@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.errors import RunError
+from fracsim.errors import RunError, UsageError
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.machine.cpus import available_threads
 from fracsim.machine.memory import free_memory
+from fracsim.settings import settings_of
 from fracsim.studies.kernel_learning.declaration import Settings
 from fracsim.studies.kernel_learning.images import ImageData, problem_of
 from fracsim.studies.kernel_learning.machine import Floats, Machine, choose_ridge, matrix, nearest
@@ -117,6 +118,9 @@ def compute(settings: Settings, progress: OnProgress = silent) -> Learnt:
     check_memory(max(one.train_points))
     if one.problem == "images":
         return _of_images(one, progress)
+    if one.fractal is None:
+        about = settings_of(Settings)["fractal"].about
+        raise UsageError(f"FRACTAL is missing: {about}")
     fractal = fractal_of(settings)
     one = dataclasses.replace(one, test_points=one.test_points or TEST_POINTS)
     law = Distribution(fractal, one.fractal_depth, parse_curve(one.curve), one.gap)

@@ -79,8 +79,6 @@ class Settings:
     def validate(self) -> None:
         """Raise UsageError where settings do not fit together."""
         known = settings_of(Settings)
-        if self.problem == "fractal" and self.fractal is None:
-            raise UsageError(f"FRACTAL is missing: {known['fractal'].about}")
         if self.problem == "fractal" and self.images is not None:
             raise UsageError("--images is of --problem images; --problem is fractal")
         if self.problem == "images" and self.images is None:
