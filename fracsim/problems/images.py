@@ -144,6 +144,10 @@ class ImagesProblem(Problem):
         """The classes."""
         return self.outputs
 
+    def count(self, part: str) -> int:
+        """How many images the files have: "train" or "test"."""
+        return int(self._facts[part])
+
     def identity(self) -> Hashable:
         """The images, wherever they lie, and what is done to them."""
         return self.content_of("images", self.images), self.crop, self.flip, self.precision

@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 from command_line import fracsim
 
+from fracsim import open_study
 from fracsim.cli.plot import command
+from fracsim.problems.image_files import read_images
 from fracsim.studies.kernel_learning.compute import lifted
 from fracsim.studies.kernel_learning.machine import Machine, matrix, nearest
 
@@ -101,3 +103,47 @@ def test_wrong_input_is_told_in_one_sentence(options, code, said):
     done = fracsim("kernel-learning", "cantor", *options)
     assert done.code == code
     assert said in done.sentence
+
+
+@pytest.mark.compiled
+def test_images_are_learnt_in_their_classes(tmp_path):
+    path = tmp_path / "k.h5"
+    small = ("--layers", 2, "--train-points", 200, "--threads", 1, "-o", path)
+    result = fracsim("kernel-learning", "--problem", "images", "--images", "digits", *small)
+    assert result.code == 0, result.err
+    found = open_study(path)
+    assert found.attributes["test_points"] == 360
+    by_class = found.arrays["accuracy_by_level"][0, 0]
+    assert by_class.shape == (10,)
+    assert found.arrays["accuracy"][0, 0] > 0.85
+    shares = np.bincount(read_images("digits").test_labels) / 360
+    assert by_class @ shares == pytest.approx(found.arrays["accuracy"][0, 0])
+
+
+@pytest.mark.compiled
+def test_several_outputs_against_a_plain_solution(points):
+    x, y, test = points
+    both, ridges, k = np.column_stack([y, 1 - y]), np.array([1e-3, 1e-1]), of(x, x)
+    for found, ridge in zip(Machine(of, x, both).several(test, ridges), ridges, strict=True):
+        wanted = of(test, x) @ np.linalg.solve(k + 40 * ridge * np.eye(40), both)
+        np.testing.assert_allclose(found, wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "FRACTAL is missing: name of a fractal"),
+        (("cantor", "--images", "digits"), "--images is of --problem images"),
+        (("cantor", "--problem", "images", "--images", "digits"), "has no FRACTAL"),
+        (("--problem", "images"), "--images is missing: images of --problem images"),
+        (("--problem", "images", "--images", "digits", "--flow"), "has none"),
+        (
+            ("--problem", "images", "--images", "digits", "--train-points", 2000),
+            "--train-points is 2000; accepted are at most the 1437 train images of digits",
+        ),
+    ],
+)
+def test_settings_of_images_that_do_not_fit_are_one_sentence(options, sentence):
+    result = fracsim("kernel-learning", *options)
+    assert result.code == 2
+    assert sentence in result.sentence

@@ -1,5 +1,6 @@
 """What ``fracsim kernel-learning`` does, and its numbers in words."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.errors import RunError
+from fracsim.errors import RunError, UsageError
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.distribution import Distribution
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.machine.cpus import available_threads
 from fracsim.machine.memory import free_memory
+from fracsim.settings import settings_of
 from fracsim.studies.kernel_learning.declaration import Settings
+from fracsim.studies.kernel_learning.images import ImageData, problem_of
 from fracsim.studies.kernel_learning.machine import Floats, Machine, choose_ridge, matrix, nearest
 from fracsim.studies.study import OnProgress, Result, fractal_of, silent
 from fracsim.text import brief
 
 LEARNT = 0.6
 """A level is learnt when more than this share of its points is right."""
+
+TEST_POINTS = 20_000
+"""Of a fractal, where nothing else is asked for."""
 
 TIMES = 10 ** np.arange(0.0, 12.05, 0.1)
 
@@ -33,7 +39,7 @@ class Learnt(Result):
     """Accuracy by kernel, layers, points and draw."""
 
     settings: Settings
-    fractal: Fractal
+    fractal: Fractal | None
     found: dict[str, NDArray[Any]]
     notes: Sequence[str] = ()
 
@@ -44,11 +50,16 @@ class Learnt(Result):
     def attributes(self) -> dict[str, Any]:
         """The distribution and the protocol."""
         one = self.settings
+        learnt: dict[str, Any] = {"problem": "images", "images": one.images or ""}
+        if self.fractal is not None:
+            learnt = {
+                "fractal": self.fractal.name,
+                "fractal_definition": json.dumps(self.fractal.to_dict()),
+                "fractal_depth": one.fractal_depth,
+                "curve": one.curve,
+            }
         return {
-            "fractal": self.fractal.name,
-            "fractal_definition": json.dumps(self.fractal.to_dict()),
-            "fractal_depth": one.fractal_depth,
-            "curve": one.curve,
+            **learnt,
             "draws": one.draws,
             "seed": one.seed,
             "test_points": one.test_points,
@@ -82,10 +93,10 @@ class Learnt(Result):
     def words(self) -> list[str]:
         """A line for each kernel, layers and points."""
         said = self.summary()
-        lines = [
-            f"{said['fractal']}, n = {said['fractal_depth']}, curve {said['curve']}; mean of "
-            f"{said['draws']} draws, {said['test_points']:,} test points"
-        ]
+        about = said.get("images")
+        if self.fractal is not None:
+            about = f"{said['fractal']}, n = {said['fractal_depth']}, curve {said['curve']}"
+        lines = [f"{about}; mean of {said['draws']} draws, {said['test_points']:,} test points"]
         for row in said["results"]:
             name = row["kernel"] + (f", L = {row['layers']}" if row["layers"] else "")
             line = f"  {name}, {row['train_points']:,} points: accuracy {row['accuracy']:.4f}"
@@ -103,8 +114,15 @@ class Learnt(Result):
 
 def compute(settings: Settings, progress: OnProgress = silent) -> Learnt:
     """Learn. Raises UsageError, RunError."""
-    one, fractal = settings, fractal_of(settings)
+    one = settings
     check_memory(max(one.train_points))
+    if one.problem == "images":
+        return _of_images(one, progress)
+    if one.fractal is None:
+        about = settings_of(Settings)["fractal"].about
+        raise UsageError(f"FRACTAL is missing: {about}")
+    fractal = fractal_of(settings)
+    one = dataclasses.replace(one, test_points=one.test_points or TEST_POINTS)
     law = Distribution(fractal, one.fractal_depth, parse_curve(one.curve), one.gap)
     rows = [(*machine, m) for m in one.train_points for machine in one.machines]
     levels, total = one.fractal_depth + 1, len(rows) * one.draws
@@ -140,6 +158,32 @@ def compute(settings: Settings, progress: OnProgress = silent) -> Learnt:
     if one.flow:
         arrays |= {"time": TIMES, "flow_accuracy": flow, "level_times": times}
     return Learnt(one, fractal, arrays)
+
+
+def _of_images(one: Settings, progress: OnProgress) -> Learnt:
+    problem = problem_of(one)
+    one = dataclasses.replace(one, test_points=one.test_points or problem.count("test"))
+    rows = [(*machine, m) for m in one.train_points for machine in one.machines]
+    ridge, total = np.empty((len(rows), one.draws)), len(rows) * one.draws
+    shares = np.empty((len(rows), one.draws, 1 + problem.outputs))
+    control = np.empty((len(one.train_points), one.draws))
+    for draw in range(one.draws):
+        data = ImageData(problem, one, one.seed + draw)
+        control[:, draw] = [data.control(m) for m in one.train_points]
+        for row, (kernel, layers, m) in enumerate(rows):
+            progress(draw * len(rows) + row, total, f"{kernel}, {m:,} images")
+            shares[row, draw], ridge[row, draw] = data.learn(kernel, layers, m)
+    arrays = {
+        "kernel": np.array([row[0] for row in rows], dtype=object),
+        "layers": np.array([row[1] for row in rows]),
+        "train_points": np.array([row[2] for row in rows]),
+        "accuracy": shares[..., 0],
+        "accuracy_by_level": shares[..., 1:],
+        "ridge": ridge,
+        "control_points": np.array(one.train_points),
+        "nearest_neighbour": control,
+    }
+    return Learnt(one, None, arrays)
 
 
 class _Data:

@@ -9,12 +9,11 @@ from fracsim.errors import UsageError
 from fracsim.fractals.settings import (
     curve_setting,
     depth_setting,
-    fractal_setting,
     gap_setting,
     seed_setting,
 )
 from fracsim.machine.cpus import MOST_THREADS
-from fracsim.settings import setting
+from fracsim.settings import setting, settings_of
 from fracsim.studies.study import Drawing, Study
 
 RIDGES = tuple(10.0**power for power in range(-12, 0))
@@ -25,7 +24,20 @@ KERNELS = ("ntk", "rf", "laplace")
 class Settings:
     """Which distribution, kernels and numbers of points."""
 
-    fractal: str = fractal_setting()
+    fractal: str | None = setting(
+        None,
+        "name of a fractal (see 'fracsim show'), or path of its TOML file",
+        str,
+        argument=True,
+        optional="none, with --problem images",
+    )
+    problem: str = setting("fractal", "what is learnt", str, choices=("fractal", "images"))
+    images: str | None = setting(
+        None,
+        "images of --problem images: a folder, an .npz, or digits (docs/problems.md)",
+        str,
+        optional="none",
+    )
     fractal_depth: int = depth_setting(3)
     curve: str = curve_setting()
     gap: str | None = gap_setting()
@@ -44,7 +56,9 @@ class Settings:
     train_points: tuple[int, ...] = setting(
         (500,), "training points m", int, low=10, high=100_000, many=True
     )
-    test_points: int = setting(20_000, "test points", int, low=10, high=1e7)
+    test_points: int | None = setting(
+        None, "test points", int, low=10, high=1e7, optional="20,000, or all test images"
+    )
     ridge: tuple[float, ...] = setting(
         RIDGES, "λ to choose from by validation", float, above=0, high=1e6, many=True
     )
@@ -64,6 +78,15 @@ class Settings:
 
     def validate(self) -> None:
         """Raise UsageError where settings do not fit together."""
+        known = settings_of(Settings)
+        if self.problem == "fractal" and self.images is not None:
+            raise UsageError("--images is of --problem images; --problem is fractal")
+        if self.problem == "images" and self.images is None:
+            raise UsageError(f"--images is missing: {known['images'].about}")
+        if self.problem == "images" and self.fractal is not None:
+            raise UsageError("--problem images has no FRACTAL; name one or the other")
+        if self.problem == "images" and self.flow:
+            raise UsageError("--flow is of the levels of a fractal; --problem images has none")
         if self.scale != 1.0 and "laplace" not in self.kernel:
             raise UsageError("--scale is of kernel laplace; --kernel has none")
 
@@ -112,7 +135,8 @@ STUDY = Study(
     about="Learn a fractal by kernels of wide networks of any depth, or watch when.",
     help="""Kernel ridge regression on FRACTAL with the kernels of infinitely wide networks, on
     points lifted to (x, 1); λ is chosen on the last fifth of the training points, then all are
-    used. The nearest neighbour stands beside as a control.
+    used. The nearest neighbour stands beside as a control. --problem images learns --images in
+    their classes instead, standardised and not lifted.
 
     --flow follows the gradient flow of the squared loss instead of stopping by λ: time t_j is when
     level j is learnt. --layers counts the output, L = T + 1 of T hidden layers.""",
@@ -124,6 +148,8 @@ STUDY = Study(
         "--train-points 500,2000 -o k.h5",
         "fracsim kernel-learning cantor --fractal-depth 4 --layers 2,4 --train-points 2500 --flow "
         "-o flow.h5",
+        "fracsim kernel-learning --problem images --images digits --layers 2,3 --train-points 1000 "
+        "--test-points 360 --json",
     ),
     figure=Drawing(
         "fracsim.studies.kernel_learning.figure:draw",

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from fracsim.data.studies import StudyContents
 from fracsim.figures import style
+from fracsim.problems.images import ImagesProblem
 
 
 def draw(
@@ -35,7 +36,9 @@ def draw(
     else:
         _draw_points(axes, study, names)
     axes.set_ylabel("test accuracy")
-    about = f"{facts['fractal']}, n = {facts['fractal_depth']}, curve {facts['curve']}"
+    about = ImagesProblem.describe(facts)
+    if "fractal" in facts:
+        about = f"{facts['fractal']}, n = {facts['fractal_depth']}, curve {facts['curve']}"
     style.head(body, title, f"Kernels on {about}")
     return figure
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.kernels.wide.dual import KINDS, kernel_matrix
+from fracsim.machine.cpus import available_threads
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +51,17 @@ class Machine:
         rates = self._values[:, None]
         return self._outputs(points, -np.expm1(-rates * times / len(self._x)) / rates)
 
+    def several(self, points: Floats, ridges: Floats) -> list[Floats]:
+        """f (N, C) for each λ, where labels are (m, C)."""
+        values, m = self._values[:, None], len(self._x)
+        weights = [self._vectors @ (self._labels / (values + m * ridge)) for ridge in ridges]
+        found: list[list[Floats]] = [[] for _ in ridges]
+        for first in range(0, len(points), _TEST):
+            kernel = self._of(points[first : first + _TEST], self._x)
+            for parts, one in zip(found, weights, strict=True):
+                parts.append(kernel @ one)
+        return [np.concatenate(parts) for parts in found]
+
     def _outputs(self, points: Floats, filters: Floats) -> Floats:
         weights = self._vectors @ (filters * self._labels[:, None])
         blocks = [points[i : i + _TEST] for i in range(0, len(points), _TEST)]
@@ -64,7 +77,22 @@ def choose_ridge(
     found = Machine(of, x[:kept], y[:kept]).ridge(x[kept:], ridges)
     held = y[kept:, None]
     accuracy = ((found > 0) == (held > 0)).mean(0)
-    return float(ridges[np.lexsort((((found - held) ** 2).mean(0), -accuracy))[0]])
+    return choose_of(ridges, accuracy, ((found - held) ** 2).mean(0))
+
+
+def choose_of(ridges: Floats, accuracy: Floats, errors: Floats) -> float:
+    """The λ of the best accuracy; of equal ones that of the least squared error."""
+    return float(ridges[np.lexsort((errors, -accuracy))[0]])
+
+
+def kernel_of(one: Any, kernel: str, layers: int) -> Callable[[Floats, Floats], Floats]:
+    """K(x, y) as a function, by the scale and threads of settings."""
+    threads = one.threads or available_threads()[0]
+
+    def of(x: Floats, y: Floats) -> Floats:
+        return matrix(kernel, layers, one.scale, x, y, threads)
+
+    return of
 
 
 def nearest(x: Floats, y: Floats, points: Floats) -> Floats:
