@@ -141,31 +141,6 @@ class Grid:
         self.zipped = [table for table in self.zipped if table]
 
 
-def apply_table(grid: Grid, table: Mapping[str, Any], where: str, others: Sequence[str]) -> None:
-    """Put the keys, [grid] and [[zip]] of a TOML table into the grid; what they name replaces what
-    was there.
-
-    ``others`` are the keys that may stand beside settings.
-    """
-    if not isinstance(table, Mapping):
-        raise UsageError(f"quick must be a table: {where}")
-    for key, value in table.items():
-        if key in others:
-            continue
-        if key not in SETTINGS:
-            raise UsageError(f"unknown key '{key}' in {where}{nearest_key(key, SETTINGS, others)}")
-        grid.fix(key, value, where)
-    crossed, zipped = table.get("grid", {}), table.get("zip", [])
-    if not isinstance(crossed, Mapping):
-        raise UsageError(f"grid must be a table of lists and ranges in {where}, as in [grid]")
-    if not isinstance(zipped, list) or not all(isinstance(part, Mapping) for part in zipped):
-        raise UsageError(f"zip must be a table of lists in {where}, as in [[zip]]")
-    for key, axis in crossed.items():
-        grid.cross(key, axis, f"[grid] of {where}")
-    for part in zipped:
-        grid.zip(part, f"[[zip]] of {where}")
-
-
 def _read(key: str, values: Sequence[Any]) -> tuple[Any, ...]:
     check_key(key)
     return tuple(coerce(key, value) for value in values)
