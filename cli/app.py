@@ -152,9 +152,8 @@ def _origins(context: click.Context) -> Iterator[None]:
         raise
     except click.BadParameter as error:
         if names := _variables(context, f"{error.param_hint} {error.format_message()}"):
-            error.message = (
-                f"{error.message.rstrip('.')} (set in the environment: {', '.join(names)})"
-            )
+            said = f"{error.message.rstrip('.')} (set in the environment: {', '.join(names)})"
+            setattr(error, "message", said)  # noqa: B010  (click calls it final)
         raise
 
 

@@ -16,7 +16,8 @@ from fracsim.cli.options import (
     quiet_option,
     training_options,
 )
-from fracsim.cli.progress import SweepBar, remark, say
+from fracsim.cli.progress import SweepBar, say
+from fracsim.cli.streams import remark
 from fracsim.errors import Stopped, UsageError
 from fracsim.text import counted, duration, size, table
 

@@ -298,8 +298,8 @@ def make_experiment(
     ordered = {key: resolved.fixed[key] for key in SETTINGS if key in resolved.fixed}
     zipped = tuple(resolved.zipped)
     weights = _checked_weights(weights)
-    axes = (ordered, resolved.crossed, zipped)
-    experiment = Experiment(name, description, weights, *axes, fractals, sources, tuple(read))
+    gridded: tuple[Any, ...] = (ordered, resolved.crossed, zipped)
+    experiment = Experiment(name, description, weights, *gridded, fractals, sources, tuple(read))
     experiment.validate()
     _check_length(experiment)
     return experiment

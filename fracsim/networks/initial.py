@@ -62,7 +62,8 @@ class Shape(_Shape):
             elif name in ("inputs", "width", "outputs"):
                 Whole(1, MOST_UNITS).read(name, value, {})
         try:
-            return super().__new__(cls, *args, **keywords)
+            made: Any = super().__new__(cls, *args, **keywords)
+            return made  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             raise UsageError(f"{error}; accepted is Shape(inputs, depth=…, width=…)") from None
 

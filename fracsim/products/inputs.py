@@ -34,7 +34,7 @@ def named_files(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     that may be the name of a file or of a fractal's."""
     for value in values.values():
         if isinstance(value, tuple):
-            yield from named_files(dict(enumerate(value)))
+            yield from named_files({str(i): one for i, one in enumerate(value)})
         elif isinstance(value, (str, os.PathLike)):
             text = os.fspath(value)
             path = fractal_path(text)
