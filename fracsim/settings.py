@@ -370,7 +370,7 @@ def alternatives(kind: type, text: str, most: int = MOST_VALUES) -> list[str]:
     found: list[str] = []
     for part in parts:
         ends = _RANGE.fullmatch(part)
-        found += _range(*ends.groups(), most) if ends else [part]
+        found += _range(ends[1], ends[2], ends[3], most) if ends else [part]
     return found
 
 

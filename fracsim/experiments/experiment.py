@@ -298,8 +298,9 @@ def make_experiment(
     ordered = {key: resolved.fixed[key] for key in SETTINGS if key in resolved.fixed}
     zipped = tuple(resolved.zipped)
     weights = _checked_weights(weights)
-    gridded: tuple[Any, ...] = (ordered, resolved.crossed, zipped)
-    experiment = Experiment(name, description, weights, *gridded, fractals, sources, tuple(read))
+    tables = (ordered, resolved.crossed, zipped)
+    rest = (fractals, sources, tuple(read))
+    experiment = Experiment(name, description, weights, *tables, *rest)
     experiment.validate()
     _check_length(experiment)
     return experiment

@@ -139,4 +139,5 @@ class RadialFractalProblem(Problem):
         x = np.empty((1, self.dimension))
         radius = (places[:, 0] - geometry.low) / (1 - geometry.low)
         fill_directions(np.uint64(seed), purpose, np.uint64(index), radius, x)
-        return x[0].astype(self.precision)
+        point: np.ndarray = x[0].astype(self.precision)
+        return point

@@ -38,7 +38,8 @@ class NotebookBar:
         if self._line is None:
             from IPython.display import display
 
-            self._line = display(text, raw=True, display_id=True)
+            show: Any = display
+            self._line = show(text, raw=True, display_id=True)
         else:
             self._line.update(text, raw=True)
 
