@@ -210,7 +210,9 @@ def _broken_snapshots(file: Opened, trajectory: Trajectory) -> int:
             for first in range(0, done, count):
                 block = params[i, first : min(first + count, done)]
                 broken += int(np.count_nonzero(~np.isfinite(block).all(axis=1)))
-                for snapshot, kept in enumerate(block, start=first) if file.journal else ():
+                if file.journal is None:
+                    continue
+                for snapshot, kept in enumerate(block, start=first):
                     file.journal.check_snapshot(file.fd, file.name, stored.name, i, snapshot, kept)
     return broken
 

@@ -114,7 +114,9 @@ def load_trajectory(file: Opened) -> Trajectory:
             return _load(file, state)
         except FileError:
             # A sweep that goes on writes the records behind its checkpoint once more.
-            if file.journal is None or file.journal.states(file.fd)[0].number == state.number:
+            if not file.journal or not state:
+                raise
+            if file.journal.states(file.fd)[0].number == state.number:
                 raise
     raise FileError(f"'{file.name}' changes too fast to be read")
 
