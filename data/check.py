@@ -202,7 +202,7 @@ def _weights_problems(file: Opened, trajectory: Trajectory) -> Iterator[str]:
 
 def _broken_snapshots(file: Opened, trajectory: Trajectory) -> int:
     """How many committed snapshots of weights are not all finite, read a few at a time."""
-    inspector, journal, broken = Inspector(file), file.journal, 0
+    inspector, broken = Inspector(file), 0
     for stored in trajectory.stored_weights:
         params = params_of(inspector, stored)
         count = max(1, _BLOCK // (params.shape[2] * params.dtype.itemsize))
@@ -210,8 +210,10 @@ def _broken_snapshots(file: Opened, trajectory: Trajectory) -> int:
             for first in range(0, done, count):
                 block = params[i, first : min(first + count, done)]
                 broken += int(np.count_nonzero(~np.isfinite(block).all(axis=1)))
-                for snapshot, kept in enumerate(block, start=first) if journal else ():
-                    journal.check_snapshot(file.fd, file.name, stored.name, i, snapshot, kept)
+                if file.journal is None:
+                    continue
+                for snapshot, kept in enumerate(block, start=first):
+                    file.journal.check_snapshot(file.fd, file.name, stored.name, i, snapshot, kept)
     return broken
 
 

@@ -114,8 +114,9 @@ def load_trajectory(file: Opened) -> Trajectory:
             return _load(file, state)
         except FileError:
             # A sweep that goes on writes the records behind its checkpoint once more.
-            now = file.journal.state(file.fd, file.name) if file.journal else None
-            if now is None or state is None or now.number == state.number:
+            if not file.journal or not state:
+                raise
+            if file.journal.states(file.fd)[0].number == state.number:
                 raise
     raise FileError(f"'{file.name}' changes too fast to be read")
 

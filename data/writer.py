@@ -357,17 +357,15 @@ class TrajectoryWriter:
 
     def _check_snapshots(self, name: str) -> None:
         """Raise FileError unless the snapshots that stay are those that were written."""
-        journal = self._journal
-        if journal is None:
+        if self._journal is None:
             return
         for row, count in enumerate(self._snapshots[name].tolist()):
             params = self._read(f"/weights/{name}/params", row, row + 1)[0, :count]
             for snapshot, values in enumerate(params):
-                journal.check_snapshot(self._fd, self.path, name, row, snapshot, values)
+                self._journal.check_snapshot(self._fd, self.path, name, row, snapshot, values)
 
     def _committed(self, name: str, first: int, end: int) -> np.ndarray:
-        """Rows of a dataset; NaN what does not count, where a continued run left it behind or the
-        disk has changed it."""
+        """Rows of a dataset; NaN what does not count: the disk may have changed it."""
         values = self._read(name, first, end)
         if values.ndim < 2:
             return values

@@ -191,7 +191,7 @@ class _Data:
 
     def __init__(self, law: Distribution, one: Settings, seed: int) -> None:
         train = law.sample(max(one.train_points), seed, TRAIN)
-        test = law.sample(one.test_points, seed, TEST)
+        test = law.sample(one.test_points or TEST_POINTS, seed, TEST)
         self.x, self.y = lifted(train.x), train.y.astype(np.float64)
         self.test, self.truth = lifted(test.x), test.y
         self._one, self._levels = one, one.fractal_depth + 1
