@@ -17,6 +17,7 @@ import click
 import fracsim
 from fracsim.kernels import compiling
 from fracsim.machine.cpus import MOST_THREADS
+from fracsim.settings import whole
 from fracsim.text import shortened
 
 ENVIRONMENT = "FRACSIM"
@@ -103,9 +104,9 @@ class Count(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
-            count = value if isinstance(value, int) else int(value)
-        except ValueError:
-            count = _whole(value)
+            count = whole(value)
+        except (ValueError, OverflowError):
+            count = 0
         if not 1 <= count <= self.most:
             self.fail(
                 f"'{shortened(value)}' is not a whole number from 1 to {self.most:g} "
@@ -114,15 +115,6 @@ class Count(click.ParamType):
                 ctx,
             )
         return count
-
-
-def _whole(text: str) -> int:
-    """The integer that ``text`` such as 1e6 means, else 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        return 0
-    return int(number) if math.isfinite(number) and number.is_integer() else 0
 
 
 def training_options(function: F) -> F:

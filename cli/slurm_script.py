@@ -62,8 +62,8 @@ def command(
     missing. Other options of sbatch can be given to sbatch itself, whose command line wins over the
     script: sbatch --qos=long sweep.sh"""
     from fracsim.machine.slurm import ArrayJob
-    from fracsim.products.product import refuse_own_inputs
     from fracsim.products.points import check_resolution
+    from fracsim.products.product import refuse_own_inputs
 
     experiment = choice.resolve()
     check_resolution(experiment.runs)

@@ -285,10 +285,24 @@ def whole(value: int | float | str) -> int:
         try:
             return int(value)
         except ValueError:
-            value = float(value)
+            return _whole_decimal(value)
     if isinstance(value, float) and not value.is_integer():
         raise ValueError(value)
     return int(value)
+
+
+def _whole_decimal(text: str) -> int:
+    """The whole number that a text as 1.5e3 writes, to its last digit. Raises as ``whole``."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(text) from None
+    if number and not 0 <= number.adjusted() < 4000:  # Python writes no longer ones
+        raise OverflowError(text)
+    above, below = number.as_integer_ratio()
+    if below != 1:
+        raise ValueError(text)
+    return above
 
 
 def layer_widths(text: str) -> tuple[int, ...]:

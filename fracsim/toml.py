@@ -6,6 +6,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def read_text(path: str | Path, what: str) -> str:
 def parse_toml(text: str, what: str) -> dict[str, Any]:
     """The table that a TOML text writes; UsageError, beginning with ``what``, where it is none."""
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text, parse_float=_float_of)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{what} is not valid TOML: {error}") from None
     except RecursionError:
@@ -60,6 +61,16 @@ def parse_toml(text: str, what: str) -> dict[str, Any]:
         ) from None
     except ValueError:  # Python reads no whole number of more than 4,300 digits
         raise UsageError(f"{what} is not valid TOML: a number in it has too many digits") from None
+
+
+def _float_of(text: str) -> int | float:
+    """A float of TOML; a whole number that a float would round, as 1234567890123456789.0, is an
+    int."""
+    value = float(text)
+    if not 2.0**53 <= abs(value) < math.inf:
+        return value
+    exact = Decimal(text)
+    return int(exact) if exact == exact.to_integral_value() else value
 
 
 def read_keys(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:

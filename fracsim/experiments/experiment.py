@@ -8,7 +8,6 @@ rerun from itself.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -69,8 +68,8 @@ class Experiment:
     ``fractals`` holds the maps of each fractal by name (``Fractal.to_dict``), so that nothing
     outside the experiment is needed to rerun it. ``sources`` holds what must be known of the files
     of points that it names, so that its files can be read without them. ``files``: those that it
-    was read from itself, which no output may replace. ``old_points``: its runs go on in a file of an
-    older version, with the points of that."""
+    was read from itself, which no output may replace. ``old_points``: its runs go on in a file of
+    an older version, with the points of that."""
 
     name: str
     description: str
@@ -105,13 +104,10 @@ class Experiment:
             for name, definition in self.fractals.items()
         }
         facts = {text: json.dumps(found, sort_keys=True) for text, found in self.sources.items()}
-        runs = (
-            resolved_run(settings, definitions, facts)
+        return tuple(
+            resolved_run(settings, definitions, facts, self.old_points)
             for settings in map(partial(applicable, self.varied), self.grid.variants())
         )
-        if self.old_points:
-            return tuple(dataclasses.replace(run, old_points=True) for run in runs)
-        return tuple(runs)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

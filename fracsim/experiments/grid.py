@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from fracsim.arguments import Table, Text, described, door
@@ -169,7 +170,9 @@ def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
     return values
 
 
-def _range_values(key: str, spec: Mapping[str, Any]) -> list[float]:
+def _range_values(key: str, spec: Mapping[str, Any]) -> list[int] | list[float]:
+    """The values of a range. Those of a key of whole numbers never pass through float, which has
+    but 53 bits of them."""
     for name in spec:
         if name not in _RANGE_KEYS:
             raise UsageError(
@@ -202,10 +205,14 @@ def _range_values(key: str, spec: Mapping[str, Any]) -> list[float]:
             f"the range of {label(key)} has about {last:.6g} values; accepted are at most "
             f"{MOST_RUNS}"
         )
+    if SETTINGS[key].kind is int and all(number == int(number) for number in (start, step)):
+        return list(range(int(start), math.floor(stop) + 1, int(step)))
     return [_tidy(start + i * step) for i in range(math.floor(last) + 1)]
 
 
-def _spaced(key: str, start: float, stop: float, given: float, log: bool) -> list[float]:
+def _spaced(
+    key: str, start: float, stop: float, given: float, log: bool
+) -> list[int] | list[float]:
     num = int(given)
     if num != given or not 2 <= num <= MOST_RUNS:
         raise UsageError(
@@ -214,14 +221,24 @@ def _spaced(key: str, start: float, stop: float, given: float, log: bool) -> lis
         )
     if log and min(start, stop) <= 0:
         raise UsageError(f"the range of {label(key)} with log = true needs start and stop above 0")
+    if SETTINGS[key].kind is int:
+        return _spaced_whole(start, stop, num, log)
     shares = [i / (num - 1) for i in range(num)]
     if log:
         values = [start ** (1 - share) * stop**share for share in shares]
     else:
         values = [start + (stop - start) * share for share in shares]
-    if SETTINGS[key].kind is int:
-        return list(dict.fromkeys(float(round(value)) for value in values))
     return [_tidy(value) for value in values]
+
+
+def _spaced_whole(start: float, stop: float, num: int, log: bool) -> list[int]:
+    """The nearest whole numbers, each once; evenly spaced ones and the ends are exact."""
+    first, last = Fraction(start), Fraction(stop)
+    values = [round(first + (last - first) * Fraction(i, num - 1)) for i in range(num)]
+    if log:
+        inner = [i / (num - 1) for i in range(1, num - 1)]
+        values[1:-1] = [round(start ** (1 - share) * stop**share) for share in inner]
+    return list(dict.fromkeys(values))
 
 
 def _number(key: str, spec: Mapping[str, Any], name: str) -> float:

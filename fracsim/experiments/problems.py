@@ -72,7 +72,10 @@ def applicable(varied: Collection[str], settings: Mapping[str, Any]) -> dict[str
 
 
 def resolved_run(
-    given: Mapping[str, Any], definitions: Mapping[str, str], facts: Mapping[str, str]
+    given: Mapping[str, Any],
+    definitions: Mapping[str, str],
+    facts: Mapping[str, str],
+    old_points: bool = False,
 ) -> Run:
     """The run of these settings with all that they leave open, checked. Raises UsageError.
 
@@ -82,7 +85,7 @@ def resolved_run(
     if run.problem not in PROBLEMS:
         run.validate()
     kind, settings = PROBLEMS[run.problem], vars(run)
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = {"old_points": old_points}
     if "fractal" in kind.keys(settings):
         known["fractal_definition"] = definitions[run.fractal]
     if kind.source_key and (source := settings[kind.source_key]) is not None:

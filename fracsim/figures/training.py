@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fracsim.figures import style
 from fracsim.figures.collect import caveats_of, describe, name_values, real_labels
 from fracsim.figures.curves import level_ticks
+from fracsim.kernels.norms import norms
 from fracsim.problems.registry import DESCRIBED
 from fracsim.products.entries import Entry, group, varied
 from fracsim.products.runs import Runs
@@ -214,9 +215,9 @@ def _draw_profiles(
 
 
 def _whole_gradient(entry: Entry) -> NDArray[np.float64]:
-    norms = entry.series("gradient_norm")
-    whole = np.sqrt(np.nansum(norms**2, axis=-1))
-    return np.where(np.isfinite(norms).any(axis=-1), whole, np.nan)
+    layers = entry.series("gradient_norm")
+    whole = norms(np.nan_to_num(layers, posinf=np.inf, neginf=-np.inf), axis=-1)
+    return np.where(np.isfinite(layers).any(axis=-1), whole, np.nan)
 
 
 def _step_axis(axes: Axes) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import RunError, UsageError
+from fracsim.kernels.norms import deviation
 from fracsim.problems.fractal import FractalProblem
 from fracsim.problems.problem import Points, Problem, Resolution, own_keys
 from fracsim.problems.product import ProductProblem
@@ -270,9 +271,9 @@ def _standard(problem: TeacherProblem, seed: int) -> tuple[float, float]:
     from fracsim.kernels.random.philox import TRAIN
 
     outputs = problem._outputs(problem._places(seed, TRAIN, 0, REFERENCE, None).x)
-    mean, deviation = float(outputs.mean()), float(outputs.std())
-    if not 0 < deviation < float("inf"):
+    mean, spread = float(outputs.mean()), float(deviation(outputs))
+    if not 0 < spread < float("inf"):
         raise RunError(
             f"{label('teacher')}: its outputs are all {mean:g}, so that there is nothing to imitate"
         )
-    return mean, deviation
+    return mean, spread

@@ -7,12 +7,14 @@ run changes its points half-way."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fracsim.data.numbering import Number
 from fracsim.errors import UsageError
 from fracsim.problems.problem import Resolution
+from fracsim.problems.table import pinned_path
 from fracsim.products.coverage import ranges
 from fracsim.settings import label
 from fracsim.training.run import Run, problem_of
@@ -54,6 +56,38 @@ def check_resolution(runs: Iterable[Run]) -> None:
                 f"the cells of {found.fractal} there; accepted is at most "
                 f"{greatest[run.precision]}{instead}"
             )
+
+
+def rounded_tables(runs: Iterable[Run]) -> list[str]:
+    """Sentences on the files of ``fracsim sample`` of which points change their cell when a run
+    rounds them to float32."""
+    read = {run.table for run in runs if run.table is not None and run.precision == "float32"}
+    said = []
+    for path in sorted({pinned_path(text)[0] for text in read}):
+        found = _moved(path)
+        if found is not None and found[0]:
+            said.append(
+                f"warning: {found[0]:,} of the {found[1]:,} points of {path} lie in other cells "
+                f"than their labels say once they are rounded to float32; {label('precision')} "
+                f"float64 keeps them as they are"
+            )
+    return said
+
+
+def _moved(path: str) -> tuple[int, int] | None:
+    """How many points of a file of samples float32 moves to another level, and how many there are;
+    None for another file."""
+    from fracsim.data.errors import FileError
+    from fracsim.data.samples import read_samples
+    from fracsim.fractals.fractal import Fractal
+
+    try:
+        samples = read_samples(path)
+        fractal = Fractal.from_dict(json.loads(str(samples.attributes["fractal_definition"])))
+        level = fractal.level(samples.x.astype("float32"), int(samples.attributes["fractal_depth"]))
+    except (FileError, UsageError, LookupError, ValueError, TypeError):
+        return None
+    return int((level != samples.level).sum()), len(level)
 
 
 def misfits(attributes: Mapping[str, Any], runs: Sequence[Run], numbers: Sequence[Number]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.errors import UsageError, nearest
+from fracsim.kernels.norms import deviation
 from fracsim.products.dead import living
 from fracsim.products.entries import Entry, distinct, group, records, relative_error
 
@@ -57,7 +58,7 @@ class Point:
     @property
     def deviation(self) -> float:
         """The standard deviation over the runs, with n - 1; NaN of fewer than two."""
-        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else float("nan")
+        return float(deviation(self.values, ddof=1)) if len(self.values) > 1 else float("nan")
 
     @property
     def seeds(self) -> int:

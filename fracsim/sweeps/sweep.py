@@ -40,7 +40,7 @@ from fracsim.experiments.starts import rounded_starts
 from fracsim.machine.cpus import MOST_THREADS
 from fracsim.machine.kind import Machines
 from fracsim.products.checkpoint import Saved, load
-from fracsim.products.points import are_old, check_resolution, misfits
+from fracsim.products.points import are_old, check_resolution, misfits, rounded_tables
 from fracsim.products.product import Product, check_output, folder_of, held_by
 from fracsim.sweeps.estimate import Estimate, check_room, estimate
 from fracsim.sweeps.executors import Executor, choose_threads, make_executor
@@ -242,7 +242,8 @@ def continued(part: Part, stored: Trajectory | None) -> tuple[Part, list[str]]:
     for the user. Raises UsageError where a new one is of points that its precision cannot carry."""
     if stored is None or not are_old(stored.attributes):
         check_resolution(part.runs)
-        return part, rounded_starts(part.runs) if stored is None else []
+        new = part.runs if stored is None else ()
+        return part, rounded_starts(new) + rounded_tables(new)
     old = dataclasses.replace(part.experiment, old_points=True)
     part = dataclasses.replace(part, experiment=old)
     note = misfits(stored.attributes, part.runs, part.numbers)

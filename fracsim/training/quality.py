@@ -14,6 +14,7 @@ import numpy as np
 
 from fracsim.kernels.backend import Backend
 from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.norms import LEAST, MOST, deviation, scales
 from fracsim.problems.problem import Problem
 from fracsim.training.points import RunData
 
@@ -68,18 +69,23 @@ def of_real_labels(
     where they are all equal."""
     real = labels.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        squares = (scores - real) ** 2
-        mean, variance = float(squares.mean()), float(real.var())
+        errors, spread = scores - real, deviation(real)
+        scale = scales(np.abs(errors).max())  # 1, or a power of two: of labels beyond 1e135
+        squares = (errors * scale) ** 2
+        rmse = float(squares.mean()) ** 0.5 / scale
+        harmless = scale == 1 and LEAST <= spread <= MOST
+        share = squares.mean() / real.var() if harmless else (rmse / spread) ** 2
         found: dict[str, float | np.ndarray] = {
-            "test_loss": mean / 2,
-            "test_r2": 1 - mean / variance if variance > 0 else float("nan"),
-            "test_rmse": mean**0.5,
+            "test_loss": float((errors**2).mean()) / 2,
+            "test_r2": float(1 - share) if spread > 0 else float("nan"),
+            "test_rmse": float(rmse),
         }
         if groups > 1:
             count = np.bincount(group, minlength=groups)
             sums = np.bincount(group, weights=squares, minlength=groups)
-            found["test_rmse_by_level"] = np.sqrt(
-                np.divide(sums, count, out=np.full(groups, np.nan), where=count > 0)
+            found["test_rmse_by_level"] = (
+                np.sqrt(np.divide(sums, count, out=np.full(groups, np.nan), where=count > 0))
+                / scale
             )
     return found
 

@@ -28,6 +28,7 @@ from fracsim.kernels.network.shape import (
     pack,
     unpack,
 )
+from fracsim.kernels.norms import norms
 from fracsim.kernels.vectors import VECTOR_BYTES
 
 BLOCK = 200
@@ -124,4 +125,4 @@ def layer_norms(shape: Shape, flat: np.ndarray) -> np.ndarray:
     """L2 norm (T+1,) of each layer's part (weights and biases, the readout last) of a flat vector
     (Q,)."""
     ends = np.cumsum([(n_in + 1) * n_out for n_in, n_out in layer_sizes(shape)])
-    return np.array([np.linalg.norm(part.astype(np.float64)) for part in np.split(flat, ends[:-1])])
+    return np.array([norms(part) for part in np.split(flat, ends[:-1])])

@@ -11,6 +11,7 @@ import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.network.shape import N_IN, N_OUT, STRIDE, Shape, copy
+from fracsim.kernels.norms import LEAST, MOST, norm_of
 from fracsim.kernels.random_networks.activations import activation
 from fracsim.kernels.regions.rows import AFTER, BEFORE, BLOCK, pack_rows, rows_plan, through_layer
 
@@ -110,7 +111,10 @@ def distance(w, a, b, width):
         s4, s5, s6, s7 = s4 + d4 * d4, s5 + d5 * d5, s6 + d6 * d6, s7 + d7 * d7
     for i in range(whole, width):
         s0 += (w[a + i] - w[b + i]) ** 2
-    return math.sqrt(((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7)))
+    root = math.sqrt(((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7)))
+    if LEAST <= root <= MOST:
+        return root
+    return norm_of(w[a : a + width] - w[b : b + width])
 
 
 @kernel

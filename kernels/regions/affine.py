@@ -15,6 +15,7 @@ import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.network.shape import N_OUT, greatest, layer_weights
+from fracsim.kernels.norms import LEAST, MOST, norm_of
 from fracsim.kernels.regions.plane import EDGES, FACE, FACES, HALF, NEXT, ORIGIN
 
 SAME = 1e-9
@@ -234,5 +235,8 @@ def boundary_distances(params, layout, x, distances):
                     value += maps[c, o] * x[p, c]
                     square += maps[c, o] * maps[c, o]
                 active[o] = value > 0.0
-                if square > 0.0:
-                    distances[p] = min(distances[p], abs(value) / math.sqrt(square))
+                slope = math.sqrt(square)
+                if not LEAST <= slope <= MOST:
+                    slope = norm_of(maps[:d, o])
+                if slope > 0.0:
+                    distances[p] = min(distances[p], abs(value) / slope)

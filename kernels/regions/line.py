@@ -15,6 +15,7 @@ import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.network.shape import N_OUT, STRIDE, copy, layer_weights
+from fracsim.kernels.norms import LEAST, MOST, norm_of
 from fracsim.kernels.regions.affine import read_out, same_gradient
 from fracsim.kernels.regions.plane import NEARNESS, ROUNDING
 from fracsim.kernels.regions.rows import (
@@ -46,6 +47,8 @@ def cut_segment(params, plan, rows, norms, w, a, b, most):
             maps[0, 0, o] += (b[i] - a[i]) * weights[i, o]
             maps[0, 1, o] += a[i] * weights[i, o]
     lengths = np.full(1, np.sqrt(np.sum(a * a) + np.sum(b * b)))
+    if not LEAST <= lengths[0] <= MOST:
+        lengths[0] = math.hypot(norm_of(a), norm_of(b))
     ends, crossed = np.array([0.0, 1.0]), np.full((2, 2), -1, np.int32)
     owners, active = np.zeros(1, np.int64), np.zeros((1, width), np.bool_)
     for layer in range(layers):
@@ -108,7 +111,8 @@ def norm(values):
         d += values[i + 3] * values[i + 3]
     for i in range(whole, values.size):
         a += values[i] * values[i]
-    return math.sqrt((a + b) + (c + d))
+    root = math.sqrt((a + b) + (c + d))
+    return root if LEAST <= root <= MOST else norm_of(values)
 
 
 @kernel

@@ -19,6 +19,7 @@ import math
 import numpy as np
 
 from fracsim.kernels.jit import formula, kernel
+from fracsim.kernels.norms import LEAST, MOST, norm_of
 
 ORIGIN, NEXT, BEFORE, FACE = range(4)
 """Columns of ``halves`` (2 E, 4): corner it leaves, half-edges after and before it around its face,
@@ -68,12 +69,16 @@ def enter_layer(weights, biases, first, places, z, lengths, column_norms, faces,
         for i in range(n_in):
             total += weights[i, o] * weights[i, o]
         column_norms[o] = math.sqrt(total)
+        if not LEAST <= column_norms[o] <= MOST:
+            column_norms[o] = norm_of(weights[:, o])
     for v in range(size[CORNERS]):
         total = 0.0
         for i in range(n_in):
             inputs[i] = places[v, i] if first else max(z[v, i], 0.0)
             total += inputs[i] * inputs[i]
         lengths[v] = math.sqrt(total)
+        if not LEAST <= lengths[v] <= MOST:
+            lengths[v] = norm_of(inputs)
         row = z[v]
         for o in range(n_out):
             row[o] = biases[o]

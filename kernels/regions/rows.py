@@ -27,6 +27,7 @@ from fracsim.kernels.network.shape import (
     round_up,
 )
 from fracsim.kernels.network.tiles import PLAIN
+from fracsim.kernels.norms import LEAST, MOST, norm_of
 from fracsim.kernels.vectors import VECTOR_BYTES
 
 LANES = VECTOR_BYTES // 8
@@ -79,4 +80,10 @@ def weight_norms(plan, params):
         for i in range(weights.shape[0]):
             for o in range(weights.shape[1]):
                 norms[layer, o] += weights[i, o] * weights[i, o]
-    return np.sqrt(norms)
+    norms = np.sqrt(norms)
+    for layer in range(layers):
+        weights, _ = layer_weights(plan, params, layer)
+        for o in range(weights.shape[1]):
+            if not LEAST <= norms[layer, o] <= MOST:
+                norms[layer, o] = norm_of(weights[:, o])
+    return norms

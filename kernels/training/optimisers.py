@@ -15,6 +15,7 @@ usual ε; where ε is so small that they do (``needs_scaling``), ``scaled_adam_s
 times 2^150, and its sign says so. No entry ever moves by more than the rate in the first step."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,9 @@ TINY = (float(np.finfo(np.float32).tiny), float(np.finfo(np.float64).tiny))
 
 _SLOWEST = 1e-7  # a rate below it is taken for it when moments are dropped, so that it may rise
 # in the narrowest type, so that the type of the moments stays
-_UP, _DOWN, _SMALL = np.float32(2.0**75), np.float32(2.0**-75), np.float32(2.0**-80)
+_UP: Any = np.float32(2.0**75)
+_DOWN: Any = np.float32(2.0**-75)
+_SMALL: Any = np.float32(2.0**-80)
 
 
 @formula

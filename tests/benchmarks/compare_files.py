@@ -4,7 +4,7 @@ The older file says what there has to be. A newer format may add variables, colu
 step 0, so records and snapshots are matched by their steps; floating-point numbers are equal where
 their bits are, or where both are NaN. Times are left out, and so are attributes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -36,11 +36,12 @@ class Difference:
     unlike: str = ""
 
 
-def compare(older: Path, newer: Path) -> list[Difference]:
-    """A Difference for each variable of the older file, but for times and bare dimensions."""
+def compare(older: Path, newer: Path, without: Collection[int] = ()) -> list[Difference]:
+    """A Difference for each variable of the older file, but for times and bare dimensions;
+    ``without``: numbers of runs whose values are left out."""
     with h5py.File(older, "r", locking=False) as old, h5py.File(newer, "r", locking=False) as new:
         names = list(_variables(old))
-        return [_compare_variable(old, new, name) for name in names]
+        return [_compare_variable(old, new, name, without) for name in names]
 
 
 def _variables(file: h5py.File) -> Iterator[str]:
@@ -60,7 +61,9 @@ def _is_variable(node: h5py.Dataset | h5py.Group) -> bool:
     return not text.startswith("This is a netCDF dimension but not a netCDF variable")
 
 
-def _compare_variable(old: h5py.File, new: h5py.File, name: str) -> Difference:
+def _compare_variable(
+    old: h5py.File, new: h5py.File, name: str, without: Collection[int]
+) -> Difference:
     if name not in new:
         size = old[name].size
         if old.attrs.get("format") == "fracsim-study":
@@ -70,16 +73,23 @@ def _compare_variable(old: h5py.File, new: h5py.File, name: str) -> Difference:
     before, after = old[name], new[name]
     if leaf in COUNTERS:
         dimension = f"{folder}/{COUNTERS[leaf]}"
-        return _differ(name, _last(before[...], old[dimension]), _last(after[...], new[dimension]))
+        last = _last(before[...], old[dimension]), _last(after[...], new[dimension])
+        if without and before.ndim == 1:
+            kept = ~np.isin(old[f"{folder}/run"][...], list(without))
+            last = last[0][kept], last[1][kept]
+        return _differ(name, *last)
     if leaf == "params" and before.ndim == 1:  # a constructed network, which may be padded
         return _differ(name, _unpadded(before, old.attrs), _unpadded(after, new.attrs))
-    values = after[...]
+    values, wanted = after[...], before[...]
     for axis, dimension in enumerate(_dimensions(before)):
         if dimension in MATCHED and axis < values.ndim:
             values = _taken(
                 values, axis, new[f"{folder}/{dimension}"], old[f"{folder}/{dimension}"]
             )
-    return _differ(name, before[...], values)
+        if dimension == "run" and without and axis < values.ndim:
+            kept = ~np.isin(old[f"{folder}/run"][...], list(without))
+            values, wanted = (np.compress(kept, one, axis) for one in (values, wanted))
+    return _differ(name, wanted, values)
 
 
 def _dimensions(dataset: h5py.Dataset) -> list[str]:

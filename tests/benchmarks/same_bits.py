@@ -8,7 +8,9 @@
 The revision is installed into an environment of its own, with the packages of this Python; both are
 used by their commands and files only. Every variable of the older file but wall_time must be in the
 newer one with the same bits, records matched by their steps; of a study's file, the variables that
-both have. The exit code is 1 where a value differs or a command fails.
+both have. Runs with a point that rounding to float32 moves to another cell, which is drawn again
+since points_version 2, are listed and not compared. The exit code is 1 where another value differs
+or a command fails.
 
 ``--speed`` times networks of depth 5 in float32 at batch 100 on one pinned thread, the two
 revisions in turns, by their own wall_time between two records (so without start, data and
@@ -28,6 +30,7 @@ from typing import NamedTuple
 
 import h5py
 from compare_files import MAY_GO, Difference, compare
+from moved_points import moved_points
 from revisions import Failure, Revision, checkout, older
 from same_bits_cases import CASES, Case
 
@@ -43,6 +46,7 @@ class Row(NamedTuple):
     name: str
     found: list[Difference]
     absent: list[str]  # variables that only the older study file has
+    moved: Sequence[str] = ()  # runs with points that are drawn again
     failed: str = ""
 
     @property
@@ -55,19 +59,24 @@ def examine(case: Case, old: Revision, new: Revision) -> Row:
     try:
         with ThreadPoolExecutor(2) as both:
             list(both.map(case.do, (old, new)))
-        found, absent = [], []
+        found, absent, moved = [], [], []
         for file in case.files:
-            for one in compare(old.results / file, new.results / file):
+            again = moved_points(new.results / file)
+            moved += [
+                f"{file}: run {run} has {count} points that are drawn again: not compared"
+                for run, count in again.items()
+            ]
+            for one in compare(old.results / file, new.results / file, again):
                 name = f"{file}: {one.name}"
                 if one.unlike == MAY_GO:
                     absent.append(name)
                 else:
                     found.append(dataclasses.replace(one, name=name))
     except (Failure, OSError) as error:
-        return Row(case.name, [], [], str(error))
+        return Row(case.name, [], [], failed=str(error))
     if not sum(one.values for one in found):
-        return Row(case.name, [], absent, "nothing that both revisions hold")
-    return Row(case.name, found, absent)
+        return Row(case.name, [], absent, failed="nothing that both revisions hold")
+    return Row(case.name, found, absent, moved)
 
 
 def show(rows: Iterator[Row]) -> bool:
@@ -88,6 +97,8 @@ def show(rows: Iterator[Row]) -> bool:
         for one in (one for one in row.found if one.differ):
             why = one.unlike or f"{one.differ} of {one.values} values, up to {one.largest:.3g}"
             print(f"    {one.name}: {why}", flush=True)
+        for sentence in row.moved:
+            print(f"    {sentence}", flush=True)
         for name in row.absent:
             print(f"    {name}: only in the older file (a study's may go)", flush=True)
         variables, values = variables + len(row.found), values + size

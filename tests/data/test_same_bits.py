@@ -10,6 +10,11 @@ from places import TESTS
 sys.path.append(str(TESTS / "benchmarks"))
 
 from compare_files import MAY_GO, MISSING, compare
+from moved_points import moved_points
+
+from fracsim.experiments.experiment import make_experiment
+from fracsim.experiments.grid import Grid
+from fracsim.sweeps.sweep import run_sweep
 
 
 def write(path, variables, steps=(100, 200), file_format="fracsim-trajectory", **attributes):
@@ -119,3 +124,36 @@ def test_a_padded_network_equals_the_same_without_its_zero_units(tmp_path):
     assert (found.unlike, found.differ) == ("", 0)
     new["params"][4] += 1e-9
     assert compared(tmp_path, old, new, before=study, after=study)["params"].differ == 1
+
+
+def test_runs_can_be_left_out_by_their_numbers(tmp_path):
+    paths = [tmp_path / "old.h5", tmp_path / "new.h5"]
+    for path, changed in zip(paths, (0.5, 0.25), strict=True):
+        with h5py.File(path, "w") as file:
+            file.attrs["format"] = "fracsim-trajectory"
+            file["run"] = np.array([3, 7])
+            file["run"].make_scale("run")
+            file["width"], file["records_done"] = np.array([10, 20]), np.array([1, 1])
+            file["step"] = np.array([100])
+            file["step"].make_scale("step")
+            file["test_loss"] = np.array([[1.0], [changed]])
+            for name in ("width", "test_loss", "records_done"):
+                file[name].dims[0].attach_scale(file["run"])
+            file["test_loss"].dims[1].attach_scale(file["step"])
+    assert sum(one.differ for one in compare(*paths)) == 1
+    assert sum(one.differ for one in compare(*paths, {7})) == 0
+    assert sum(one.values for one in compare(*paths, {7})) == 5
+    assert sum(one.differ for one in compare(*paths, {3})) == 1
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("data", ["dataset", "stream"])
+def test_runs_whose_points_are_drawn_again_are_found(tmp_path, data):
+    grid = Grid({"fractal": "cantor1d", "width": 3, "network_depth": 1, "data": data})
+    for key in ("train_points", "steps", "record_every"):
+        grid.fix(key, 2000)
+    grid.fix("test_points", 10)
+    grid.cross("fractal_depth", [2, 10])
+    grid.cross("precision", ["float32", "float64"])
+    run_sweep(make_experiment(grid), tmp_path / "new.h5")
+    assert set(moved_points(tmp_path / "new.h5")) == {2}

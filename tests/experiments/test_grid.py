@@ -4,6 +4,8 @@ import pytest
 
 from fracsim.errors import UsageError
 from fracsim.experiments.grid import MOST_RUNS, Grid, axis_values
+from fracsim.settings import whole
+from fracsim.toml import parse_toml
 from fracsim.training.run import SETTINGS, coerce, make_run
 
 
@@ -167,3 +169,52 @@ def test_no_key_takes_nonsense(key, value):
         return  # -1 is a bias; which curves there are is known to fracsim.fractals.curve
     with pytest.raises(UsageError, match=key):
         make_run({key: value})
+
+
+BIG = 1_234_567_890_123
+
+
+@pytest.mark.parametrize(
+    ("axis", "expected"),
+    [
+        (
+            {"start": BIG, "stop": BIG + 1999, "step": 1000},
+            (BIG, BIG + 1000),
+        ),
+        ({"start": 10**18 - 3, "stop": 10**18}, tuple(range(10**18 - 3, 10**18 + 1))),
+        ({"start": 10**18 - 7, "stop": 10**18 - 1, "num": 3}, tuple(range(10**18 - 7, 10**18, 3))),
+        ({"start": 7, "stop": 10**18 - 1, "num": 2, "log": True}, (7, 10**18 - 1)),
+        ({"start": 1e3, "stop": 3e3, "step": 1e3}, (1000, 2000, 3000)),
+        (["123456789012345.678e3", 10**18 - 1], (123456789012345678, 10**18 - 1)),
+    ],
+)
+def test_whole_numbers_never_pass_through_float(axis, expected):
+    assert axis_values("seed", axis) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("123456789012345678", 123456789012345678),
+        ("1.23456789012345678e17", 123456789012345678),
+        ("123456789012345.678e3", 123456789012345678),
+        ("1e18", 10**18),
+        (" 1e6 ", 10**6),
+        ("1_000", 1000),
+        ("-0.0", 0),
+        ("123456789012345678.0", 123456789012345678),
+    ],
+)
+def test_texts_of_whole_numbers_are_read_to_the_last_digit(text, number):
+    assert whole(text) == number
+    assert parse_toml(f"seed = {text.strip()}", "it")["seed"] == number
+    assert isinstance(make_run({"seed": text}).seed, int)
+    assert make_run({"seed": text}).seed == number
+
+
+@pytest.mark.parametrize("text", ["1.5", "1e-3", "1e999999999", "inf", "nan", "1e5000", "0x10", ""])
+def test_what_is_no_whole_number_is_refused(text):
+    with pytest.raises((ValueError, OverflowError)):
+        whole(text)
+    with pytest.raises(UsageError, match="seed"):
+        make_run({"seed": text})

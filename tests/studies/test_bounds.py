@@ -56,13 +56,33 @@ def cases(depths):
 @pytest.mark.parametrize(
     ("fractal", "n", "widths"),
     [
-        ("cantor", 5, [23.5443, 4.1621, 2.3359, 1.7499, 1.4715]),
+        ("cantor", 5, [23.5443, 4.1621, 2.3359, np.nan, np.nan]),
         ("cantor1d", 10, [376.7, 11.772, 3.708, 2.081, 1.4715]),
     ],
 )
 def test_least_width(fractal, n, widths):
     found = bounds_of(fractal, n, "1", depths=range(1, 6)).least_width
-    np.testing.assert_allclose(found, widths, rtol=1e-4)
+    np.testing.assert_allclose(found, widths, rtol=1e-4)  # NaN below d
+
+
+@pytest.mark.parametrize("name", ["cantor", "cantor1d", "corners", "cantor:3"])
+@pytest.mark.parametrize("n", [1, 3, 10])
+def test_theorem_2_says_nothing_of_networks_narrower_than_d(name, n):
+    found = bounds_of(name, n, "1", depths=range(1, 40))
+    least, d = found.least_width, found.fractal.dimension
+    assert (np.isnan(least) | (least >= d)).all() or d == 1
+    said = [note for note in found.notes if "says nothing of T ≥" in note]
+    assert len(said) == (0 < np.isnan(least).sum() < len(least))
+
+
+def test_numpys_whole_numbers_are_numbers():
+    with pytest.raises(UsageError, match="a depth up to 22"):
+        least_errors(load_fractal("cantor1d"), np.int64(64), "1")
+    for kind in (np.int8, np.int64, np.uint64):
+        np.testing.assert_array_equal(
+            least_errors(load_fractal("cantor1d"), kind(5), "1"),
+            least_errors(load_fractal("cantor1d"), 5, "1"),
+        )
 
 
 def test_upper_errors_by_hand():

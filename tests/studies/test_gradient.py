@@ -45,6 +45,7 @@ def test_the_bounds_are_those_of_the_theorem():
     ("fractal", "n", "draws", "says", "bounded"),
     [
         (CANTOR, 28, THEOREM, "says nothing at fractal depth 28: its n' is 28", False),
+        (CANTOR, 28, RandomNetworks(Shape(1, ()), "uniform", 0.5), "of none it says", False),
         (dead_end(), 40, THEOREM, "for dead end there is no bound", False),
         (
             twisted(),

@@ -1,5 +1,6 @@
 """Linear regions: equal to exact rational arithmetic, to regioncam, to the theorems."""
 
+import itertools
 import math
 
 import numpy as np
@@ -270,6 +271,33 @@ def test_bounds_are_those_of_the_literature(
     assert region_bounds(Shape(3, 500, 1000))["paper"] == math.inf
 
 
+@pytest.mark.parametrize("widths", list(itertools.product([1, 2, 3, 4, 5, 6, 7, 12], repeat=2)))
+@pytest.mark.parametrize("m", [1, 2, 4])
+def test_no_lower_bound_exceeds_an_upper_one(widths, m):
+    bounds = region_bounds(Shape(m, widths))
+    assert bounds["zaslavsky"] >= 1
+    for lower in ("montufar", "montufar_plus_one"):
+        assert bounds[lower] is None or bounds[lower] <= bounds["serra"]
+    assert bounds["paper"] is None or bounds["serra"] <= bounds["paper"] * (1 + 1e-12)
+    assert (bounds["montufar"] is None) == (bounds["paper"] is None) == (min(widths) < m)
+    assert (bounds["montufar_plus_one"] is None) == (min(widths) < 3 * m)
+
+
+@pytest.mark.parametrize(
+    ("shape", "silent"),
+    [
+        (Shape(1, (1, 1)), {"montufar_plus_one"}),
+        (Shape(4, (4, 4, 4, 4)), {"montufar_plus_one"}),
+        (Shape(2, (1,)), {"montufar", "montufar_plus_one", "paper"}),
+        (Shape(2, ()), set()),
+        (Shape(2, (100, 5)), {"montufar_plus_one"}),
+    ],
+)
+def test_bounds_outside_their_hypotheses_are_none(shape, silent):
+    bounds = region_bounds(shape)
+    assert {key for key, bound in bounds.items() if bound is None} == silent
+
+
 def test_bounds_of_layers_that_differ_and_of_numpys_whole_numbers():
     bounds = region_bounds(Shape(2, (8, 5)))
     assert bounds["montufar"] == 4**2 * (1 + 5 + 10)
@@ -277,5 +305,6 @@ def test_bounds_of_layers_that_differ_and_of_numpys_whole_numbers():
     assert bounds["paper"] == pytest.approx((math.e * 8 / 2) ** 2 * (math.e * 5 / 2) ** 2)
     # Serra: Σ C(8, j) C(5, j') with j ≤ 2, j' ≤ min(2, 8 - j)
     assert bounds["serra"] == (1 + 8 + 28) * (1 + 5 + 10)
+    assert region_bounds(Shape(3, 9, 20), np.int64(2)) == region_bounds(Shape(3, 9, 20), 2)
     sizes = np.array([2, 40, 100])
     assert region_bounds(Shape(*sizes)) == region_bounds(Shape(2, 40, 100))

@@ -163,3 +163,20 @@ def test_construct_tries_its_network_in_float32(tmp_path):
     made = fracsim(*words, "--fractal-depth", "6", "-o", str(tmp_path / "net.h5"))
     assert made.code == 0, made.out
     assert "2,000 points in float32" in made.out
+
+
+def test_a_file_of_samples_is_told_to_be_rounded(tmp_path):
+    said, settings = [], {"width": 3, "network_depth": 1, "steps": 10, "record_every": 10}
+    for n, count in ((2, 500), (14, 2000)):
+        points = str(tmp_path / f"points-{n}.h5")
+        drawn = fracsim("sample", "cantor1d", "--fractal-depth", n, "--count", count, "-o", points)
+        assert drawn.code == 0, drawn.err
+        grid = Grid({"problem": "table", "table": points, **settings})
+        run_sweep(make_experiment(grid), tmp_path / f"{n}.h5", announce=said.append)
+    told = [sentence for sentence in said if "rounded to float32" in sentence]
+    assert len(told) == 1
+    assert "of the 2,000 points of" in told[0]
+    grid.fix("precision", "float64")
+    said.clear()
+    run_sweep(make_experiment(grid), tmp_path / "double.h5", announce=said.append)
+    assert not any("rounded" in sentence for sentence in said)

@@ -5,8 +5,8 @@ T counts hidden layers, k is the width of each. *Error* is the 0-1 error Pr[sign
 on the whole distribution, not on a sample. The hinge loss of any f is at least its error, and twice
 its error where f is ±1.
 
-- Theorem 2, any d: a network without error needs k ≥ (d/e) r^(n/(Td)), as it has at most
-  (ek/d)^(Td) linear regions.
+- Theorem 2, any d: a network without error, of width k ≥ d, needs k ≥ (d/e) r^(n/(Td)), as it has
+  at most (ek/d)^(Td) linear regions. (The count is for k ≥ d: a number below d says nothing.)
 - Theorem 3, any d: a network with T = 2⌊j/s⌋ + 2 (one less where s divides j) and k = 5 d r^s
   exists whose error is
   1 - P(j): it knows K_j, found in steps of s levels. So much networks *can* do; training need not
@@ -151,6 +151,7 @@ def bounds_of(
         [[lower_error(p, d, r, int(layers), int(units)) for units in k] for layers in t]
     )
     m, exact = _exact(fractal, int(n), curve, gap, sign_changes)
+    least = np.array([least_width(fractal, p, int(layers)) for layers in t])
     pieces = (k + 1.0) ** np.minimum(t[:, None], 64)  # more are beyond any table of m
     return Bounds(
         fractal,
@@ -159,7 +160,7 @@ def bounds_of(
         gap,
         t,
         k,
-        least_width=np.array([least_width(fractal, p, int(layers)) for layers in t]),
+        least_width=least,
         upper_error=upper[..., 0],
         upper_level=upper[..., 1],
         upper_merge=upper[..., 2],
@@ -171,7 +172,7 @@ def bounds_of(
         changes_lower_error=np.array(
             [lower_error(p, d, r, 1, int(changes) - 1)[0] for changes in m]
         ),
-        notes=tuple(_notes(fractal, p, gap)),
+        notes=(*_notes(fractal, p, gap), *_too_deep(t, least)),
     )
 
 
@@ -179,13 +180,20 @@ def least_width(fractal: Fractal, curve_values: np.ndarray, depth: int) -> float
     """(d/e) r^(n/(Td)), below which no network of T = ``depth`` hidden layers is without error
     (Theorem 2).
 
-    NaN where the theorem says nothing: images that touch are no fractal of the paper's, and a curve
-    with P(n-1) = 1 has no negatives near the cells of K_n. Infinite beyond float64."""
-    d, n = fractal.dimension, len(curve_values) - 1
+    NaN where the theorem says nothing: images that touch are no fractal of the paper's, a curve
+    with P(n-1) = 1 has no negatives near the cells of K_n, and its count of regions is for networks
+    of width k ≥ d, so that it says nothing where its width is below d. Infinite beyond float64."""
+    n = len(curve_values) - 1
     if fractal.touching or curve_values[n - 1] == 1:
         return math.nan
-    exponent = n / (depth * d) * math.log(fractal.maps)
-    return d / math.e * math.exp(exponent) if exponent < 709 else math.inf
+    return width_without_error(fractal.dimension, fractal.maps, n, depth)
+
+
+def width_without_error(d: int, maps: int, n: int, depth: int) -> float:
+    """(d/e) r^(n/(Td)), or NaN where that is below d ≥ 2. T = ``depth`` ≥ 1."""
+    exponent = n / (depth * d) * math.log(maps)
+    width = d / math.e * math.exp(exponent) if exponent < 709 else math.inf
+    return width if width >= d or d == 1 else math.nan
 
 
 def upper_error(
@@ -277,6 +285,17 @@ def _numbers(name: str, given: Sequence[int], most: int) -> np.ndarray:
     if not 1 <= len(given) <= MOST_VALUES:
         raise UsageError(f"{label(name)} has {len(given)} values; accepted are 1 to {MOST_VALUES}")
     return np.unique(np.array(given, np.int64))
+
+
+def _too_deep(depths: np.ndarray, least: np.ndarray) -> list[str]:
+    """A sentence where Theorem 2 speaks of some depths only: its width is below d from there on."""
+    silent = np.isnan(least)
+    if silent.all() or not silent.any():
+        return []
+    return [
+        f"Theorem 2 says nothing of T ≥ {depths[silent][0]}: it counts the regions of widths "
+        f"k ≥ d, and there it would be about narrower networks only"
+    ]
 
 
 def _notes(fractal: Fractal, p: np.ndarray, gap: str) -> list[str]:

@@ -6,6 +6,8 @@ equal shares, the gaps the negatives. Neighbours of one label are one piece. *Er
 error Pr[g(x) ≠ y] on D_n."""
 
 import itertools
+import math
+import operator
 
 import numpy as np
 
@@ -62,21 +64,21 @@ def alternating_pieces(
 
     UsageError as for :func:`least_errors`.
     """
-    n, r = fractal_depth, fractal.maps
+    n, r = operator.index(fractal_depth), fractal.maps
     check_negatives(fractal, gap)
     if fractal.dimension != 1:
         raise UsageError(
             f"the exact least error is for fractals on the line, d = 1; {fractal.name} has d = "
             f"{fractal.dimension}"
         )
-    p = parse_curve(curve).values(n)
-    if r**n > MOST_CELLS:
+    if n > MOST_DEPTH or (r > 1 and n * math.log(r) > math.log(MOST_CELLS) + 1e-9):
         accepted = max(depth for depth in range(23) if r**depth <= MOST_CELLS)
         raise UsageError(
             f"fractal_depth is {n}, at which {fractal.name} has {r}^{n} cells; the exact least "
             f"error takes at most "
             f"{MOST_CELLS:,}, a depth up to {accepted}"
         )
+    p = parse_curve(curve).values(n)
     order, shares = gap_shares(fractal, gap)
     label, mass = np.ones(1, np.int8), np.array([0.5 * float(r) ** -n])
     for j in range(n - 1, -1, -1):  # from a cell of level j + 1 to one of level j

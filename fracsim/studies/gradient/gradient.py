@@ -4,7 +4,7 @@ whole distribution.
 On the one-dimensional Cantor distribution, a network of depth t and width k with weights U(±1/(2
 n_in)) and one constant bias has, with probability ≥ 1 - δ, a population gradient of which no entry
 exceeds 5 (P(n') - 1/2), and a hinge loss of at least (3/2 - P(n')) (1 - P(n')). n' < n is the least
-integer with (3/2)^n' > 4 t k² / δ.
+integer with (3/2)^n' > 4 t k² / δ, t ≥ 1.
 
 In d = 1 gradients are exact (``kernels/training/population.py``), n up to 60. In any d they are
 estimated from samples.
@@ -45,6 +45,7 @@ from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.network.losses import HINGE
 from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.norms import deviation
 from fracsim.kernels.points.geometry import GAPS
 from fracsim.kernels.points.line import make_line
 from fracsim.kernels.points.sample import make_law
@@ -244,7 +245,7 @@ class SampledMeasure:
 
 
 def _mean_and_error(batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return batches.mean(axis=0), batches.std(axis=0, ddof=1) / math.sqrt(len(batches))
+    return batches.mean(axis=0), deviation(batches, axis=0, ddof=1) / math.sqrt(len(batches))
 
 
 def least_level(depth: int, width: int, delta: float) -> int:
@@ -252,7 +253,7 @@ def least_level(depth: int, width: int, delta: float) -> int:
     if not 0 < delta < 1:
         raise UsageError(f"delta (--delta) is {delta}; accepted is a number above 0 and below 1")
     n = 0
-    limit = 4 * depth * width**2 / Fraction(delta)  # which no float may hold
+    limit = 4 * int(depth) * int(width) ** 2 / Fraction(delta)  # which no float may hold
     while Fraction(3, 2) ** n <= limit:
         n += 1
     return n
@@ -260,8 +261,11 @@ def least_level(depth: int, width: int, delta: float) -> int:
 
 def theorem_5(fractal: Fractal, curves: np.ndarray, draws: RandomNetworks, delta: float) -> Bound:
     """The theorem's bounds for P(0..n) = curves (curves, n + 1)."""
-    n, n_prime = curves.shape[1] - 1, least_level(draws.shape.depth, draws.shape.width, delta)
     silent = np.full(len(curves), np.nan)
+    if not draws.shape.depth:
+        note = "Theorem 5 is about networks of one hidden layer or more; of none it says nothing"
+        return Bound(None, silent, silent, note)
+    n, n_prime = curves.shape[1] - 1, least_level(draws.shape.depth, draws.shape.width, delta)
     if not _is_cantor(fractal):
         return Bound(
             None,

@@ -8,6 +8,7 @@ import numpy as np
 
 from fracsim.errors import UsageError
 from fracsim.kernels.network.shape import Shape, split_layers
+from fracsim.kernels.norms import norms, scales
 
 _TINY = 1e-10
 """As in the authors' code: a direction of norm 0 stays 0."""
@@ -31,7 +32,7 @@ def random_direction(
         if normalise == "filter":
             d *= _norms(weights) / (_norms(d) + _TINY)
         elif normalise == "layer":
-            d *= np.linalg.norm(weights) / (np.linalg.norm(d) + _TINY)
+            d *= norms(weights) / (norms(d) + _TINY)
         elif normalise == "weight":
             d *= weights
         else:
@@ -46,14 +47,15 @@ def _forward(d: np.ndarray, weights: np.ndarray, reach: np.ndarray) -> np.ndarra
     ρ_0 = 1, ρ_l[m] = ‖(W_l[j, m] ρ_{l-1}[j])_j‖ is multiplied by c with unit m; the unit column of
     d is multiplied by ρ_l[m] / ρ_{l-1}[j]. ``reach``: ρ_{l-1}; returns ρ_l. Where ρ_{l-1}[j] is 0,
     a unit without incoming weights, its outgoing ones get no direction."""
-    following: np.ndarray = np.linalg.norm(weights * reach[:, None], axis=0)
+    reach = reach * scales(reach.max())  # only ratios of ρ matter, and they may be of any size
+    following: np.ndarray = norms(weights * reach[:, None], axis=0)
     inverse = np.divide(1.0, reach, out=np.zeros_like(reach), where=reach > 0)
     d *= following / (_norms(d) + _TINY) * inverse[:, None]
     return following
 
 
 def _norms(columns: np.ndarray) -> np.ndarray:
-    found: np.ndarray = np.linalg.norm(columns, axis=0)
+    found: np.ndarray = norms(columns, axis=0)
     return found
 
 
@@ -64,11 +66,12 @@ def zero_filters(shape: Shape, params: np.ndarray) -> int:
 
 def check_directions(directions: np.ndarray) -> None:
     """Raise UsageError where one of directions (D, Q) is 0, or two are parallel."""
-    norms = np.linalg.norm(directions, axis=1)
-    if not np.isfinite(norms).all() or norms.min() == 0:
+    lengths = norms(directions, axis=1)
+    if not np.isfinite(lengths).all() or lengths.min() == 0:
         raise UsageError("the weights of the network are all 0 or not finite: nowhere to go")
     if len(directions) == 2:
-        cosine = abs(directions[0] @ directions[1]) / norms.prod()
+        one, other = directions / np.abs(directions).max(axis=1, keepdims=True)
+        cosine = abs(one @ other) / (norms(one) * norms(other))
         if cosine > 1 - _PARALLEL:
             raise UsageError(
                 "the two directions are parallel, so that there is no plane; accepted is a line, "
@@ -82,9 +85,10 @@ def principal_components(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     _, values, components = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     largest = components[np.arange(len(components)), np.abs(components).argmax(axis=1)]
     components *= np.where(largest < 0, -1.0, 1.0)[:, None]
-    variance = values**2
-    total = variance.sum()
-    return components, variance / total if total > 0 else variance
+    if not (values > 0).any():
+        return components, np.zeros(len(values))
+    variance = (values / values.max()) ** 2
+    return components, variance / variance.sum()
 
 
 def explained_by_walk(count: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.norms import norms
 from fracsim.kernels.random_networks.activations import KINKS
 from fracsim.kernels.random_networks.forward import (
     activate,
@@ -68,7 +69,7 @@ def refined(curve: Curve, most: float) -> Curve:
     """The same curve with vertices at most ``most`` apart, an even number of chords on each edge:
     for chords."""
     points, piece = [curve.points[:1]], [curve.piece[:1]]
-    steps = np.linalg.norm(np.diff(curve.points, axis=0), axis=1)
+    steps = norms(np.diff(curve.points, axis=0), axis=1)
     for i, step in enumerate(steps):
         a, b = curve.points[i], curve.points[i + 1]
         if curve.piece[i] == curve.piece[i + 1]:

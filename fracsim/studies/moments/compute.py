@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fracsim.errors import RunError, UsageError
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.distribution import Distribution
+from fracsim.kernels.norms import deviation
 from fracsim.kernels.random_networks.activations import RELU
 from fracsim.kernels.random_networks.chain import chi_square_chain
 from fracsim.kernels.random_networks.forward import every_layer
@@ -214,7 +215,7 @@ def _by_layer(network: RandomNetwork, lengths: Floats) -> dict[str, Floats]:
     logs = np.log(np.where(alive, lengths, 1.0))
     counts = np.maximum(alive.sum(1), 1)
     log_mean = logs.sum(1) / counts
-    log_square = (logs**2).sum(1) / counts
+    log_variance = (np.where(alive, logs - log_mean[:, None], 0.0) ** 2).sum(1) / counts
     symmetric = network.bias == 0
     return {
         "mean": lengths.mean(1),
@@ -230,9 +231,9 @@ def _by_layer(network: RandomNetwork, lengths: Floats) -> dict[str, Floats]:
         "low": low,
         "high": high,
         "log_mean": log_mean,
-        "log_variance": log_square - log_mean**2,
+        "log_variance": log_variance,
         "dead": 1 - alive.mean(1),
-        "standard_error": lengths.std(1, ddof=1) / np.sqrt(lengths.shape[1]),
+        "standard_error": deviation(lengths, axis=1, ddof=1) / np.sqrt(lengths.shape[1]),
     }
 
 
@@ -250,7 +251,7 @@ def _gradient(network: RandomNetwork, gradients: Floats) -> dict[str, float | No
     squares = gradients**2
     n0, total, fourth = gradients.shape[1], squares.sum(1), (squares**2).sum(1)
     pairs = (total**2 - fourth) / (n0 * (n0 - 1)) if n0 > 1 else np.full(len(squares), np.nan)
-    error = (fourth / n0).std(ddof=1) / np.sqrt(len(squares))
+    error = deviation(fourth / n0, ddof=1) / np.sqrt(len(squares))
     known = exact.gradient_moments(n0, network.shape.widths, network.kappas)
     exactly = {key: _number(value) if network.is_gaussian else None for key, value in known.items()}
     return {

@@ -178,7 +178,9 @@ def _beside(facts: dict[str, Any]) -> Iterator[str]:
         f"distance to the nearest boundary: mean {distance['mean']:.3g} = "
         f"{distance['mean_times_neurons']:.3g} / N, median {distance['median']:.3g}"
     )
-    yield from (f"{_short(facts['bounds'][key]):>14}  {text}" for key, text in _BOUNDS.items())
+    for key, text in _BOUNDS.items():
+        if (bound := facts["bounds"][key]) is not None:
+            yield f"{_short(bound):>14}  {text}"
 
 
 def _short(number: float) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.errors import UsageError
+from fracsim.kernels.norms import norms
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +37,7 @@ def switches_by_layer(widths: Sequence[int], bias_std: float, start: Floats, end
 
     One unit of layer l changes sign (arctan(t_2/s) - arctan(t_1/s))/π times, where t measures the
     line from its foot, the point nearest to the origin, at distance r, and s² = r² + l σ_b² d/2."""
-    length = float(np.linalg.norm(end - start))
+    length = float(norms(end - start))
     direction = (end - start) / length
     first = float(start @ direction)
     r2 = max(float(start @ start) - first**2, 0.0)
@@ -150,7 +151,7 @@ def expected_facts(
         facts["switches_by_layer"] = by_layer.tolist()
         facts["regions"] = 1 + float(by_layer.sum())
     dimension = points.shape[1]
-    surface = density(widths, bias_std, dimension, np.linalg.norm(points[:500], axis=1))
+    surface = density(widths, bias_std, dimension, norms(points[:500], axis=1))
     facts["density"] = float(surface.mean())
     facts["distance"] = float(distances(surface).mean())
     return facts

@@ -18,6 +18,7 @@ from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.fractal import corners, drawable_depth
 from fracsim.fractals.fractal import Fractal
+from fracsim.kernels.norms import norms
 from fracsim.studies.regions.figure_draws import draw_draws, draw_levels
 
 MOST_REGIONS = 300_000
@@ -162,7 +163,7 @@ def _draw_segment(study: StudyContents, size: style.Inches | None) -> Figure:
     f = np.append(slope * t[:-1] + offset, slope[-1] + offset[-1])
     start, stop = arrays["start"][0], arrays["stop"][0]
     line = len(start) == 1
-    x = start[0] + t * (stop[0] - start[0]) if line else t * float(np.linalg.norm(stop - start))
+    x = start[0] + t * (stop[0] - start[0]) if line else t * float(norms(stop - start))
     note = "Below: breakpoints by the layer of the unit that switches."
     narrow = style.is_narrow(size)
     figure, body = style.page((3.4, 2.6) if narrow else (6.4, 3.6), size, [note])
@@ -209,7 +210,7 @@ def _draw_segment(study: StudyContents, size: style.Inches | None) -> Figure:
 
 def _draw_lines(study: StudyContents, size: style.Inches | None) -> Figure:
     arrays = study.arrays
-    lengths = np.linalg.norm(arrays["stop"] - arrays["start"], axis=1)
+    lengths = norms(arrays["stop"] - arrays["start"], axis=1)
     breakpoints = arrays["segment_regions"] - 1
     figure = style.new_figure((3.4, 4.8) if style.is_narrow(size) else (6.6, 3.2), size)
     left, right = figure.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()

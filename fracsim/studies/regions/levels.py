@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
+from fracsim.kernels.norms import norms
 from fracsim.machine.cpus import available_threads
 from fracsim.networks.snapshots import Snapshot, alone, snapshots_of
 from fracsim.studies.regions.declaration import Settings
@@ -104,7 +105,7 @@ def of_levels(settings: Settings, progress: OnProgress = silent) -> LevelsCounte
         progress(row, len(snapshots), one.about)
         for column, (starts, stops) in enumerate(places):
             counts = count_on_segments(one.shape, one.params, starts, stops, threads)
-            length = float(np.linalg.norm(stops - starts, axis=1).sum())
+            length = float(norms(stops - starts, axis=1).sum())
             rates[row, column] = (counts[:, 0] - 1).sum() / length
     notes = alone(settings.file, settings.snapshot, [one.step for one in snapshots])
     return LevelsCounted(snapshots, rates[:, 1:], rates[:, 0], lines, notes=notes)

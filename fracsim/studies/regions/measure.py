@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fracsim.errors import UsageError
 from fracsim.kernels.network.shape import Shape
+from fracsim.kernels.norms import norms
 from fracsim.studies.regions.bounds import region_bounds
 from fracsim.studies.regions.regions import (
     boundary_distances,
@@ -154,15 +155,12 @@ def _on_lines(shape: Shape, params: NDArray[Any], place: Place, threads: int) ->
     ends = random_points(2 * place.lines, place.window, place.seed, first=place.points)
     starts, stops = ends[0::2], ends[1::2]
     counts = count_on_segments(shape, params, starts, stops, threads)
-    lengths = np.linalg.norm(stops - starts, axis=1)
+    lengths = norms(stops - starts, axis=1)
     breakpoints = counts[:, 0] - 1
     rate = _per_length(int(breakpoints.sum()), float(lengths.sum()), shape)
     # of the ratio of two sums, from how far single segments are off it
-    error = float(
-        np.sqrt(
-            np.mean((breakpoints - rate["breakpoints_per_length"] * lengths) ** 2) / len(lengths)
-        )
-    )
+    apart = breakpoints - rate["breakpoints_per_length"] * lengths
+    error = float(norms(apart)) / len(lengths)
     rate["standard_error"] = error / float(lengths.mean())
     facts = {
         "activation_regions": int(counts[:, 0].sum()),
@@ -202,5 +200,6 @@ def attributes(shape: Shape, place: Place, facts: Facts) -> dict[str, str | int 
         parts: Mapping[str, Any] = value if isinstance(value, dict) else {"": value}
         for part, number in parts.items():
             name = f"{key}_{part}" if part else key
-            flat[name] = str(number) if key == "bounds" else number
+            if number is not None:  # a bound outside its hypothesis
+                flat[name] = str(number) if key == "bounds" else number
     return flat

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from fracsim.arguments import POINTS, Array, List, Network, Number, Whole, door, refused
 from fracsim.errors import RunError, UsageError
 from fracsim.kernels.network.shape import Shape, flat_layout, parameter_count
+from fracsim.kernels.norms import norms
 from fracsim.kernels.regions import count as launch
 from fracsim.kernels.regions.affine import boundary_distances as distances_kernel
 from fracsim.kernels.regions.line import count_on_segments as count_kernel
@@ -132,7 +133,7 @@ class SegmentRegions:
     @property
     def length(self) -> float:
         """Euclidean length of the segment."""
-        return float(np.linalg.norm(self.end - self.start))
+        return float(norms(self.end - self.start))
 
     @property
     def values(self) -> Floats:

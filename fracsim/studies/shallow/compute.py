@@ -15,6 +15,7 @@ from fracsim.kernels.network.shape import Shape
 from fracsim.networks.rewriting.layers import network_of, units_of
 from fracsim.networks.stored import StoredNetwork, described, load_network
 from fracsim.settings import label, shown
+from fracsim.studies.bounds.bounds import width_without_error
 from fracsim.studies.construct.construct import construct
 from fracsim.studies.shallow.declaration import Settings
 from fracsim.studies.shallow.plane import PlaneTwin, plane_twin_of
@@ -108,9 +109,10 @@ class Twins(Result):
         return lines
 
     def _least_width(self, twin: Twin | PlaneTwin, n: int) -> float:
-        """Theorem 2 for as many hidden layers as the twin has, T: (d / e) r^(n / (T d))."""
+        """Theorem 2 for as many hidden layers as the twin has, T: (d / e) r^(n / (T d)), NaN where
+        that is below d ≥ 2."""
         d, layers = len(twin.layers[0].weights), len(twin.layers) - 1
-        return d / math.e * self.maps ** (n / (layers * d)) if n else math.nan
+        return width_without_error(d, self.maps, n, layers) if n else math.nan
 
 
 def _words_of(twin: PlaneTwin) -> list[str]:
