@@ -281,7 +281,7 @@ def _changes(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     axes.set_xlabel("sign changes $m$")
     axes.set_ylabel("0-1 error")
     axes.set_ylim(-0.012, 0.53)
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), handlelength=1.4)
     style.panel_head(axes, "Least error of any classifier")
 
 
