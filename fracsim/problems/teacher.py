@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import RunError, UsageError
-from fracsim.kernels.norms import deviation
 from fracsim.problems.fractal import FractalProblem
 from fracsim.problems.problem import Points, Problem, Resolution, own_keys
 from fracsim.problems.product import ProductProblem
@@ -271,6 +270,8 @@ def _standard(problem: TeacherProblem, seed: int) -> tuple[float, float]:
     from fracsim.kernels.random.philox import TRAIN
 
     outputs = problem._outputs(problem._places(seed, TRAIN, 0, REFERENCE, None).x)
+    from fracsim.kernels.norms import deviation
+
     mean, spread = float(outputs.mean()), float(deviation(outputs))
     if not 0 < spread < float("inf"):
         raise RunError(

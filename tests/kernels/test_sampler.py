@@ -208,7 +208,7 @@ def quarters():
         (load_fractal("cantor"), {"negative_margin": float("nan")}, "negative_margin"),
         (load_fractal("vicsek"), {"negative_margin": 0.9}, "no room"),
         (load_fractal("sierpinski"), {"negative_margin": 0.5}, "no room"),
-        (twisted(), {"fractal_depth": 0}, "at least 1, not 0"),
+        (twisted(), {"fractal_depth": 0}, "accepted is a whole number of at least 1"),
         (twisted(), {"fractal_depth": 2.5}, "whole number"),
         (twisted(), {"fractal_depth": 10**6}, "too fine"),
         (twisted(), {"fractal_depth": 2, "curve": parse_curve("2")}, "finest levels"),

@@ -8,7 +8,6 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fracsim.kernels.cpu import CpuBackend
 from fracsim.kernels.network.shape import (
     FLAT_START,
     PARAMS,
@@ -94,17 +93,3 @@ def test_unpack_undoes_pack(inputs, widths, batch, lanes, double):
     unpack(plan, work, places[PARAMS], back)
     np.testing.assert_array_equal(back, flat)
     assert (work[places[PARAMS] : places[M]] != 0).sum() == flat.size, "padding is zero"
-
-
-@pytest.mark.parametrize("verb", ["forward", "gradient", "evaluate"])
-def test_networks_of_several_outputs_cannot_be_computed(verb):
-    shape, only = Shape(2, (3,), 4), np.zeros(1, np.int64)
-    params, x, y = np.zeros((1, parameter_count(shape))), np.zeros((1, 5, 2)), np.ones((1, 5))
-    level = np.zeros((1, 5), np.int16)
-    arguments = {
-        "forward": (params, x, only),
-        "gradient": (0, params, x, y, only),
-        "evaluate": (0, params, x, y, level, 0, only),
-    }
-    with pytest.raises(ValueError, match=r"4 outputs cannot be computed; accepted is 1"):
-        getattr(CpuBackend(), verb)(shape, *arguments[verb])

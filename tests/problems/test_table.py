@@ -148,7 +148,7 @@ def test_a_file_of_fracsim_sample_is_a_table_with_its_levels(tmp_path):
     assert (experiment.levels, experiment.targets) == (6, ("class",))
     run_sweep(experiment, tmp_path / "a.h5")
     by_level = open_trajectory(tmp_path / "a.h5").variable("test_accuracy_by_level")
-    assert by_level.shape == (1, 4, 6)
+    assert by_level.shape == (1, 5, 6)
 
 
 # --- pinned ---------------------------------------------------------------------------------------

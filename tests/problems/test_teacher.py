@@ -176,7 +176,7 @@ def test_what_is_refused(teachers, tmp_path):
         "train", "--problem", "teacher", "--teacher", path, "--fractal", "cantor1d",
         "--fractal-depth", 2, "--loss", "squared", "-o", path, "--overwrite",
     )  # fmt: skip
-    assert told.code == 1
+    assert told.code == 2
     assert "is the file of teacher (--teacher)" in told.sentence
 
 

@@ -60,7 +60,7 @@ def records(path):
 
 
 def test_a_run_begun_by_an_older_version_goes_on_with_its_points(tmp_path, as_older):
-    experiment = experiment_of(steps=40_000, record_every=2000)
+    experiment = experiment_of(steps=400_000, record_every=20_000)
     whole, part = tmp_path / "whole.h5", tmp_path / "part.h5"
     as_older(experiment, whole)
     as_older(experiment, part, max_seconds=0.2)

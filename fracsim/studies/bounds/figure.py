@@ -258,12 +258,16 @@ def _widths(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     style.panel_head(axes, "Theorem 2: least width without error")
     depths, least = arrays["network_depth"], arrays["least_width"]
     _depth_axis(axes, depths)
+    there = np.isfinite(least)
+    if not there.any():
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, "says nothing here", transform=axes.transAxes, ha="center")
+        return
+    bottom = 0.8 * float(least[there].min())
     axes.set_yscale("log")
     axes.plot(depths, least, marker="o", markersize=3.5, color=style.colour(0))
-    axes.fill_between(
-        depths, 0.8 * least.min(), least, color=style.colour(0), alpha=0.12, linewidth=0
-    )
-    axes.set_ylim(bottom=0.8 * least.min())
+    axes.fill_between(depths, bottom, least, color=style.colour(0), alpha=0.12, linewidth=0)
+    axes.set_ylim(bottom=bottom)
     axes.text(0.04, 0.05, "too narrow", transform=axes.transAxes, color=style.colour(0))
 
 
