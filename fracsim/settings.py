@@ -223,8 +223,8 @@ def refusal(key: str, accepts: Setting, value: Any, quoted: bool = True) -> Usag
     its limits needs no quotes."""
     given = shown(value) if quoted else shown(value).strip("'")
     verb = "are" if accepts.many and accepts.kind in (int, float) else "is"
-    hint = nearest(value, accepts.choices) if key == "problem" else ""
-    return UsageError(f"{label(key, accepts)} is {given}{hint}; accepted {verb} {accepts.accepted}")
+    hint = nearest(value, accepts.choices) if isinstance(value, str) else ""
+    return UsageError(f"{label(key, accepts)} is {given}; accepted {verb} {accepts.accepted}{hint}")
 
 
 def option_name(key: str, accepts: Setting | None = None) -> str:

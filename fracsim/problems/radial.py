@@ -43,8 +43,8 @@ def parse_profile(text: str) -> tuple[str, float]:
     name, colon, rest = text.strip().lower().partition(":")
     if name not in _NAMES:
         raise UsageError(
-            f"{label('profile')} is '{text:.60}'{nearest(name, _NAMES)}; accepted is hat, cone or "
-            f"osc:ω, as in osc:6pi"
+            f"{label('profile')} is '{text:.60}'; accepted is hat, cone or osc:ω, as in osc:6pi"
+            f"{nearest(name, _NAMES)}"
         )
     if name != "osc":
         if colon:

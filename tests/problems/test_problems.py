@@ -109,7 +109,7 @@ def test_to_say_that_it_is_a_fractal_changes_nothing(tmp_path):
         (("--problem", "radial", "--target", "real"), "target (--target) is a key of problem"),
         (
             ("--problem", "radail"),
-            "problem (--problem) is 'radail'; did you mean 'radial'?; accepted is one of fractal, "
+            "problem (--problem) is 'radail'; accepted is one of fractal, "
             "radial, table",
         ),
         (("--problem", "table"), "problem (--problem) table needs a table (--table): an .npz"),
