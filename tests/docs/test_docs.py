@@ -18,6 +18,7 @@ from fracsim.cli import app, plot
 from fracsim.errors import nearest
 from fracsim.experiments.experiment import experiment_names, load_experiment
 from fracsim.fractals.fractal import load_fractal
+from fracsim.settings import key_of
 from fracsim.studies import STUDIES
 from fracsim.training.run import SETTINGS
 
@@ -165,7 +166,7 @@ def test_commands_parse(page, monkeypatch):
             pytest.fail(f"{page.name}: {line}: {error.format_message()}")
         for place, word in enumerate(words):
             if word == "--set":
-                assert words[place + 1].partition("=")[0] in SETTINGS, line
+                assert key_of(words[place + 1].partition("=")[0], SETTINGS) in SETTINGS, line
         name = (
             words[3]
             if words[1:3] == ["show", "experiment"]
