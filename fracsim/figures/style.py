@@ -301,6 +301,16 @@ def check_suffix(path: str | os.PathLike[str], accepted: tuple[str, ...] = SUFFI
     return suffix
 
 
+def settle(figure: Figure) -> None:
+    """Lay a figure out for good, its axes at places of six decimals: the solver of constrained
+    layouts adds up in the order of addresses, so that last digits differ from process to
+    process."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position([round(float(value), 6) for value in axes.get_position().bounds])
+
+
 def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None) -> None:
     """Write a figure as PNG, PDF or SVG by its suffix; equal figures give equal bytes.
 
@@ -313,6 +323,7 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None)
     """
     suffix = check_suffix(path)
     options: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+    settle(figure)
     with replacing(Path(path), suffix) as temporary:
         figure.savefig(temporary, format=suffix[1:], metadata=METADATA[suffix], **options)
 

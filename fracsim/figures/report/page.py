@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from fracsim.figures.style import METADATA
+from fracsim.figures.style import METADATA, settle
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #fcfcfa; --line: #d5d5d0; --soft: #666;
@@ -139,6 +139,7 @@ def inline_svg(figure: Figure, name: str) -> str:
     """A figure as an ``<svg>`` element whose ids begin with ``name``, so that several may stand in
     one page. Call it inside ``styled``."""
     stream = io.StringIO()
+    settle(figure)
     figure.savefig(stream, format="svg", metadata=METADATA[".svg"])
     text = stream.getvalue()
     text = text[text.index("<svg") :]
