@@ -47,9 +47,7 @@ def command(
     written are taken as far as they are. Files of studies have a section each."""
     if output.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output {output}: accepted is a name that ends with .html")
-    if output.exists() and any(os.path.exists(one) and output.samefile(one) for one in files):
-        raise UsageError(f"the output {output} is a file to read; give another --output")
-    check_output(output, overwrite=True)
+    check_output(output, overwrite=True, read={"files": files})
     os.environ["MPLBACKEND"] = "agg"
     from fracsim import __version__
     from fracsim.data.atomic import replacing

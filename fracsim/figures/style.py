@@ -308,7 +308,8 @@ def settle(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
-        axes.set_position([round(float(value), 6) for value in axes.get_position().bounds])
+        x, y, width, height = (round(float(value), 6) for value in axes.get_position().bounds)
+        axes.set_position((x, y, width, height))
 
 
 def save(figure: Figure, path: str | os.PathLike[str], dpi: float | None = None) -> None:

@@ -149,7 +149,7 @@ def test_studies_and_points_have_sections_and_the_same_input_gives_the_same_byte
     ("output", "sentence"),
     [
         ("report.pdf", "accepted is a name that ends with .html"),
-        ("sweep.html", "is a file to read; give another --output"),
+        ("sweep.html", "is a file to read, which would be lost; give another --output"),
         ("no/report.html", "no"),
     ],
 )
