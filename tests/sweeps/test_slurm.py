@@ -82,13 +82,13 @@ def limited(cluster):
     endless.write_text(
         endless.read_text().replace(" --max-time auto", "").replace("\nexec ", "\nexec nice -n 19 ")
     )
-    looking = printed(cluster, "looking", SHARDS, "1:00")
+    looking = printed(cluster, "looking", 1, "1:00")  # all runs: more than the seconds left can do
     looking.write_text(
         looking.read_text().replace(
-            "\nexec ", "\ntrap '' USR1; sleep 54  # the signal is gone\nexec "
+            "\nexec ", "\ntrap '' USR1; sleep 55  # the signal is gone\nexec "
         )
     )
-    return cluster.submit(endless), cluster.submit("--array=3", looking)
+    return cluster.submit(endless), cluster.submit(looking)
 
 
 def printed(cluster, output, shards, time, *words):
@@ -162,14 +162,14 @@ def test_the_signal_before_the_limit_stops_a_task(cluster, limited):
 
 
 def test_a_task_that_looks_at_its_limit_stops_and_goes_on_to_the_same_bits(cluster, limited):
-    assert ended(cluster, limited[1]) == {"3": ("FAILED", "75:0")}
-    product = cluster.folder / "looking-3.h5"
+    assert ended(cluster, limited[1]) == {"0": ("FAILED", "75:0")}
+    product = cluster.folder / "looking-0.h5"
     assert state_of(product)[0] == "interrupted"
     assert (
-        "Stopped by the time limit" in (cluster.folder / f"looking-{limited[1]}_3.log").read_text()
+        "Stopped by the time limit" in (cluster.folder / f"looking-{limited[1]}_0.log").read_text()
     )
-    again = cluster.submit("--array=3", printed(cluster, "looking", SHARDS, "10:00"))
-    assert ended(cluster, again) == {"3": ("COMPLETED", "0:0")}
+    again = cluster.submit(printed(cluster, "looking", 1, "10:00"))
+    assert ended(cluster, again) == {"0": ("COMPLETED", "0:0")}
     check(cluster, [product])
 
 
@@ -202,7 +202,7 @@ def check(cluster, products):
             np.testing.assert_array_equal(
                 product.variable(name), straight.variable(name)[at], err_msg=name
             )
-    if len(products) == SHARDS:
+    if len(products) in (1, SHARDS):
         assert not place, "runs that are in no shard"
 
 
