@@ -15,6 +15,7 @@ from fracsim.cli.plotting import (
     paper_option,
     read_runs,
     read_studies,
+    style_or_setting,
     with_notes,
     xy_options,
 )
@@ -191,6 +192,7 @@ def levels(
 )
 @files_options
 @xy_options
+@style_or_setting
 @figure_options
 def xy(look: Look, files: tuple[str, ...], where: Any, **asked: Any) -> "tuple[Figure, list[str]]":
     """Any setting or variable of trajectories, or any variable of one kind of study, against

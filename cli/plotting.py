@@ -203,7 +203,12 @@ def xy_options(function: F) -> F:
             click.option("--x", help="Across [default: step, or what varies].", **name),
             click.option("--y", help="Upwards [default: the test accuracy].", **name),
             click.option("--hue", help="A colour and marker for each of its values.", **name),
-            click.option("--dashes", help="Dashes and a marker for each of its values.", **name),
+            click.option(
+                "--dashes",
+                help="Dashes and a marker for each of its values; --style NAME is the same where "
+                "NAME is a setting.",
+                **name,
+            ),
             click.option("--panel", help="A panel for each of its values.", **name),
             click.option("--row", help="A row of panels for each of its values.", **name),
             click.option("--logx/--no-logx", default=None, help="A logarithmic x axis."),
@@ -224,6 +229,23 @@ def xy_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def style_or_setting(function: F) -> F:
+    """``--style NAME`` of a setting, as grammars of graphics have it, is ``--dashes NAME``; other
+    names stay matplotlib's styles, none of which is called like a setting."""
+
+    def wrapped(style: str | None, dashes: str | None, **rest: Any) -> Any:
+        from fracsim.settings import key_of
+        from fracsim.training.run import SETTINGS
+
+        if style is not None and dashes is None and key_of(style, SETTINGS) in SETTINGS:
+            style, dashes = None, style
+        return function(style=style, dashes=dashes, **rest)
+
+    wrapped.__name__, wrapped.__doc__ = function.__name__, function.__doc__
+    wrapped.__click_params__ = function.__click_params__  # type: ignore[attr-defined]
+    return wrapped  # type: ignore[return-value]
 
 
 def read_studies(files: tuple[str, ...]) -> "tuple[list[StudyContents], dict[str, Any]]":

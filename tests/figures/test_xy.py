@@ -153,3 +153,18 @@ def test_one_point_is_drawn(folder):
     request = Request(x="width")
     figure = draw_runs(load_runs(folder / "point.h5"), request)
     assert len(figure.axes[0].lines[0].get_xdata()) == 1
+
+
+def test_style_with_the_name_of_a_setting_is_dashes(folder, tmp_path):
+    """As relational plots elsewhere have it; a matplotlib style stays one."""
+    pictures = []
+    for options in (["--dashes", "depth"], ["--style", "depth"], ["--style", "network_depth"]):
+        output = tmp_path / f"{len(pictures)}.svg"
+        words = ["xy", str(folder / "grid.h5"), "--x", "width", "--hue", "width", *options]
+        plot([*words, "-q", "-o", str(output)], standalone_mode=False)
+        pictures.append(output.read_bytes())
+    assert pictures[0] == pictures[1] == pictures[2]
+    words = ["xy", str(folder / "grid.h5"), "--style", "grayscale", "-o", str(tmp_path / "a.svg")]
+    assert CliRunner().invoke(plot, words).exit_code == 0
+    result = CliRunner().invoke(plot, [*words[:3], "grayscal", *words[4:]])
+    assert (result.exit_code, "did you mean 'grayscale'" in result.output) == (2, True)
