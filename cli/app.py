@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -22,9 +22,11 @@ from fracsim import text
 from fracsim.cli import ABORTED
 from fracsim.cli.options import ENVIRONMENT, example, version_option
 from fracsim.cli.streams import READER_GONE, OutputFault, open_streams, remark, silence
-from fracsim.cli.study import Declared, study_commands
 from fracsim.errors import UsageError, nearest
 from fracsim.kernels import compiling
+
+if TYPE_CHECKING:
+    from fracsim.cli.study import Declared
 
 COMPILING = "compiling kernels, once on this machine"
 """Said once, when a command has to."""
@@ -57,7 +59,7 @@ class CommandGroup(click.Group):
         self,
         *args: Any,
         lazy: Mapping[str, str] | None = None,
-        declared: Callable[[], Declared] = dict,
+        declared: Callable[[], "Declared"] = dict,
         **keywords: Any,
     ) -> None:
         super().__init__(*args, **keywords)
@@ -83,15 +85,15 @@ class CommandGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if (
-            not ctx.resilient_parsing
-            and not name.startswith("-")
-            and name not in self.list_commands(ctx)
-        ):
+        if not (ctx.resilient_parsing or name.startswith("-") or self._has(name)):
             known = self.list_commands(ctx)
             hint = nearest(name, known) or f"; there are {', '.join(known)}."
             ctx.fail(f"No such command '{name}'{hint}")
         return super().resolve_command(ctx, args)
+
+    def _has(self, name: str) -> bool:
+        """Whether there is such a command; the declared ones are asked last: that takes time."""
+        return name in self.lazy or name in self.commands or name in self.declared()
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [*self.lazy.items()]
@@ -238,10 +240,16 @@ def _describe_click(error: click.ClickException) -> str:
     return sentence
 
 
+def _studies() -> "Declared":
+    from fracsim.cli.study import study_commands
+
+    return study_commands()
+
+
 @click.group(
     cls=CommandGroup,
     lazy=COMMANDS,
-    declared=study_commands,
+    declared=_studies,
     epilog=example(
         "fracsim sweep cantor5-depth-width --quick -o quick.h5",
         "fracsim-plot depth-width quick.h5 -o quick.png",

@@ -23,20 +23,31 @@ from typing import Any
 from numba.core.caching import IndexDataCacheFile
 
 _TOP = Path(__file__).parent
-_IMPORT = re.compile(r"fracsim\.kernels\.(\w+)")
+_IMPORT = re.compile(rb"fracsim\.kernels\.(\w+)")
 _TOOLS = ("jit.py", "linked.py", "rounding.py", "vectors.py")
 """Files beside the packages on which every kernel depends."""
 
+_FILES = ("norms",)
+"""Modules beside the packages with kernels of their own: each is a package of one file."""
 
+
+@functools.cache
 def package_of(module: str) -> str:
-    """The package of kernels that a module of ``fracsim.kernels`` lies in; "" for the tools beside
-    them."""
-    parts = module.removeprefix("fracsim.kernels").strip(".").split(".")
-    return parts[0] if (_TOP / parts[0]).is_dir() else ""
+    """The package of kernels that a module of ``fracsim.kernels`` lies in; "" for a stranger's,
+    whose kernels may call any of ours."""
+    name = module.removeprefix("fracsim.kernels").strip(".").split(".")[0]
+    return name if _is_package(name) else ""
 
 
-def _sources(package: str) -> list[Path]:
-    return sorted((_TOP / package).rglob("*.py"))
+def _is_package(name: str) -> bool:
+    return name in _FILES or (bool(name) and (_TOP / name).is_dir())
+
+
+@functools.cache
+def _sources(package: str) -> tuple[tuple[str, bytes], ...]:
+    """Name and contents of each file of a package, read once."""
+    files = [_TOP / f"{package}.py"] if package in _FILES else (_TOP / package).rglob("*.py")
+    return tuple((file.name, file.read_bytes()) for file in sorted(files))
 
 
 @functools.cache
@@ -44,11 +55,11 @@ def needed_by(package: str) -> tuple[str, ...]:
     """A package and all that it imports, directly or not, in alphabetical order."""
     found, waiting = {package}, [package]
     while waiting:
-        for source in _sources(waiting.pop()):
-            for name in _IMPORT.findall(source.read_text(encoding="utf-8")):
-                if name not in found and (_TOP / name).is_dir():
-                    found.add(name)
-                    waiting.append(name)
+        for _, source in _sources(waiting.pop()):
+            new = {name.decode() for name in _IMPORT.findall(source)} - found
+            packages = [name for name in new if _is_package(name)]
+            found.update(packages)
+            waiting.extend(packages)
     return tuple(sorted(found))
 
 
@@ -65,9 +76,9 @@ def source_hash(package: str) -> str:
         f"{numba.__version__} {llvmlite.__version__} {_numba_cuda()} {sys.version} {VECTOR_BYTES}"
     )
     digest = hashlib.sha256(versions.encode())
-    tools = [_TOP / name for name in _TOOLS]
-    for source in (*tools, *(file for name in needed_by(package) for file in _sources(name))):
-        digest.update(source.name.encode() + source.read_bytes())
+    tools = [(name, (_TOP / name).read_bytes()) for name in _TOOLS]
+    for name, source in (*tools, *(file for one in needed_by(package) for file in _sources(one))):
+        digest.update(name.encode() + source)
     return digest.hexdigest()[:16]
 
 
@@ -76,7 +87,10 @@ def _numba_cuda() -> str:
     """Version of the package numba-cuda, whose cache files the numba.cuda of numba could not
     read."""
     from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
 
+    if find_spec("numba_cuda") is None:  # far quicker than to look through all that is installed
+        return ""
     try:
         return version("numba-cuda")
     except PackageNotFoundError:
@@ -135,8 +149,9 @@ def folder_of(package: str) -> Path | None:
 
 def folders() -> Iterator[Path]:
     """The folders of all packages, there or not."""
-    for place in sorted(_TOP.iterdir()):
-        if (place / "__init__.py").exists() and (folder := folder_of(place.name)) is not None:
+    packages = [place.parent.name for place in _TOP.glob("*/__init__.py")]
+    for name in sorted((*_FILES, *packages)):
+        if (folder := folder_of(name)) is not None:
             yield folder
 
 

@@ -84,7 +84,7 @@ def _has_record(product: Path) -> bool:
 
 def checkout(folder: Path, results: Path) -> Revision:
     """The checkout that this file belongs to, as it is; its kernels are kept in ``folder``."""
-    command = (sys.executable, "-m", "fracsim.cli.app")
+    command = (sys.executable, "-m", "fracsim")
     return _revision("checkout", command, folder / "checkout", results, {"PYTHONPATH": str(TOP)})
 
 

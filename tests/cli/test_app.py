@@ -72,6 +72,16 @@ def test_help_answers_at_once():
     assert min(seconds() for _ in range(5)) < 0.3
 
 
+def test_a_command_that_is_no_study_loads_none():
+    done = python(
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('LOADED', [n for n in sys.modules if 'studies' in n]))\n"
+        "from fracsim.cli.app import command\n"
+        "command.main(['train', '--help'], prog_name='fracsim')"
+    )
+    assert "LOADED []" in done.stdout, done.stderr
+
+
 def test_short_helps_are_listed_without_importing_a_command():
     done = python(
         "import sys, fracsim.cli.app as s\nimport click\n"

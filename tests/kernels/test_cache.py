@@ -25,20 +25,33 @@ def copy(tmp_path, monkeypatch):
 
 
 def forget():
-    for function in (cache.needed_by, cache.source_hash, cache.cache_folder):
+    for function in (
+        cache.package_of,
+        cache._sources,
+        cache.needed_by,
+        cache.source_hash,
+        cache.cache_folder,
+    ):
         function.cache_clear()
 
 
 PACKAGES = sorted(
-    place.name for place in (TOP / "kernels").iterdir() if (place / "__init__.py").exists()
+    [place.parent.name for place in (TOP / "kernels").glob("*/__init__.py")] + [*cache._FILES]
 )
+
+
+def a_source(top, package):
+    """A file of a package that is not empty."""
+    alone = top / f"{package}.py"
+    files = (alone, *(top / package).glob("*.py"))
+    return next(file for file in files if file.exists() and file.stat().st_size)
 
 
 @pytest.mark.parametrize("edited", PACKAGES)
 def test_an_edit_compiles_anew_what_depends_on_it_and_nothing_else(edited, copy):
     before = {name: cache.source_hash(name) for name in PACKAGES}
     needs = {name: cache.needed_by(name) for name in PACKAGES}
-    source = next(file for file in (copy / edited).glob("*.py") if file.stat().st_size)
+    source = a_source(copy, edited)
     source.write_text(source.read_text() + "# edited\n")
     forget()
     changed = {name for name in PACKAGES if cache.source_hash(name) != before[name]}
@@ -50,6 +63,21 @@ def test_regions_and_training_are_apart_and_both_stand_on_networks():
     assert "regions" not in cache.needed_by("training")
     assert "training" not in cache.needed_by("regions")
     assert {"network", "points", "random"} <= set(cache.needed_by("training"))
+
+
+@pytest.mark.parametrize("source", sorted(f.name for f in (TOP / "kernels").glob("*.py")))
+def test_every_file_beside_the_packages_that_makes_kernels_is_looked_at(source):
+    makes = "from fracsim.kernels.jit import" in (TOP / "kernels" / source).read_text()
+    assert makes == (Path(source).stem in cache._FILES)
+
+
+def test_a_module_of_one_file_is_needed_by_the_packages_that_import_it():
+    assert "norms" in cache.needed_by("regions")
+    assert "norms" in cache.needed_by("random_networks")
+    assert cache.needed_by("norms") == ("norms",)
+    assert cache.package_of("fracsim.kernels.norms") == "norms"
+    assert cache.package_of("a.stranger") == cache.package_of("fracsim.kernels") == ""
+    assert any(folder.name.startswith("norms-") for folder in cache.folders())
 
 
 @pytest.mark.parametrize("tool", cache._TOOLS)
