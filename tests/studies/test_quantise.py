@@ -3,18 +3,21 @@ function."""
 
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
 from command_line import fracsim, run_group
 
 from fracsim.cli.plot import command as plot
-from fracsim.networks.rewriting.layers import Layer, evaluate
+from fracsim.fractals.fractal import load_fractal
+from fracsim.networks.rewriting.layers import Layer, evaluate, units_of
 from fracsim.networks.stored import load_network
 from fracsim.studies import STUDIES
 from fracsim.studies.quantise.compute import byte_is_exact
+from fracsim.studies.quantise.depths import MARGIN, moved, trapezoids
 from fracsim.studies.quantise.distance import cantor_distance
-from fracsim.studies.quantise.grid import grid_of, rounded
+from fracsim.studies.quantise.grid import grid_of, least_bits, rounded
 from fracsim.studies.quantise.horner import WEIGHTS, converted, identical, widths
 
 STUDY = STUDIES["quantise"]
@@ -109,14 +112,93 @@ def test_distance_from_the_cantor_set():
     np.testing.assert_allclose(cantor_distance(x), wanted, atol=1e-15)
 
 
-def test_three_regimes():
+def test_errors_fall_with_the_bits_to_a_knee_and_no_further():
     found = STUDY.run(pieces=(16, 64, 256), bits=tuple(range(5, 17)))
     np.testing.assert_allclose(found.floors, [0.02778, 0.00772, 0.00194], rtol=5e-3)
     at = dict(zip(found.fraction.tolist(), found.errors.T, strict=True))
     assert [round(float(at[f][0]), 3) for f in (2, 4, 6)] == [0.25, 0.066, 0.027]
-    for row, knee in enumerate((6, 8, 12)):
-        assert at[knee][row] < 1.1 * found.floors[row]
-        assert at[knee - 2][row] > 1.5 * found.floors[row] or knee == 12
+    for row, f in enumerate((6, 8, 12)):
+        assert at[f][row] < 1.1 * found.floors[row]
+    knees = [row["knee_fraction_bits"] for row in found.summary()["results"]]
+    assert knees == [5, 8, 10]
+    for row, knee in enumerate(knees):
+        assert at[knee - 1][row] > 1.5 * found.floors[row]
+        beyond = np.array([at[f][row] for f in range(knee, 14)])
+        assert np.all(beyond < 1.25 * found.floors[row])
+        fall = np.log2(at[2][row] / at[knee][row]) / (knee - 2)
+        assert 0.5 < fall < 1.5  # about a half per bit, before the knee
+
+
+def test_a_knee_beyond_the_bits_is_none():
+    found = STUDY.run(pieces=(256,), bits=(6, 5, 7))
+    assert np.isnan(found.knees).tolist() == [True]
+    assert found.summary()["results"][0]["knee_bits"] is None
+    assert "knee" in found.words()[-1]
+
+
+@pytest.mark.parametrize(
+    ("enough", "least"),
+    [([1, 1, 1], 4), ([0, 1, 1], 5), ([1, 0, 1], 7), ([0, 0, 0], None), ([1, 1, 0], None)],
+)
+def test_least_bits_are_those_from_which_on_all_are_enough(enough, least):
+    order = [2, 0, 1]
+    bits = [[4, 5, 7][i] for i in order]
+    found = least_bits(np.array(enough, bool)[order], bits)
+    assert math.isnan(found) if least is None else found == least
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_trapezoids_are_1_on_the_cells_and_below_0_off_them(n):
+    fractal = load_fractal("cantor1d")
+    layers = trapezoids(fractal, n, MARGIN)
+    assert units_of(layers) == [4 * 2**n]
+    matrices, offsets = fractal.cells(n)
+    ends = np.sort([offsets[:, 0], offsets[:, 0] + matrices[:, 0, 0]], axis=0)
+    ramp = MARGIN * np.ptp(ends, axis=0) / 2
+    for x, value in ((ends, 1), (ends.mean(axis=0), 1), (ends[0] - ramp, -1), (ends[1] + ramp, -1)):
+        np.testing.assert_allclose(evaluate(layers, np.reshape(x, (-1, 1))), value, atol=1e-9)
+    by = 0.3
+    x = np.linspace(-0.1, 1.1, 57)[:, None]
+    np.testing.assert_allclose(
+        evaluate(moved(layers, by), x + by), evaluate(layers, x), atol=1e-9 * 3**n
+    )
+
+
+@pytest.fixture(scope="module")
+def by_depth():
+    return STUDY.run(fractal_depth=(1, 2, 3, 4, 5, 6), copies=6, count=400)
+
+
+@pytest.mark.compiled
+def test_deep_networks_need_the_same_bits_at_every_depth_and_shallow_ones_more_and_more(by_depth):
+    deep, shallow = by_depth.own
+    assert set(deep) == {12}  # weights to 1280 with a sign: no bits after the point
+    assert by_depth.units.tolist() == [[4 + 12 * n for n in range(1, 7)], [8, 16, 32, 64, 128, 256]]
+    assert shallow[0] < deep[0] < shallow[-1]
+    per_level = by_depth.summary()["bits_per_level"]
+    assert per_level["deep"] == 0
+    assert math.log2(3) <= per_level["shallow_copies"] <= math.log2(3) + 0.5 + 0.2
+    assert 0 < per_level["deep_copies"] < per_level["shallow_copies"]
+    means = by_depth.copies.mean(axis=2)
+    assert np.all(means[0] >= deep)
+    assert np.all(np.diff(means[1]) > 0)
+    assert by_depth.notes == ()
+
+
+@pytest.mark.compiled
+def test_networks_that_need_more_bits_are_left_out_and_told(tmp_path):
+    path = tmp_path / "d.h5"
+    words = ["--fractal-depth", "1,3", "--copies", 2, "--count", 200, "--bits", "2:11"]
+    told = json.loads(fracsim("quantise", *words, "-o", path, "--json").out)
+    assert [row["deep"]["bits"] for row in told["results"]] == [None, None]
+    assert told["results"][0]["shallow"]["copies"]["mean"] < 11
+    assert told["notes"] == ["at n = 1, 3 some copies need more than 11 bits: they are left out"]
+    out = fracsim("quantise", *words, "--grid", "network").out
+    assert "least bits from which on 95% of the points are right" in out
+    figure = tmp_path / "d.png"
+    assert run_group(plot, "fracsim-plot", "quantise", path, "-o", figure).code == 0
+    again = json.loads(fracsim("quantise", "--from", path, "--copies", 3, "--json").out)
+    assert len(again["results"]) == 2
 
 
 @pytest.mark.compiled
@@ -135,6 +217,13 @@ def test_figures(cantor, tmp_path):
         (["--bits", "200"], "bits (--bits) is '200'; accepted are whole numbers from 2 to 64"),
         (["--convert", "8"], "convert (--convert) is for a network; accepted is one with FILE"),
         (["missing.h5"], "missing.h5"),
+        (
+            ["--fractal-depth", 0],
+            "fractal_depth (--fractal-depth) is '0'; accepted are whole numbers",
+        ),
+        (["--fractal-depth", 2, "--pieces", 4], "(--fractal-depth) exclude each other; accepted"),
+        (["--copies", 2], "copies (--copies) is for networks by depth; accepted is it with"),
+        (["missing.h5", "--fractal-depth", 2], "FILE and fractal_depth (--fractal-depth) exclude"),
     ],
 )
 def test_wrong_input_is_one_sentence(words, says):

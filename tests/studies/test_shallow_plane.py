@@ -12,6 +12,7 @@ from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.network.shape import Shape, parameter_count
 from fracsim.networks.rewriting.layers import Layer, evaluate, network_of, units_of
 from fracsim.networks.stored import load_network
+from fracsim.studies.bounds.bounds import width_without_error
 from fracsim.studies.construct.construct import construct
 from fracsim.studies.regions.regions import partition
 from fracsim.studies.shallow import plane
@@ -68,6 +69,20 @@ def test_the_network_of_theorem_1_whose_pieces_are_steep():
     assert twin.pieces < twin.regions  # flat pieces of several regions
     assert (twin.wrong_signs, twin.error <= twin.rounding) == (0, True)
     assert twin.error_exact < 1e-10
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(
+    ("n", "regions", "pieces", "half_planes"), [(1, 127, 103, 136), (2, 1747, 1527, 1836)]
+)
+def test_sizes_by_the_depth_of_the_fractal(n, regions, pieces, half_planes):
+    built = construct(load_fractal("cantor"), n)
+    twin = plane_twin_of(built.shape, built.params, WINDOW, 200, 1000.0)
+    assert (twin.regions, twin.pieces, len(twin.planes)) == (regions, pieces, half_planes)
+    assert units_of(twin.layers) == [2 * half_planes + 2, pieces + 2, 2 * pieces]
+    assert sum(units_of(twin.layers)) > 8**n * sum(built.layer_sizes)
+    assert math.isnan(width_without_error(2, 4, n, 3))  # Theorem 2 says nothing before n = 5
+    assert width_without_error(2, 4, 5, 3) == pytest.approx(2.3359, rel=1e-4)
 
 
 @pytest.mark.compiled

@@ -11,6 +11,9 @@ import numpy as np
 
 from fracsim.networks.initial import Shape
 
+_PART = 2**20
+"""Numbers of one hidden layer's outputs at once."""
+
 
 class Layer(NamedTuple):
     """One layer of a network."""
@@ -77,6 +80,12 @@ def evaluate(layers: Layers, x: np.ndarray) -> np.ndarray:
         x = np.maximum(x @ layer.weights + layer.biases, 0)
     outputs: np.ndarray = x @ layers[-1].weights + layers[-1].biases
     return outputs
+
+
+def evaluate_in_parts(layers: Layers, x: np.ndarray) -> np.ndarray:
+    """The same as ``evaluate``, in parts of which a hidden layer's outputs take 8 MiB."""
+    step = max(1, _PART // max(len(layer.biases) for layer in layers))
+    return np.concatenate([evaluate(layers, x[i : i + step]) for i in range(0, len(x), step)])
 
 
 def network_of(layers: Layers) -> tuple[Shape, np.ndarray]:

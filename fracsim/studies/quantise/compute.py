@@ -10,6 +10,7 @@ from fracsim.errors import RunError
 from fracsim.networks.rewriting.layers import Layer, Layers
 from fracsim.settings import MOST_LAYERS
 from fracsim.studies.quantise.declaration import Settings
+from fracsim.studies.quantise.depths import of_depths, wrong_points
 from fracsim.studies.quantise.distance import of_distance
 from fracsim.studies.quantise.grid import distinct_values, grid_of, rounded, same
 from fracsim.studies.quantise.horner import converted, identical, widths
@@ -24,9 +25,10 @@ _POINTS, _PLACES = 8, 10
 
 
 def compute(settings: Settings, progress: OnProgress = silent) -> Result:
-    """Round or convert as the settings say. Raises UsageError, RunError, FileError."""
+    """Round, or convert, as the settings say. Raises UsageError, RunError, FileError."""
     if settings.file is None:
-        return of_distance(settings, progress)
+        of = of_distance if settings.fractal_depth is None else of_depths
+        return of(settings, progress)
     subject = subject_of(settings)
     if settings.convert is not None:
         return _convert(subject, settings.convert, settings)
@@ -74,6 +76,7 @@ def checks() -> Iterator[tuple[str, float, float]]:
     """For the doctor: x ↦ w x for bytes w, as networks of weights -1, 0, 1/2, 1, 2."""
     wrong = sum(not byte_is_exact(byte) for byte in (0, 1, 85, 128, 255))
     yield "bytes that Horner's rule multiplies wrongly", float(wrong), 0.0
+    yield "points that a shallow network of trapezoids decides wrongly", float(wrong_points()), 0.0
 
 
 def byte_is_exact(byte: int, fraction: int = 3) -> bool:

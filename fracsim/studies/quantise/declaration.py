@@ -11,7 +11,8 @@ from fracsim.networks.file import PARAMS
 from fracsim.settings import label, setting
 from fracsim.studies.study import Drawing, Study
 
-_OF_FILES = ("run", "snapshot", "convert", "curve", "count")
+_OF_FILES = ("run", "snapshot", "convert", "curve")
+_WITHOUT_FILE = ("pieces", "fractal_depth", "copies")
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class Settings:
         "file of a network",
         str,
         argument=True,
-        optional="splines of the distance from the Cantor set",
-        excludes=("pieces",),
+        optional="splines of a function, or networks by the depth of a fractal",
+        excludes=("pieces", "fractal_depth", "copies"),
     )
     run: int | None = setting(
         None, "number of the run in FILE", int, low=0, optional="the best one"
@@ -53,7 +54,14 @@ class Settings:
     curve: str | None = setting(
         None, f"approximation curve of the points: {CURVES}", str, optional="the network's own"
     )
-    count: int = setting(20_000, "points on which it is tried", int, low=100, high=1e7)
+    count: int | None = setting(
+        None,
+        "points on which it is tried",
+        int,
+        low=100,
+        high=1e7,
+        optional="20,000; by depth 2,000",
+    )
     seed: int = seed_setting("seed of the points")
     pieces: tuple[int, ...] | None = setting(
         None,
@@ -63,20 +71,58 @@ class Settings:
         high=100_000,
         many=True,
         optional="16,64,256",
-        excludes=("file", *_OF_FILES[:3]),
+        excludes=("file", "fractal_depth", "copies", *_OF_FILES[:3]),
+    )
+    fractal_depth: tuple[int, ...] | None = setting(
+        None,
+        "depths n of cantor1d, without FILE: the bits that deep and shallow networks need",
+        int,
+        low=1,
+        high=10,
+        many=True,
+        optional="splines of the distance",
+        excludes=("file", "pieces", *_OF_FILES[:3]),
+    )
+    copies: int | None = setting(
+        None,
+        "moved copies of each of these networks",
+        int,
+        low=1,
+        high=1000,
+        optional="20",
     )
 
     def validate(self) -> None:
         """Raise UsageError for what does not fit together."""
-        if self.file is not None and self.pieces is not None:
-            raise UsageError(f"FILE and {label('pieces')} exclude each other; accepted is one")
-        for key in _OF_FILES[:4]:
+        for key in _WITHOUT_FILE:
+            if self.file is not None and getattr(self, key) is not None:
+                raise UsageError(f"FILE and {label(key)} exclude each other; accepted is one")
+        if self.pieces is not None and self.fractal_depth is not None:
+            raise UsageError(
+                f"{label('pieces')} and {label('fractal_depth')} exclude each other; accepted is "
+                "one: splines, or networks by the depth of the fractal"
+            )
+        if self.copies is not None and self.fractal_depth is None:
+            raise UsageError(
+                f"{label('copies')} is for networks by depth; accepted is it with "
+                f"{label('fractal_depth')}"
+            )
+        for key in _OF_FILES:
             if self.file is None and getattr(self, key) is not None:
                 raise UsageError(f"{label(key)} is for a network; accepted is one with FILE")
 
 
 def _of_bits(name: str, about: str, dtype: str = "<f8") -> Variable:
     return Variable(name, ("bits",), dtype, "1", about)
+
+
+def _by_depth(name: str, network: str) -> tuple[Variable, ...]:
+    enough = f"least bits from which on it keeps .95 of the decisions (NaN: more): {network}"
+    return (
+        Variable(f"{name}_units", ("fractal_depth",), "<i8", "1", f"units: {network}"),
+        Variable(f"{name}_bits", ("fractal_depth",), "<f8", "1", enough),
+        Variable(f"{name}_copy_bits", ("fractal_depth", "copy"), "<f8", "1", f"{enough}, moved"),
+    )
 
 
 VARIABLES = (
@@ -94,6 +140,13 @@ VARIABLES = (
     Variable(
         "sup_error", ("pieces", "bits"), "<f8", "1", "largest error against the distance itself"
     ),
+    Variable("floor", ("pieces",), "<f8", "1", "the same without rounding"),
+    Variable(
+        "knee_bits", ("pieces",), "<f8", "1", "bits from which on it is at most 1.25 times that"
+    ),
+    Variable("fractal_depth", ("fractal_depth",), "<i8", "1", "depth n of the fractal"),
+    *_by_depth("deep", "Theorem 1's network"),
+    *_by_depth("shallow", "a trapezoid over each cell, one hidden layer"),
     PARAMS,
 )
 
@@ -106,7 +159,8 @@ STUDY = Study(
     --convert b writes the network of b bits as a deeper one of weights -1, 0, 1/2, 1 and 2, the
     same function exactly (Horner's rule), an ordinary network: count it, draw it, train from it.
     Without FILE, splines of N pieces of a 1-Lipschitz function, the distance from the Cantor set,
-    show the regimes of Ou, Schenkel & Bölcskei.""",
+    show the regimes of Ou, Schenkel & Bölcskei; --fractal-depth tells the bits that Theorem 1's
+    networks and shallow ones need by the depth of the fractal.""",
     settings=Settings,
     variables=VARIABLES,
     compute="fracsim.studies.quantise.compute:compute",
@@ -114,21 +168,27 @@ STUDY = Study(
         "fracsim quantise net.h5 --bits 2:24 -o q.h5 --json",
         "fracsim quantise net.h5 --convert 8 -o deep.h5 --json",
         "fracsim quantise --pieces 16,64,256 --bits 4:19 -o distance.h5",
+        "fracsim quantise --fractal-depth 1:6 -o depths.h5",
     ),
     figure=Drawing(
         "fracsim.studies.quantise.figure:draw",
         "Accuracy, or error, against the bits of each weight.",
         """From files of 'fracsim quantise --bits': accuracy by bits, a line for each network, and
-        by level where there is one; or the error of splines, a line for each number of pieces.""",
+        by level where there is one; or the error of splines, a line for each number of pieces; or
+        the bits that deep and shallow networks need by the depth of the fractal.""",
         ("fracsim-plot quantise q.h5 -o quantise.png",),
         most=6,
     ),
     forms={
         "network": ("bits", "fraction_bits", "exact", "largest_change"),
         "distance": ("bits", "fraction_bits", "pieces", "sup_error"),
+        "depths": ("fractal_depth", "deep_bits", "deep_copy_bits", "shallow_copy_bits"),
         "converted": ("params",),
     },
     unit="networks",
-    warmup=({"pieces": (4,), "bits": (4, 8)},),
+    warmup=(
+        {"pieces": (4,), "bits": (4, 8)},
+        {"fractal_depth": (1,), "bits": (14,), "copies": 1, "count": 100},
+    ),
     checks="fracsim.studies.quantise.compute:checks",
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fracsim.networks.rewriting.layers import evaluate
+from fracsim.networks.rewriting.layers import Layers, evaluate_in_parts
 from fracsim.networks.rewriting.splines import spline
 from fracsim.studies.quantise.declaration import Settings
-from fracsim.studies.quantise.grid import rounded
+from fracsim.studies.quantise.grid import least_bits, rounded
 from fracsim.studies.study import OnProgress, Result
 from fracsim.text import brief, table
 
@@ -18,7 +18,8 @@ PIECES = (16, 64, 256)
 _LEVELS = 33
 """3^-33 is less than the spacing of float64 below 1."""
 _POINTS = 2**14
-_CHUNK = 2**20
+NEAR = 1.25
+"""Times the error without rounding: what is left at the knee and beyond."""
 
 
 def cantor_distance(x: np.ndarray) -> np.ndarray:
@@ -46,6 +47,9 @@ class Distances(Result):
     errors: np.ndarray
     floors: np.ndarray
     """without rounding"""
+    knees: np.ndarray
+    """bits from which on the error is that without rounding, but for a quarter; NaN: more than were
+    tried"""
     form: str = "distance"
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -55,6 +59,8 @@ class Distances(Result):
             "fraction_bits": self.fraction,
             "pieces": np.array(self.pieces),
             "sup_error": self.errors,
+            "floor": self.floors,
+            "knee_bits": self.knees,
         }
 
     def summary(self) -> dict[str, Any]:
@@ -64,10 +70,14 @@ class Distances(Result):
             "bits": list(self.bits),
             "fraction_bits": self.fraction.tolist(),
             "results": [
-                {"pieces": n, "sup_error": list(errors), "floor": floor}
-                for n, errors, floor in zip(
-                    self.pieces, self.errors.tolist(), self.floors.tolist(), strict=True
-                )
+                {
+                    "pieces": n,
+                    "sup_error": self.errors[row].tolist(),
+                    "floor": float(self.floors[row]),
+                    "knee_bits": None if np.isnan(self.knees[row]) else int(self.knees[row]),
+                    "knee_fraction_bits": self._fraction_at(self.knees[row]),
+                }
+                for row, n in enumerate(self.pieces)
             ],
         }
 
@@ -77,7 +87,11 @@ class Distances(Result):
         for i, (b, f) in enumerate(zip(self.bits, self.fraction, strict=True)):
             rows.append((b, f, *(f"{error:.3g}" for error in self.errors[:, i])))
         rows.append(("exact", "", *(f"{floor:.3g}" for floor in self.floors)))
+        rows.append(("knee", "", *(None if np.isnan(b) else int(b) for b in self.knees)))
         return ["distance from the Cantor set: largest error of splines of N pieces", *table(rows)]
+
+    def _fraction_at(self, bits: float) -> int | None:
+        return None if np.isnan(bits) else int(self.fraction[self.bits.index(int(bits))])
 
 
 def of_distance(settings: Settings, progress: OnProgress) -> Distances:
@@ -97,12 +111,11 @@ def of_distance(settings: Settings, progress: OnProgress) -> Distances:
             errors[row, column] = _sup(few, x, wanted)
             fraction[column] = grids[0].fraction
     progress(len(pieces), len(pieces))
-    return Distances(tuple(pieces), tuple(bits), fraction, errors, floors)
-
-
-def _sup(layers: Any, x: np.ndarray, wanted: np.ndarray) -> float:
-    step = max(1, _CHUNK // len(layers[0].biases))
-    parts = (slice(i, i + step) for i in range(0, len(x), step))
-    return max(
-        float(np.abs(evaluate(layers, x[part, None])[:, 0] - wanted[part]).max()) for part in parts
+    knees = np.array(
+        [least_bits(row <= NEAR * f, bits) for row, f in zip(errors, floors, strict=True)]
     )
+    return Distances(tuple(pieces), tuple(bits), fraction, errors, floors, knees)
+
+
+def _sup(layers: Layers, x: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.abs(evaluate_in_parts(layers, x[:, None])[:, 0] - wanted).max())

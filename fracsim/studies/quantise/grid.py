@@ -5,6 +5,8 @@ point and f after it, i the least that holds its largest weight or bias. Steps o
 keep what is dyadic: steps of max|w| / (2^{b-1} - 1) would move every weight of a constructed
 network."""
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,3 +63,12 @@ def distinct_values(layers: Layers) -> tuple[int, int]:
     parts = zip(*layers, strict=True)
     weights, biases = (len(np.unique(np.concatenate([p.ravel() for p in part]))) for part in parts)
     return weights, biases
+
+
+def least_bits(enough: np.ndarray, bits: Sequence[int]) -> float:
+    """The least of ``bits`` from which on all are enough (a flag for each); NaN where the most are
+    not."""
+    order = np.argsort(bits)
+    short = np.flatnonzero(~np.asarray(enough)[order])
+    first = short[-1] + 1 if short.size else 0
+    return float(np.asarray(bits)[order[first]]) if first < len(order) else math.nan

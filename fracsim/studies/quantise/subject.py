@@ -12,13 +12,12 @@ from fracsim.errors import UsageError
 from fracsim.fractals.curve import parse_curve
 from fracsim.fractals.distribution import Distribution, Sample
 from fracsim.kernels.network.shape import split_layers
-from fracsim.networks.rewriting.layers import Layer, Layers, evaluate
+from fracsim.networks.rewriting.layers import Layer, Layers, evaluate_in_parts
 from fracsim.networks.stored import StoredNetwork, load_network
 from fracsim.settings import label
 from fracsim.studies.quantise.declaration import Settings
 
-_CHUNK = 2**20
-"""Numbers of one hidden layer's outputs at once."""
+POINTS = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +36,8 @@ class Subject:
 
     def outputs(self, layers: Layers) -> np.ndarray:
         """Outputs (N,) of a network on the points."""
-        step = max(1, _CHUNK // max(len(layer.biases) for layer in layers))
-        parts = range(0, len(self.x), step)
-        return np.concatenate([evaluate(layers, self.x[i : i + step])[:, 0] for i in parts])
+        outputs: np.ndarray = evaluate_in_parts(layers, self.x)[:, 0]
+        return outputs
 
     def accuracy(self, outputs: np.ndarray) -> np.ndarray:
         """Accuracy over all points, then by level 0 … n; empty without a fractal."""
@@ -66,7 +64,8 @@ def subject_of(settings: Settings) -> Subject:
     layers = [Layer(*layer) for layer in split_layers(network.shape, params)]
     points = _points(settings, network)
     d = network.shape.inputs
-    cube = np.random.default_rng(settings.seed).uniform(-1, 1, (settings.count, d))
+    count = settings.count or POINTS
+    cube = np.random.default_rng(settings.seed).uniform(-1, 1, (count, d))
     return Subject(network, layers, points, cube)
 
 
@@ -85,7 +84,7 @@ def _points(settings: Settings, network: StoredNetwork) -> Sample | None:
     distribution = Distribution(
         network.fractal, network.fractal_depth, parse_curve(curve), None, positive, negative
     )
-    return distribution.sample(settings.count, settings.seed)
+    return distribution.sample(settings.count or POINTS, settings.seed)
 
 
 def _facts(path: str) -> dict[str, str | int | float]:

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 
 from fracsim.kernels.network.shape import Shape, split_layers
-from fracsim.networks.rewriting.layers import Layer, Layers, evaluate
+from fracsim.networks.rewriting.layers import Layer, Layers, evaluate_in_parts
 from fracsim.networks.rewriting.splines import kinks
 from fracsim.studies.regions.regions import count_on_segment
-
-_CHUNK = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +51,7 @@ def twin_of(shape: Shape, params: np.ndarray, low: float, high: float, points: i
     deep = [Layer(*layer) for layer in split_layers(shape, params)]
     ends = np.append(at, high)
     x = np.union1d(np.linspace(low, high, points), ends)
-    exact, found = _values(deep, x), _values(layers, x)
+    exact, found = (evaluate_in_parts(one, x[:, None])[:, 0] for one in (deep, layers))
     error, largest = float(np.abs(exact - found).max()), float(np.abs(exact).max())
     rounding = 2.0**-53 * float(np.abs(change) @ (high - at))
     return Twin(deep, layers, ends, error, largest, rounding)
-
-
-def _values(layers: Layers, x: np.ndarray) -> np.ndarray:
-    step = max(1, _CHUNK // max(len(layer.biases) for layer in layers))
-    parts = (x[i : i + step, None] for i in range(0, len(x), step))
-    return np.concatenate([evaluate(layers, part)[:, 0] for part in parts])
