@@ -19,10 +19,19 @@ _REASONS = {
 }
 
 
+def one_line(text: object) -> str:
+    """Text on one line, which commands no terminal: what is not printable is a question mark."""
+    line = " ".join(str(text).split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line)
+
+
 class FileError(RuntimeError):
     """A file cannot be read or written; the message is one sentence for the user."""
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(message))
 
 
 class AskedError(FileError, ValueError):

@@ -139,8 +139,11 @@ class Journal:
         stored = np.frombuffer(
             read_at(fd, 4 * self.runs * self.records, self.record_place(0, 0)), "<u4"
         ).reshape(self.runs, self.records)
+        width = 8 * slabs.shape[2]
         for run, count in enumerate(done.tolist()):
-            if checksums(slabs[run, :count]) != stored[run, :count].tobytes():
+            content = slabs[run, :count].astype("<f8").tobytes()
+            records = [content[at : at + width] for at in range(0, len(content), width)]
+            if checksums(records) != stored[run, :count].tobytes():
                 raise FileError(
                     f"'{name}' is damaged: the records of its row {run} do not match "
                     f"their checksums"
@@ -156,11 +159,9 @@ class Journal:
             )
 
 
-def checksums(records: np.ndarray) -> bytes:
-    """CRC-32 of each of some records (S, values), float64, one after the other."""
-    content, width, crc32 = records.astype("<f8").tobytes(), 8 * records.shape[1], zlib.crc32
-    sums = [crc32(content[at : at + width]) for at in range(0, len(content), width)]
-    return np.array(sums, "<u4").tobytes()
+def checksums(records: Sequence[bytes]) -> bytes:
+    """CRC-32 of each of some records, one after the other."""
+    return struct.pack(f"<{len(records)}I", *map(zlib.crc32, records))
 
 
 def snapshot_checksum(params: bytes) -> bytes:

@@ -51,8 +51,8 @@ def build(
         scales = {
             "run": _scale(root, "run", plan.numbers),
             "step": _scale(root, "step", plan.steps),
-            "level": _scale(root, "level", np.arange(plan.levels)),
-            "layer": _scale(root, "layer", np.arange(plan.layers)),
+            "level": _scale(root, "level", schema.numbers("level", plan.levels)),
+            "layer": _scale(root, "layer", schema.numbers("layer", plan.layers, plan.version)),
         }
         for name, values in plan.runs.items():
             _column(root, name, values, scales["run"])
@@ -182,7 +182,7 @@ def _fixed_text(status: str) -> tuple[np.ndarray, tuple[()], np.dtype]:
     return np.array(status.encode()).astype(dtype), (), dtype
 
 
-def _scale(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+def _scale(group: h5py.Group, name: str, values: np.ndarray | range) -> h5py.Dataset:
     variable = schema.DIMENSIONS[name]
     scale = group.create_dataset(name, data=np.asarray(values, dtype=variable.dtype))
     scale.make_scale(name)

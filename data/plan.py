@@ -30,6 +30,13 @@ class Plan:
     def run_count(self) -> int:
         return len(next(iter(self.runs.values())))
 
+    @property
+    def record_sizes(self) -> dict[str, int]:
+        """How many values one record has of each variable, in the order in which checksums take
+        them; 0 is a scalar."""
+        axes = {"level": self.levels, "layer": self.layers}
+        return {one.name: axes[one.dims[2]] if len(one.dims) == 3 else 0 for one in self.records}
+
 
 def make_plan(
     runs: Mapping[str, Sequence[Any]],

@@ -134,8 +134,13 @@ def _load(file: Opened, state: State | None) -> Trajectory:
         sizes[name] = len(axes[name])
         if sizes[name] == 0:
             raise inspector.bad(f"no {name}")
-        if name in ("level", "layer") and not np.array_equal(axes[name], np.arange(sizes[name])):
-            raise inspector.bad(f"its axis '{name}' does not count from 0")
+        # layers counted from 0 in files of version 1, and in the first ones of version 2
+        if name in schema.FIRST_NUMBER and not any(
+            np.array_equal(axes[name], schema.numbers(name, sizes[name], version))
+            for version in (1, 2)
+        ):
+            first = schema.FIRST_NUMBER[name]
+            raise inspector.bad(f"its axis '{name}' does not count from {first}")
     if not _increase(axes["step"]):
         raise inspector.bad("its steps do not increase")
     # The counters first: what they count was on the disk before they were raised, whatever is

@@ -40,11 +40,16 @@ DIMENSIONS = {
     "level": Variable(
         "level", ("level",), "<i8", "1", "level(x): negatives at j < n, positives at j = n"
     ),
-    "layer": Variable("layer", ("layer",), "<i8", "1", "layer, input side first, readout last"),
+    "layer": Variable(
+        "layer", ("layer",), "<i8", "1", "layer: hidden ones from 1, then the readout"
+    ),
     "snapshot": Variable(
         "snapshot", ("snapshot",), "<i8", "1", "optimiser steps done when the weights were stored"
     ),
 }
+FIRST_NUMBER = {"level": 0, "layer": 1}
+"""Where the numbers of a dimension begin. Files of version 1 count layers from 0."""
+
 # Dimensions without a coordinate: an index of 10^8 points would cost more than their labels.
 BARE_DIMENSIONS = ("parameter", "point", "dim")
 
@@ -255,6 +260,12 @@ RESERVED = frozenset(
         *(v.name for v in (*EVERY_RECORD, *PROGRESS, *WEIGHTS)),
     ]
 )
+
+
+def numbers(dim: str, count: int, version: int = FORMAT_VERSION) -> range:
+    """The coordinates of ``level`` or ``layer`` in a file of a version."""
+    first = FIRST_NUMBER[dim] if version > 1 else 0
+    return range(first, first + count)
 
 
 def records_of(

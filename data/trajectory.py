@@ -69,7 +69,7 @@ class Trajectory:
         axes = {"run": self.numbers, "step": self.steps}
         for dim in ("level", "layer"):
             if dim in sizes:
-                axes[dim] = np.arange(sizes[dim])
+                axes[dim] = np.array(schema.numbers(dim, sizes[dim]))
         return axes
 
     def to_xarray(self) -> "xarray.Dataset":

@@ -4,13 +4,14 @@ While runs are going, the file is complete HDF5 whose datasets are contiguous an
 NaN. A commit writes the new records at their final place, waits for the disk, then says in the
 journal behind them (`journal`), and in the commit counter (`records_done`), that they count;
 readers use nothing beyond that. No metadata change, so every prefix of the writes is a valid
-file. libhdf5 builds the file and is out of the way
-afterwards: these are plain writes at known offsets, whose errors are ordinary exceptions. A
-finished file is written afresh, compressed and with a trailer, and takes the place of the running
-one by a rename."""
+file. libhdf5 builds the file and is out of the way afterwards: these are plain writes at known
+offsets, whose errors are ordinary exceptions. A finished file is written afresh, compressed and
+with a trailer, and takes the place of the running one by a rename."""
 
 import dataclasses
+import math
 import os
+import struct
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,8 @@ from fracsim.data.schema import FORMAT_VERSION, RUN_STATUS, WeightsGroup
 
 _KEPT = "its committed records are safe"
 _ENDED = ("complete", "diverged")
+_FLOAT = np.dtype("<f8")
+_PACK = struct.Struct("<d").pack
 
 
 class TrajectoryWriter:
@@ -57,14 +60,13 @@ class TrajectoryWriter:
             name: np.zeros(len(group.runs), "<i8") for name, group in plan.weights.items()
         }
         self._ended_since = False  # whether a run has ended since the last commit
-        self._rows: dict[
-            Row, list[np.ndarray]
-        ] = {}  # run -> records handed over since the last commit
-        self._columns, row_size = _row_columns(plan)
-        self._empty_row = np.full(row_size, np.nan)
+        # run -> records handed over since the last commit, as the bytes that checksums are of
+        self._rows: dict[Row, list[bytes]] = {}
+        self._sizes = plan.record_sizes
+        ends = np.cumsum([max(size, 1) for size in self._sizes.values()]).tolist()
         self._record_places = [
-            (places[f"/{name}"].offset, first, first + max(size, 1))
-            for name, (first, size) in self._columns.items()
+            (places[f"/{name}"].offset, first, end)
+            for name, first, end in zip(self._sizes, [0, *ends], ends, strict=False)
         ]
 
     @classmethod
@@ -153,22 +155,25 @@ class TrajectoryWriter:
                 f"run {run}: record {s} given, record {expected} of {len(self._plan.steps)} "
                 f"expected"
             )
-        fits = values.keys() <= self._columns.keys()
-        if not fits or (len(values) < len(self._columns) and len(self._plan.targets) == 1):
-            raise ValueError(
-                f"a record holds {', '.join(self._columns)}; given: {', '.join(values)}"
-            )
-        row = self._empty_row.copy()
-        for name, value in values.items():
-            first, size = self._columns[name]
-            if size == 0:
-                row[first] = value
+        if values.keys() != self._sizes.keys():
+            values = self._whole(values)
+        row = []
+        for name, size in self._sizes.items():
+            if not size:
+                row.append(_PACK(values[name]))
                 continue
-            count = len(value)  # type: ignore[arg-type]
-            if count > size:
-                raise ValueError(f"{name} has {count} values, the file has room for {size}")
-            row[first : first + count] = value
-        self._rows.setdefault(run, []).append(row)
+            given = np.asarray(values[name], _FLOAT).tobytes()
+            row.append(given)
+            if len(given) != 8 * size:
+                row.append(_missing(name, len(given) // 8, size))
+        self._rows.setdefault(run, []).append(b"".join(row))
+
+    def _whole(self, values: Mapping[str, float | np.ndarray]) -> dict[str, float | np.ndarray]:
+        """A record with NaN for the variables of other targets than its run's."""
+        if not values.keys() <= self._sizes.keys() or len(self._plan.targets) == 1:
+            raise ValueError(f"a record holds {', '.join(self._sizes)}; given: {', '.join(values)}")
+        empty = {name: np.empty(0) if size else math.nan for name, size in self._sizes.items()}
+        return empty | dict(values)
 
     def write_weights(self, run: Row, snapshot: int, params: np.ndarray) -> None:
         """Store params (Q,) of `run` as its snapshot number `snapshot` (0, 1, … of the group's
@@ -216,12 +221,12 @@ class TrajectoryWriter:
         records, done = [], self._done.copy()
         for run, rows in self._rows.items():
             at = run * len(self._plan.steps) + int(self._done[run])
-            slab = np.array(rows, dtype="<f8")
+            slab = np.frombuffer(b"".join(rows), _FLOAT).reshape(len(rows), -1)
             for offset, first, end in self._record_places:
                 records.append((offset + at * (end - first) * 8, slab[:, first:end].tobytes()))
             if self._journal is not None:
                 place = self._journal.record_place(run, int(self._done[run]))
-                records.append((place, checksums(slab)))
+                records.append((place, checksums(rows)))
             done[run] += len(rows)
         counters = [(self._places["/records_done"].offset, done.tobytes())]
         for name, snapshots in self._snapshots.items():
@@ -385,16 +390,11 @@ class TrajectoryWriter:
         return np.frombuffer(data, place.dtype).reshape(end - first, *place.shape[1:])
 
 
-def _row_columns(plan: Plan) -> tuple[dict[str, tuple[int, int]], int]:
-    """Where each variable lies in one record's row, name -> (first, size; size 0 is a scalar), and
-    the row's length."""
-    sizes = {"level": plan.levels, "layer": plan.layers}
-    columns, first = {}, 0
-    for variable in plan.records:
-        size = sizes[variable.dims[2]] if len(variable.dims) == 3 else 0
-        columns[variable.name] = (first, size)
-        first += max(size, 1)
-    return columns, first
+def _missing(name: str, count: int, size: int) -> bytes:
+    """What is put behind ``count`` values of a variable that has room for ``size``."""
+    if count > size:
+        raise ValueError(f"{name} has {count} values, the file has room for {size}")
+    return _PACK(math.nan) * (size - count)
 
 
 __all__ = ["TrajectoryWriter", "WeightsGroup"]

@@ -18,8 +18,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fracsim.errors import UsageError, nearest
+from fracsim.data.errors import FileError
+from fracsim.errors import FracsimError, UsageError, nearest
 from fracsim.text import shortened
+from fracsim.values import (
+    is_bool,
+    limits_of,
+    masked,
+    python_value,
+    real_number,
+    refused,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     from fracsim.kernels.network.shape import Shape
@@ -50,7 +60,7 @@ def door(**checks: Check) -> Callable[[F], F]:
                     continue
                 value = given.arguments[name]
                 if value is not None or defaults[name] is not None:
-                    given.arguments[name] = check.read(name, value, sizes)
+                    given.arguments[name] = _read(check, name, value, sizes)
             return function(*given.args, **given.kwargs)
 
         return checked  # type: ignore[return-value]
@@ -65,23 +75,16 @@ def check_fields(instance: object, **checks: Check) -> None:
         value = getattr(instance, name)
         default = getattr(type(instance), name, ...)
         if value is not None or default is not None:
-            object.__setattr__(instance, name, check.read(name, value, sizes))
+            object.__setattr__(instance, name, _read(check, name, value, sizes))
 
 
-def refused(name: str, value: object, accepted: str) -> UsageError:
-    """The error that says what was given for an argument, and what is accepted."""
-    return UsageError(f"{name} is {described(value)}; accepted is {accepted}")
-
-
-def described(value: object) -> str:
-    """A value in a message, in a phrase: arrays by their shape and type."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if isinstance(shape, tuple) and shape and dtype is not None:
-        return f"an array {shape} of {dtype}"
+def _read(check: Check, name: str, value: Any, sizes: Sizes) -> Any:
     try:
-        return shortened(repr(value))
-    except Exception:  # of whoever wrote that
-        return f"a {type(value).__name__}"
+        return check.read(name, value, sizes)
+    except (FracsimError, FileError):
+        raise
+    except Exception as error:
+        raise unreadable(name, value) from error
 
 
 class Check:
@@ -103,12 +106,12 @@ class Whole(Check):
         """An int."""
         try:
             found = operator.index(value) if not is_bool(value) else None
-        except TypeError:
+        except Exception:  # of whoever wrote it
             found = None
         if found is None or not (
             (self.low is None or found >= self.low) and (self.high is None or found <= self.high)
         ):
-            raise refused(name, value, f"a whole number{_limits(self.low, self.high)}")
+            raise refused(name, value, f"a whole number{limits_of(self.low, self.high)}")
         return found
 
 
@@ -125,8 +128,8 @@ class Number(Check):
     def read(self, name: str, value: Any, sizes: Sizes) -> float:
         """A float."""
         try:
-            found = math.nan if isinstance(value, (str, bytes)) or is_bool(value) else float(value)
-        except (TypeError, ValueError, OverflowError):
+            found = real_number(value)
+        except Exception:  # of whoever wrote it
             found = math.nan
         inside = self.low <= found <= self.high and not (self.above and found == self.low)
         if not inside or (math.isinf(found) and not self.infinite):
@@ -135,7 +138,7 @@ class Number(Check):
                 accepted += f", at most {self.high:g}" if self.high < math.inf else ""
             else:
                 limits = (None if math.isinf(one) else one for one in (self.low, self.high))
-                accepted = f"a finite number{_limits(*limits)}"
+                accepted = f"a finite number{limits_of(*limits)}"
             raise refused(name, value, accepted)
         return found
 
@@ -257,14 +260,25 @@ class List(Check):
         return [self.each.read(f"{name}[{i}]", one, sizes) for i, one in enumerate(value)]
 
 
+class Values(Check):
+    """A value of settings, or lists and mappings of such; what else is accepted the function
+    says."""
+
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """With lists and dicts of Python in place of NumPy's arrays and other sequences and
+        mappings."""
+        return python_value(value)
+
+
 class Table(Check):
     """A mapping with names as keys."""
 
-    def read(self, name: str, value: Any, sizes: Sizes) -> Mapping[str, Any]:
-        """As given."""
+    def read(self, name: str, value: Any, sizes: Sizes) -> dict[str, Any]:
+        """The same of Python's own types."""
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise refused(name, value, "a mapping of names to values")
-        return value
+        found: dict[str, Any] = python_value(value)
+        return found
 
 
 @dataclass(frozen=True)
@@ -317,12 +331,14 @@ class Array(Check):
         try:
             with np.errstate(all="ignore"):
                 found = np.asarray(value)
-        except (TypeError, ValueError, OverflowError, RecursionError):
+        except MemoryError:
+            raise
+        except Exception:  # of whoever wrote the value's methods
             raise refused(name, value, self._accepted(sizes)) from None
         if self.point and not found.ndim:
             found = found.reshape(1)
         kinds = "iu" if self.dtype.lstrip("u").startswith("int") else "iuf"
-        if found.dtype.kind not in kinds and found.size:
+        if (found.dtype.kind not in kinds and found.size) or masked(value):
             raise refused(name, value, self._accepted(sizes))
         self._fit(name, found, sizes)
         dtype: Any = self.dtype or (found.dtype if found.dtype in ("f4", "f8") else "f8")
@@ -362,7 +378,7 @@ class Array(Check):
         least, most = found.min(), found.max()
         if (low is not None and least < low) or (high is not None and most > high):
             raise UsageError(
-                f"{name} runs from {least} to {most}; accepted are numbers{_limits(low, high)}"
+                f"{name} runs from {least} to {most}; accepted are numbers{limits_of(low, high)}"
             )
 
     def _accepted(self, sizes: Sizes) -> str:
@@ -371,23 +387,6 @@ class Array(Check):
         where = ", ".join(f"{letter} = {sizes[letter]}" for letter in sorted(known))
         kind = "whole numbers" if self.dtype.lstrip("u").startswith("int") else "finite numbers"
         return f"an array ({', '.join(letters)}) of {kind}{f' with {where}' if where else ''}"
-
-
-def is_bool(value: object) -> bool:
-    """Whether a value is Python's or NumPy's True or False."""
-    kind = type(value)
-    return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
-
-
-def _limits(low: Any, high: Any) -> str:
-    def said(one: Any) -> str:
-        return f"{one:,}" if isinstance(one, int) else f"{one:g}"
-
-    if low is not None and high is not None:
-        return f" from {said(low)} to {said(high)}"
-    if low is not None:
-        return f" of at least {said(low)}"
-    return "" if high is None else f" of at most {said(high)}"
 
 
 SEED = Whole(0, LARGEST_SEED)

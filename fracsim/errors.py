@@ -8,12 +8,17 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+from fracsim.data.errors import one_line
+
 
 class FracsimError(Exception):
     """What all errors of this package above its files and kernels have in common."""
 
     exit_code: ClassVar[int] = 1
     """With which a command ends."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(message))
 
 
 class UsageError(FracsimError, ValueError):

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
-from fracsim.arguments import described
 from fracsim.errors import UsageError, nearest
 from fracsim.text import shortened
+from fracsim.values import described, python_value
 
 _WORDS = {int: "a whole number", float: "a number"}
 _PLURALS = {int: "whole numbers", float: "numbers"}
@@ -207,14 +207,14 @@ def coerced(key: str, accepts: Setting, value: Any) -> Any:
     if value is None and accepts.optional:
         return None
     try:
+        value = python_value(value)
         if accepts.coordinates:
-            value = value.tolist() if getattr(value, "ndim", None) == 1 else value
             parts = value.split(",") if isinstance(value, str) else value
             return tuple(_one(accepts.kind, part) for part in parts)
         if accepts.many:
             return _alternatives(accepts.kind, value)
         return _layers(value) if accepts.layers else _one(accepts.kind, value)
-    except (ValueError, TypeError, ArithmeticError):
+    except Exception:  # also of whoever wrote the value's methods
         raise refusal(key, accepts, value) from None
 
 
@@ -264,14 +264,6 @@ def label(key: str, accepts: Setting | None = None) -> str:
 def shown(value: Any) -> str:
     """A value in a message: text in quotes, never longer than a phrase."""
     return shortened(f"'{value}'") if isinstance(value, str) else described(value)
-
-
-def plain(value: Any) -> Any:
-    """NumPy's numbers as Python's own, whatever their type; all else as it is. (NumPy is not
-    imported for it.)"""
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "dtype") and hasattr(value, "item"):
-        return value.item()
-    return value
 
 
 def is_number(value: Any) -> bool:
@@ -337,7 +329,7 @@ def _layers(value: Any) -> int | str:
 
 def _one(kind: type, value: Any) -> Any:
     """One value of a kind. Raises ValueError, OverflowError."""
-    value = plain(value)
+    value = python_value(value)
     if kind is bool and isinstance(value, bool):
         return value
     if kind is str and isinstance(value, str):
@@ -351,8 +343,9 @@ def _one(kind: type, value: Any) -> Any:
 
 def _alternatives(kind: type, value: Any) -> tuple[Any, ...]:
     """A tuple from text with commas and ranges, or from values and such texts."""
-    value = value.tolist() if getattr(value, "ndim", None) == 1 else value
     given: Sequence[Any] = value if isinstance(value, (list, tuple, range)) else [value]
+    if len(given) > MOST_VALUES:
+        raise ValueError(value)
     return tuple(
         found
         for part in given

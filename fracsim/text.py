@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
+from fracsim.data.errors import one_line
+
 T = TypeVar("T")
 
 
@@ -36,7 +38,7 @@ def counted(number: int, noun: str) -> str:
 
 def sentence(message: object) -> str:
     """``message`` on one line, with a full stop where it has no end of its own."""
-    line = " ".join(str(message).split())
+    line = one_line(message)
     return line if not line or line[-1] in ".?!" else line + "."
 
 

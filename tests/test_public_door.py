@@ -3,6 +3,7 @@ wrong sizes, values that are not finite, NumPy's scalars, empty and huge."""
 
 import collections
 import contextlib
+import decimal
 import io
 import math
 import warnings
@@ -16,11 +17,24 @@ from fracsim.errors import FracsimError
 from fracsim.kernels.points.geometry import Geometry
 
 
-class Odd:
-    """An object whose every use fails."""
+def fails(*_):
+    raise RuntimeError("no words")
 
-    def __repr__(self):
-        raise RuntimeError("no words")
+
+class Odd:
+    """An object without words."""
+
+    __repr__ = fails
+
+
+def failing(*names, base=object):
+    """An object whose methods fail, with an exception that is nobody's business."""
+    return type("Failing", (base,), dict.fromkeys(names, fails))()
+
+
+DEEP = []
+for _ in range(3000):
+    DEEP = [DEEP]
 
 
 WRONG = {
@@ -57,6 +71,11 @@ WRONG = {
     "function": lambda *_: None,
     "class": int,
     "odd": Odd(),
+    "failing": failing("__getattr__", "__repr__"),
+    "failing number": failing("__index__", "__float__", "__array__", "__fspath__"),
+    "masked": np.ma.masked_array([1.0, 2.0], [0, 1]),
+    "numpy complex": np.complex128(0.5),
+    "span": np.timedelta64(3),
 }
 """What is given in place of each argument, one at a time."""
 
@@ -64,6 +83,20 @@ SLOW_WRONG = {
     "long text": "9" * 5000,
     "long list": list(range(100_001)),
     "deep": [[[[[[[[[[]]]]]]]]]],
+    "deeper": DEEP,
+    "failing list": failing("__getitem__", base=collections.UserList),
+    "failing mapping": failing("__iter__", "items", base=collections.UserDict),
+    "mask": np.ma.masked,
+    "text of no axes": np.array("3"),
+    "long range": range(10**13),
+    "many digits": 10**400,
+    "longest number": np.longdouble("1e4000"),
+    "long index": type("Long", (), {"__index__": lambda _: 10**40})(),
+    "half": np.float16(2),
+    "decimal": decimal.Decimal("NaN"),
+    "escape": "\x1b[31mred",
+    "device": "/dev/full",
+    "memory": memoryview(b"3"),
     "wide array": np.zeros((3, 100_000)),
     "times": np.array(["2020-01-01"], "datetime64[D]"),
     "records": np.zeros(2, [("a", "f8")]),
@@ -82,9 +115,11 @@ SLOW_WRONG = {
 
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory):
-    """Name -> (a public function or method, arguments that it accepts)."""
+    """Name -> (a public function or method, arguments that it accepts); files of odd names come to
+    lie in a folder of their own."""
     folder = tmp_path_factory.mktemp("door")
-    return dict(public_calls(folder))
+    with contextlib.chdir(folder):
+        yield dict(public_calls(folder))
 
 
 def outcome(function, arguments):
@@ -95,8 +130,8 @@ def outcome(function, arguments):
         try:
             result = function(**arguments)
         except (FracsimError, fracsim.FileError) as error:
-            lines = str(error).count("\n")
-            return (f"foreign lines: {error}" if lines else type(error).__name__), None
+            printable = str(error).isprintable()
+            return (type(error).__name__ if printable else f"foreign letters: {error!r}"), None
         except TypeError as error:
             missing = "missing" in str(error) or "unexpected keyword" in str(error)
             return ("TypeError" if missing else f"foreign TypeError: {error}"), None
@@ -125,7 +160,8 @@ def test_what_is_right_is_accepted(calls):
 
 
 # What stands for nothing that any public argument could be, save the few that take anything.
-NEVER = ("complex", "odd", "nan array", "objects", "set", "nan list", "class", "numpy nan", "nan")
+NEVER = ("failing", "failing number", "masked", "numpy complex", "span", "mask", "failing list")
+NEVER += ("complex", "odd", "nan array", "objects", "set", "nan list", "class", "numpy nan", "nan")
 ANYTHING = {"progress", "announce", "on_progress"}
 QUICK = ("none", "true", "text", "negative", "fraction", "huge", "nested", "mapping", "empty list")
 
@@ -145,7 +181,7 @@ def check(calls, wrong, least):
 
 
 def test_garbage_is_answered_by_a_sentence(calls):
-    kinds = (*QUICK, "nan array", "objects", "nan list", "nan", "odd")
+    kinds = (*QUICK, "nan array", "objects", "nan list", "nan", "odd", "failing", "masked")
     check(calls, {kind: WRONG[kind] for kind in kinds}, 2500)
 
 

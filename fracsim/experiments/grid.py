@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from fracsim.arguments import Table, Text, described, door
+from fracsim.arguments import Table, Text, Values, door
 from fracsim.errors import UsageError, nearest
-from fracsim.settings import label, nearest_key, plain
+from fracsim.settings import label, nearest_key
 from fracsim.training.run import SETTINGS, check_key, coerce
+from fracsim.values import described, python_value
 
 MOST_RUNS = 100_000
 """More runs than this in one experiment are taken for a mistake."""
@@ -44,14 +45,14 @@ class Grid:
             {key: _read(key, values) for key, values in table.items()} for table in self.zipped
         ]
 
-    @door(key=Text(), where=Text())
+    @door(key=Text(), value=Values(), where=Text())
     def fix(self, key: str, value: Any, where: str = "") -> None:
         """Give ``key`` one value in every run; an axis it had goes."""
         check_key(key, where)
         self._drop(key)
         self.fixed[key] = coerce(key, value)
 
-    @door(key=Text(), where=Text())
+    @door(key=Text(), axis=Values(), where=Text())
     def cross(self, key: str, axis: Any, where: str = "") -> None:
         """Vary ``key`` over ``axis``, crossed with everything else; the value or axis it had goes.
 
@@ -78,7 +79,7 @@ class Grid:
         if axes:
             self.zipped.append(axes)
 
-    @door(key=Text(), where=Text())
+    @door(key=Text(), value=Values(), where=Text())
     def override(self, key: str, value: Any, where: str = "") -> None:
         """A list or range makes an axis, anything else a fixed value; P(0), …, P(n) as a list is
         one curve."""
@@ -149,7 +150,6 @@ def _read(key: str, values: Sequence[Any]) -> tuple[Any, ...]:
 def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
     """The values of an axis as the type of ``key``. Raises UsageError where it is empty, malformed
     or has one twice."""
-    axis = axis.tolist() if getattr(axis, "ndim", None) == 1 else axis
     if isinstance(axis, Mapping):
         axis = _range_values(key, axis)
     if not isinstance(axis, Sequence) or isinstance(axis, str):
@@ -247,7 +247,7 @@ def _number(key: str, spec: Mapping[str, Any], name: str) -> float:
             f"the range of {label(key)} has no '{name}'; accepted is {{start, stop, step}} or "
             f"with num"
         )
-    value = plain(spec[name])
+    value = python_value(spec[name])
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))

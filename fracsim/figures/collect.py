@@ -49,7 +49,8 @@ def caveats_of(runs: Runs) -> list[str]:
     """What must stand under a figure of these runs: files that go on, runs that are left out, dead
     networks."""
     dead = dead_words(runs.entries)
-    return [*runs.caveats, *([f"{dead}."] if dead else [])]
+    others = [caveat for caveat in runs.caveats if caveat != dead]
+    return [*others, *([f"{dead}."] if dead else [])]
 
 
 def steps_text(entries: Iterable[Entry]) -> str:

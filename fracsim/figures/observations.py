@@ -13,7 +13,7 @@ from fracsim.data import schema
 from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError, nearest
 from fracsim.products.entries import Entry, records, relative_error
-from fracsim.products.selection import Selection, split_name
+from fracsim.products.selection import Selection, place_of, split_name
 from fracsim.products.where import Conditions, accepted
 from fracsim.settings import key_of
 from fracsim.training.run import SETTINGS
@@ -63,7 +63,7 @@ class RunUnit:
         return [*recorded, "step", "level", "layer", *self.settings]
 
     def values(self, name: str) -> Values | None:
-        """As ``Unit`` says; ``name[j]`` is one of the values by level or layer."""
+        """As ``Unit`` says; ``name[j]`` is the value of level or layer j."""
         if name in self.settings:
             return (), np.array(self.settings[name], dtype=object)
         if name == "step":
@@ -76,16 +76,17 @@ class RunUnit:
                 for one, dims in _DIMS.items()
                 if name in dims and one in self.entry.trajectory.records
             ]
-            return ((name,), np.arange(sizes[0])) if sizes else None
+            return ((name,), np.array(schema.numbers(name, sizes[0]))) if sizes else None
         if stored not in self.entry.trajectory.records:
             return None
         series = self.entry.series(stored)
         series = relative_error(series) if base == "relative_error" else series
         dims = _DIMS[stored]
         if at is not None:
-            if len(dims) < 2 or not -series.shape[1] <= at < series.shape[1]:
+            place = place_of(base, at, series.shape[1]) if len(dims) > 1 else None
+            if place is None:
                 return None
-            series, dims = series[:, at], dims[:1]
+            series, dims = series[:, place], dims[:1]
         return self._at_records(dims, series)
 
     def _at_records(self, dims: tuple[str, ...], series: NDArray[Any]) -> Values:

@@ -21,6 +21,8 @@ from fracsim.products.entries import Entry, group, varied
 from fracsim.products.runs import Runs
 
 MOST_LINES = 6
+MOST_NAMES = 8
+"""Names of levels or layers that fit beside a panel."""
 
 THIN: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (1, 1)), "zorder": 2}
 """The look of training, beside the bold lines of the test."""
@@ -165,13 +167,14 @@ def _draw_over_steps(
 
 def _draw_each(axes: Axes, entries: list[Entry], name: str, label: Callable[[int], str]) -> None:
     """Every level, or every layer, of one setting; dark to light from the coarsest level, the first
-    layer."""
+    layer. Of many some have a name, the first and the last among them."""
     count = min(entry.series(name).shape[-1] for entry in entries)
     there = [
         c
         for c in range(count)
         if any(np.isfinite(entry.series(name)[:, c]).any() for entry in entries)
     ]
+    named = set(np.linspace(0, len(there) - 1, min(len(there), MOST_NAMES)).round().tolist())
     for place, c in enumerate(there):
         # Solid and thin: half a dozen dashed, scattering lines would be a thicket. Grey print has
         # markers and shades.
@@ -180,7 +183,8 @@ def _draw_each(axes: Axes, entries: list[Entry], name: str, label: Callable[[int
             "linestyle": "-",
             "linewidth": 1.0,
         }
-        band(axes, entries, partial(_column, name, c), look | {"label": label(c)})
+        label_of = {"label": label(c)} if place in named else {}
+        band(axes, entries, partial(_column, name, c), look | label_of)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.03), handlelength=2.0)
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fracsim.arguments import List, Number, Text, Whole, check_fields, described, door
+from fracsim.arguments import List, Number, Text, Values, Whole, check_fields, door
 from fracsim.errors import UsageError, nearest
-from fracsim.settings import plain
 from fracsim.text import shortened
+from fracsim.values import described, real_number
 
 PAPER_CURVES = {
     "1": "polynomial:0",
@@ -95,6 +95,7 @@ class Curve:
         return np.asarray(v / v.sum())
 
 
+@door(given=Values())
 def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:
     """The curve meant by ``"4"``, ``4``, ``"polynomial:2.5"``, ``"finest:2"``, ``"0.5,0.7,1"`` or
     ``[0.5, 0.7, 1]``.
@@ -103,7 +104,6 @@ def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:
     """
     if isinstance(given, Curve):
         return given
-    given = plain(given)
     if isinstance(given, bool) or not isinstance(given, str | int | float | Sequence | np.ndarray):
         raise UsageError(f"curve {described(given)} is not understood: {ACCEPTED}")
     if not isinstance(given, str | int | float):
@@ -141,8 +141,8 @@ def _count(text: str) -> float:
 
 def _from_list(given: Sequence[object]) -> Curve:
     try:
-        points = [float(value) for value in given]  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        points = [float(one) if isinstance(one, str) else real_number(one) for one in given]
+    except (TypeError, ValueError, ArithmeticError):
         raise UsageError(
             f"the curve's list P(0), …, P(n) holds something that is not a number: "
             f"{shortened(given)}"

@@ -106,10 +106,10 @@ class Fractal:
         n = np.log2(NARROWEST_CELL[precision] / side) / np.log2(self.narrowing)
         return max(min(int(n + 1e-9), MOST_DEPTH), 0)
 
-    def check_depth(self, n: int, least: int = 0, precision: str = "float64") -> None:
-        """UsageError unless n is a whole number from ``least`` to the greatest depth of
-        ``precision``."""
-        Whole(least).read("fractal_depth", n, {})
+    def check_depth(self, n: int, least: int = 0, precision: str = "float64") -> int:
+        """n, as an int. UsageError unless it is a whole number from ``least`` to the greatest depth
+        of ``precision``."""
+        n = Whole(least).read("fractal_depth", n, {})
         if n > (greatest := self.greatest_depth_in(precision)):
             instead = ""
             if precision != "float64" and n <= self.greatest_depth:
@@ -118,6 +118,7 @@ class Fractal:
                 f"fractal depth {n} is too fine: cells of {self.name} would fall below "
                 f"{precision}'s resolution; the greatest depth is {greatest}{instead}"
             )
+        return n
 
     def check_centre(self) -> None:
         """UsageError unless the central third of the base, where ``centre`` puts negatives, is free
@@ -145,7 +146,7 @@ class Fractal:
 
         Cells are closed; float64 decides a border point as far as the maps' own rounding allows.
         """
-        self.check_depth(n)
+        n = self.check_depth(n)
         x = np.asarray(x, dtype=float)
         if x.ndim != 2 or x.shape[1] != self.dimension:
             raise UsageError(
@@ -156,7 +157,7 @@ class Fractal:
     def cells(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The r^n cells of K_n as maps of the base: matrices (r^n, d, d) and offsets (r^n, d),
         address i_1 slowest."""
-        self.check_depth(n)
+        n = self.check_depth(n)
         if n * np.log(self.maps) > np.log(MOST_CELLS):
             raise UsageError(
                 f"{self.name} has {self.maps}^{n} cells at level {n}; at most {MOST_CELLS} can be "

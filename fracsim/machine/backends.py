@@ -17,9 +17,9 @@ from fracsim.arguments import (
     Whole,
     door,
     instance,
-    refused,
 )
 from fracsim.errors import RunError, UsageError
+from fracsim.values import refused
 
 if TYPE_CHECKING:
     from fracsim.kernels.protocol import Backend

@@ -11,6 +11,7 @@ import numpy as np
 from fracsim.data.reader import open_trajectory
 from fracsim.data.samples import read_samples
 from fracsim.errors import UsageError, nearest
+from fracsim.products.selection import first_number
 
 BLOCK = 65_536
 """Rows of a sample file that are formatted at once."""
@@ -98,7 +99,7 @@ def _columns(shapes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, str]]:
     return [
         (n, str(i)) if shape else (n, "")
         for n, shape in shapes.items()
-        for i in range(shape[0] if shape else 1)
+        for i in range(first_number(n), first_number(n) + (shape[0] if shape else 1))
     ]
 
 

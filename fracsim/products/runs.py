@@ -112,7 +112,8 @@ class Runs:
     @door(name=Text(), select=Text())
     def values(self, name: str, select: str = "best") -> NDArray[Any]:
         """A setting (R,), or a recorded variable at a record of each run: (R,), or (R, n + 1) by
-        level and (R, T + 1) by layer, NaN where a run has fewer; ``name[j]`` is the j-th of those.
+        level and (R, T + 1) by layer, NaN where a run has fewer; ``name[j]`` is that of level j,
+        from 0, or of layer j, from 1.
 
         ``select``: "best", the record with the best test accuracy (R² of real labels), "last", or
         "step:N"; NaN where a run has no such record. Raises UsageError for an unknown name."""

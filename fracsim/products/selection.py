@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fracsim.data import schema
 from fracsim.errors import UsageError, nearest
 from fracsim.kernels.norms import deviation
 from fracsim.products.dead import living
@@ -21,6 +22,8 @@ RECORDS = "best, last, or step:N"
 
 CHOSEN = ("learning_rate",)
 OVER = ("seed",)
+
+_BY_LAYER = {one.name for one in schema.EVERY_RECORD if "layer" in one.dims}
 
 WORDS = {"test_accuracy": "test accuracy", "relative_error": "relative error"}
 
@@ -109,8 +112,8 @@ class Selection:
         """A setting of a run, or a variable at its record: a number, an array (n + 1,) or
         (T + 1,), NaN where it has no such record or no such variable.
 
-        ``relative_error`` is one of real labels, and ``name[j]`` the j-th of the values of a
-        variable by level or layer, -1 the last.
+        ``relative_error`` is one of real labels, and ``name[j]`` the value of level or layer j of
+        a variable that has one for each, -1 the last.
         """
         if name in entry.settings:
             return entry.setting(name)
@@ -223,6 +226,18 @@ def split_name(name: str) -> tuple[str, int | None]:
     return (found[1], int(found[2])) if found else (name, None)
 
 
+def first_number(name: str) -> int:
+    """The number of a variable's first value: 1 where it has one for each layer, 0 otherwise."""
+    return schema.FIRST_NUMBER["layer"] if name in _BY_LAYER else 0
+
+
+def place_of(name: str, number: int, count: int) -> int | None:
+    """Where the value of level or layer ``number`` is among the first ``count`` of a variable, -1
+    the last; None where it is not."""
+    place = number + count if number < 0 else number - first_number(name)
+    return place if 0 <= place < count else None
+
+
 def plural(key: str) -> str:
     """``learning rates``: a setting's name in a count."""
     return f"{key.replace('_', ' ')}s"
@@ -233,9 +248,10 @@ def _component(entry: Entry, values: NDArray[np.float64], name: str, at: int) ->
     if not values.ndim:
         base = split_name(name)[0]
         raise UsageError(f"{name}: {base} is one number for each record; accepted is {base}")
-    there = np.flatnonzero(np.isfinite(entry.series(split_name(name)[0])).any(axis=0))
-    own = int(there[-1]) + 1 if len(there) else 0
-    return values[at % own] if -own <= at < own else np.nan
+    base = split_name(name)[0]
+    there = np.flatnonzero(np.isfinite(entry.series(base)).any(axis=0))
+    place = place_of(base, at, int(there[-1]) + 1 if len(there) else 0)
+    return np.nan if place is None else values[place]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -26,12 +26,12 @@ from fracsim.settings import (
     label,
     layer_widths,
     nearest_key,
-    plain,
     refusal,
     setting,
     settings_of,
     width_of_layers,
 )
+from fracsim.values import python_value, unreadable
 
 if TYPE_CHECKING:
     from fracsim.kernels.network.shape import Shape
@@ -295,7 +295,10 @@ def coerce(key: str, value: Any) -> Any:
 
     Text is read as a number where a number is due, 1e6 is a whole number, curve 1 is "1", and a
     list of P(0), …, P(n) becomes text. Raises UsageError where that cannot be done."""
-    value = value.tolist() if getattr(value, "ndim", None) == 1 else plain(value)
+    try:
+        value = python_value(value)
+    except Exception as error:  # of whoever wrote the value's methods
+        raise unreadable(label(key, SETTINGS[key]), value) from error
     if key == "curve" and isinstance(value, (list, tuple)) and all(is_number(v) for v in value):
         return ",".join(repr(float(v)) for v in value)
     if key == "curve" and isinstance(value, int) and not isinstance(value, bool):

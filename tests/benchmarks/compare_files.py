@@ -21,6 +21,9 @@ MATCHED = ("step", "snapshot")
 COUNTERS = {"records_done": "step", "snapshots_done": "snapshot"}
 """How many entries along the dimension are valid: compared as the last valid coordinate."""
 
+NUMBERED = ("layer", "crossed_layer")
+"""What counts layers, once from 0 and now from 1."""
+
 MISSING = "missing"
 MAY_GO = "only in the older file; a study's variable may go"
 
@@ -81,6 +84,8 @@ def _compare_variable(
     if leaf == "params" and before.ndim == 1:  # a constructed network, which may be padded
         return _differ(name, _unpadded(before, old.attrs), _unpadded(after, new.attrs))
     values, wanted = after[...], before[...]
+    if leaf in NUMBERED:
+        values, wanted = values - values.min(), wanted - wanted.min()
     for axis, dimension in enumerate(_dimensions(before)):
         if dimension in MATCHED and axis < values.ndim:
             values = _taken(

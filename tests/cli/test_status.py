@@ -137,8 +137,8 @@ def test_export_has_a_row_per_run_and_step(finished):
             float(row["test_accuracy_by_level_3"])
             == trajectory.variable("test_accuracy_by_level")[i // 4, i % 4, 3]
         )
-    assert table[0]["gradient_norm_2"] == ""  # a network of depth 1 has layers 0 and 1
-    assert table[4]["gradient_norm_2"] != ""
+    assert table[0]["gradient_norm_3"] == ""  # a network of depth 1 has layers 1 and 2
+    assert table[4]["gradient_norm_3"] != ""
     assert table[0]["train_loss"] == ""  # nothing was trained on before step 0
 
 

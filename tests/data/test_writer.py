@@ -220,12 +220,13 @@ def test_a_link_to_scratch_stays_a_link(tmp_path):
 
 
 def test_a_thousand_runs_take_about_a_second(tmp_path):
-    """1,000 runs × 100 records × 6 levels; the limits are loose because test machines are busy."""
+    """1,000 runs × 100 records × 6 levels; in processor time, and loosely: test machines are
+    busy."""
     runs = {"fractal": ["cantor"] * 1000, "seed": list(range(1000))}
     values = {v.name: 0.5 for v in RECORDS[:5]} | {
         v.name: np.linspace(0, 1, 6) for v in RECORDS[5:]
     }
-    start = time.perf_counter()
+    start = time.process_time()
     with TrajectoryWriter.create(
         tmp_path / "run.h5", runs=runs, steps=range(100), levels=6, layers=6, attributes={}
     ) as writer:
@@ -236,12 +237,12 @@ def test_a_thousand_runs_take_about_a_second(tmp_path):
             if run % 10 == 9:
                 writer.commit()
         writer.finish("complete")
-    written = time.perf_counter() - start
+    written = time.process_time() - start
     trajectory = open_trajectory(tmp_path / "run.h5")
-    read = time.perf_counter() - start - written
+    read = time.process_time() - start - written
     assert trajectory.variable("test_accuracy_by_level").shape == (1000, 100, 6)
-    assert written < 8
-    assert read < 4
+    assert written < 3
+    assert read < 1
 
 
 def test_names_of_weights_groups():

@@ -49,6 +49,8 @@ def test_xarray_opens_a_trajectory(paths, name, engine):
         assert data[variable.name].dims == variable.dims
         assert data[variable.name].dtype == np.dtype(variable.dtype)
     assert data.step.values.tolist() == files.STEPS
+    assert data.layer.values.tolist() == [1, 2, 3]
+    assert data.level.values.tolist() == [0, 1, 2]
     assert data.fractal.values.tolist() == files.RUNS["fractal"]  # text, not bytes
     assert data.seed.values.tolist() == files.RUNS["seed"]
     assert np.isnan(data.gradient_norm.values[0, 0]).tolist() == [False, False, True]

@@ -180,14 +180,14 @@ VARIABLES = (
         ("end",),
         "<i4",
         "1",
-        "hidden layer of the unit that changes sign there (-1: none)",
+        "hidden layer, from 1, of the unit that changes sign there (0: none)",
     ),
     Variable(
         "crossed_unit",
         ("end",),
         "<i4",
         "1",
-        "unit of the layer that changes sign there (-1: none)",
+        "unit of the layer, from 0, that changes sign there (-1: none)",
     ),
     Variable("slope", ("region",), "<f8", "1", "df/dt on the region"),
     Variable(

@@ -176,7 +176,7 @@ def of_draws(settings: Settings, progress: OnProgress = silent) -> DrawsCounted:
         pieces[index] = found.facts["linear_pieces"]
         if place.kind == "segment":
             layers = found.arrays["crossed_layer"]
-            switches[index] = np.bincount(layers[layers >= 0], minlength=shape.depth)
+            switches[index] = np.bincount(layers[layers > 0] - 1, minlength=shape.depth)
         own = points[index * each : (index + 1) * each]
         distance[index] = boundary_distances(shape, network.params, own).mean()
 

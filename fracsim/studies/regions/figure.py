@@ -183,21 +183,22 @@ def _draw_segment(study: StudyContents, size: style.Inches | None) -> Figure:
         )
     axes.axhline(0.0, color="#000000", linewidth=0.8)
     axes.plot(x, f, color=style.colour(1), linewidth=1.1, label="$f(x)$")
-    layers = arrays["crossed_layer"]
+    # none, at both ends, is 0; in files of version 0.1.0, which count layers from 0, it is -1
+    layers = arrays["crossed_layer"] - arrays["crossed_layer"].min(initial=0)
     if len(f) <= 400:
         axes.plot(x[1:-1], f[1:-1], ".", color="#202020", markersize=3.0, label="breakpoints")
-    count = int(layers.max()) + 1
-    for layer in range(count):
+    count = int(layers.max())
+    for layer in range(1, count + 1):
         ticks.eventplot(
             x[layers == layer],
-            lineoffsets=layer + 1,
+            lineoffsets=layer,
             linelengths=0.8,
             linewidths=0.6,
-            colors=[style.shade(layer, count)],
+            colors=[style.shade(layer - 1, count)],
             rasterized=len(x) > 5000,
         )
     ticks.set_ylim(count + 0.6 if count else 1, 0.4)
-    style.ticks_at(ticks, [float(layer + 1) for layer in range(count)], "y")
+    style.ticks_at(ticks, [float(layer) for layer in range(1, count + 1)], "y")
     ticks.set_ylabel("layer")
     axes.set_ylabel("$f(x)$")
     ticks.set_xlabel("$x$" if line else "distance along the segment")

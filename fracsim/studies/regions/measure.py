@@ -139,7 +139,7 @@ def _on_segment(shape: Shape, params: NDArray[Any], place: Place, threads: int) 
     }
     arrays: Arrays = {
         "end": line.ends,
-        "crossed_layer": line.crossed[:, 0],
+        "crossed_layer": line.crossed[:, 0] + 1,
         "crossed_unit": line.crossed[:, 1],
         "slope": line.slope,
         "offset": line.offset,
