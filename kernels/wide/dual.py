@@ -1,4 +1,4 @@
-"""The kernels of infinitely wide networks, as functions of two inputs.
+"""The kernels of infinitely wide networks, as functions of two inputs (matrix.py: of many).
 
 κ0(u) = (π - acos u)/π and κ1(u) = (u (π - acos u) + √(1 - u²))/π are E 1[a > 0] 1[b > 0] and
 E relu(a) relu(b), times two, of normal a, b of correlation u. L layers, the output among them:
@@ -73,18 +73,3 @@ def moments_of_degrees(dimension, cosine, values, weights, out, size):
                     k + dimension - 2
                 )
             before[i], here[i] = here[i], after
-
-
-@kernel
-def kernel_matrix(kind, layers, beta, scale, x, y, out):
-    """out[i, j] = K(x_i, y_j) of x (N, d) and y (M, d), float64."""
-    lengths = np.empty(y.shape[0])
-    for j in range(y.shape[0]):
-        lengths[j] = np.sum(y[j] ** 2)
-    for i in range(x.shape[0]):
-        a = np.sum(x[i] ** 2)
-        for j in range(y.shape[0]):
-            p = 0.0
-            for axis in range(x.shape[1]):
-                p += x[i, axis] * y[j, axis]
-            out[i, j] = wide_kernel(kind, layers, beta, scale, a, lengths[j], p)

@@ -8,8 +8,9 @@ from click.testing import CliRunner
 from command_line import fracsim
 
 from fracsim.cli.plot import command
-from fracsim.studies import STUDIES
-from fracsim.studies.ntk import finite
+from fracsim.kernels.network.shape import Shape, parameter_count, split_layers
+from fracsim.studies import STUDIES, open_study
+from fracsim.studies.ntk import after, finite
 
 
 def output(x, weights, readout):
@@ -94,9 +95,114 @@ def test_the_command_its_file_and_its_figure(tmp_path):
         (["--draws", 1], 2, "draws (--draws) is 1; accepted"),
         (["--width", "0"], 2, "width (--width) is '0'; accepted"),
         (["--width", 10000, "--depth", 100, "--threads", 64], 1, "GiB are free"),
+        (
+            ["--snapshot", "all"],
+            2,
+            "snapshot (--snapshot) is of a trained network; it needs a FILE",
+        ),
+        (["run.h5", "--depth", 2], 2, "network_depth (--depth) is of random networks; it needs no"),
+        (
+            ["run.h5", "--points", 1],
+            2,
+            "--points is 1; accepted of a trained network are 2 or more",
+        ),
+        (["none.h5"], 1, "none.h5"),
     ],
 )
 def test_wrong_input_is_told_in_one_sentence(options, code, said):
     done = fracsim("ntk", *options)
     assert done.code == code
     assert said in done.sentence
+
+
+# --- trained networks -----------------------------------------------------------------------------
+
+
+def test_the_kernel_of_parameters_is_that_of_derivatives_by_differences():
+    rng, shape, step = np.random.default_rng(0), Shape(2, (5, 4)), 1e-6
+    params, x = rng.normal(size=parameter_count(shape)), rng.normal(size=(6, 2))
+
+    def output(flat):
+        here = x
+        *hidden, (readout, bias) = split_layers(shape, flat)
+        for weights, biases in hidden:
+            here = np.maximum(here @ weights + biases, 0)
+        return (here @ readout + bias)[:, 0]
+
+    jacobian = np.array(
+        [
+            (output(params + one) - output(params - one)) / (2 * step)
+            for one in np.eye(len(params)) * step
+        ]
+    )
+    found = after.tangent_kernel_of(shape, params, x)
+    np.testing.assert_allclose(found, jacobian.T @ jacobian, rtol=1e-7, atol=1e-7)
+
+
+def test_alignment():
+    """1 of y y', also scaled and shifted by a constant; of random kernels as by its definition."""
+    y, equal = np.array([1.0, 1, -1, -1, -1]), np.full(5, 0.2)
+    assert after.alignment(3 * np.outer(y, y) + 7, y, equal) == pytest.approx(1)
+    assert after.alignment(np.ones((5, 5)), y, equal) != after.alignment(np.eye(5), y, equal)
+    z = np.random.default_rng(1).normal(size=(5, 3))
+    kernel, centre = z @ z.T, np.eye(5) - 0.2
+    k, yc = centre @ kernel @ centre, centre @ np.outer(y, y) @ centre
+    wanted = (k * yc).sum() / np.linalg.norm(k) / np.linalg.norm(yc)
+    assert after.alignment(kernel, y, equal) == pytest.approx(wanted)
+    twice = after.alignment(
+        np.repeat(np.repeat(kernel, [1, 1, 2, 1, 1], 0), [1, 1, 2, 1, 1], 1),
+        np.repeat(y, [1, 1, 2, 1, 1]),
+        np.full(6, 1 / 6),
+    )
+    weights = np.array([1, 1, 2, 1, 1]) / 6  # a point that counts twice
+    assert after.alignment(kernel, y, weights) == pytest.approx(twice)
+    assert np.isnan(after.alignment(kernel, y, np.zeros(5)))
+
+
+def test_levels_are_singled_out_by_weights():
+    y, level = np.array([1.0, 1, -1, -1, -1]), np.array([2, 2, 0, 0, 1])
+    for j, wanted in enumerate(
+        ([0.25, 0.25, 0.25, 0.25, 0], [0.25, 0.25, 0, 0, 0.5], [0.25, 0.25, 1 / 6, 1 / 6, 1 / 6])
+    ):
+        np.testing.assert_allclose(after.level_weights(y, level == j), wanted)
+    assert (after.level_weights(y, level == 3) == 0).all()
+
+
+@pytest.mark.compiled
+def test_the_kernel_of_a_training_becomes_that_of_its_labels(tmp_path):
+    """Coarse levels before fine ones; the file, JSON and both figures."""
+    run, path = tmp_path / "run.h5", tmp_path / "after.h5"
+    options = ["--fractal-depth", 2, "--depth", 2, "--width", 30, "--steps", 1500]
+    options += ["--record-every", 500, "--learning-rate", 0.005, "--train-points", 3000]
+    assert fracsim("train", *options, "--weights", "records", "-q", "-o", run).code == 0
+    done = fracsim("ntk", run, "--snapshot", "all", "-o", path, "--json")
+    assert (done.code, done.err) == (0, "")
+    said = json.loads(done.out)
+    rows = said["results"]
+    assert [row["step"] for row in rows] == [0, 500, 1000, 1500]
+    assert rows[0]["moved"] == pytest.approx(0, abs=1e-12)
+    assert rows[-1]["moved"] > 0.2
+    assert rows[-1]["alignment"] > 2 * rows[0]["alignment"]
+    coarse, fine, _ = rows[-1]["alignment_by_level"]
+    assert coarse > fine
+    stored = open_study(path)
+    assert stored.form == "trained"
+    assert stored.arrays["level_points"].sum() == said["points"] == 500
+    last = json.loads(fracsim("ntk", run, "--json").out)["results"]
+    assert len(last) == 1
+    assert last[0]["step"] == 1500
+    assert last[0]["alignment"] == pytest.approx(rows[-1]["alignment"])
+    for size in ([], ["--size", "column"]):
+        out = str(tmp_path / "n.png")
+        drawn = CliRunner().invoke(command, ["ntk", str(path), "-o", out, *size])
+        assert drawn.exit_code == 0, drawn.output
+
+
+@pytest.mark.compiled
+def test_a_written_network_has_no_points(tmp_path):
+    path = tmp_path / "c.h5"
+    made = fracsim("construct", "cantor1d", "--fractal-depth", 2, "--count", 100, "-o", path)
+    assert made.code == 0
+    done = fracsim("ntk", path)
+    assert done.code == 1
+    assert "holds a written network, which learns from no points" in done.sentence

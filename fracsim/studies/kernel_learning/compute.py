@@ -1,34 +1,41 @@
 """What ``fracsim kernel-learning`` does, and its numbers in words."""
 
-import dataclasses
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.errors import RunError, UsageError
-from fracsim.fractals.curve import parse_curve
-from fracsim.fractals.distribution import Distribution
-from fracsim.fractals.fractal import Fractal
-from fracsim.kernels.random.philox import TEST, TRAIN
+from fracsim.errors import RunError
+from fracsim.kernels.wide.dual import KINDS, wide_kernel
 from fracsim.machine.cpus import available_threads
 from fracsim.machine.memory import free_memory
-from fracsim.settings import settings_of
 from fracsim.studies.kernel_learning.declaration import Settings
-from fracsim.studies.kernel_learning.images import ImageData, problem_of
-from fracsim.studies.kernel_learning.machine import Floats, Machine, choose_ridge, matrix, nearest
-from fracsim.studies.study import OnProgress, Result, fractal_of, silent
+from fracsim.studies.kernel_learning.machine import (
+    BLOCK,
+    Floats,
+    Kernel,
+    Machine,
+    choose_ridge,
+    kernel_of,
+    matrix,
+    nearest,
+)
+from fracsim.studies.kernel_learning.points import (
+    Draw,
+    Points,
+    Source,
+    decided,
+    draw_of,
+    source_of,
+    targets,
+)
+from fracsim.studies.study import DEFINITION, OnProgress, Result, silent
 from fracsim.text import brief
 
 LEARNT = 0.6
 """A level is learnt when more than this share of its points is right."""
-
-TEST_POINTS = 20_000
-"""Of a fractal, where nothing else is asked for."""
 
 TIMES = 10 ** np.arange(0.0, 12.05, 0.1)
 
@@ -39,7 +46,7 @@ class Learnt(Result):
     """Accuracy by kernel, layers, points and draw."""
 
     settings: Settings
-    fractal: Fractal | None
+    source: Source
     found: dict[str, NDArray[Any]]
     notes: Sequence[str] = ()
 
@@ -50,26 +57,18 @@ class Learnt(Result):
     def attributes(self) -> dict[str, Any]:
         """The distribution and the protocol."""
         one = self.settings
-        learnt: dict[str, Any] = {"problem": "images", "images": one.images or ""}
-        if self.fractal is not None:
-            learnt = {
-                "fractal": self.fractal.name,
-                "fractal_definition": json.dumps(self.fractal.to_dict()),
-                "fractal_depth": one.fractal_depth,
-                "curve": one.curve,
-            }
         return {
-            **learnt,
+            **self.source.about,
             "draws": one.draws,
             "seed": one.seed,
-            "test_points": one.test_points,
+            "test_points": self.source.tests,
         }
 
     def summary(self) -> dict[str, Any]:
         """``results``: an object for each kernel, layers and points; means over draws, the
         geometric one of λ and times."""
         found = self.found
-        facts = {k: v for k, v in self.attributes().items() if k != "fractal_definition"}
+        facts = {k: v for k, v in self.attributes().items() if k != DEFINITION}
         rows: list[dict[str, Any]] = []
         for i, kernel in enumerate(found["kernel"]):
             row = {
@@ -93,8 +92,8 @@ class Learnt(Result):
     def words(self) -> list[str]:
         """A line for each kernel, layers and points."""
         said = self.summary()
-        about = said.get("images")
-        if self.fractal is not None:
+        about = said.get("images", said.get("table"))
+        if "fractal" in said:
             about = f"{said['fractal']}, n = {said['fractal_depth']}, curve {said['curve']}"
         lines = [f"{about}; mean of {said['draws']} draws, {said['test_points']:,} test points"]
         for row in said["results"]:
@@ -115,112 +114,85 @@ class Learnt(Result):
 def compute(settings: Settings, progress: OnProgress = silent) -> Learnt:
     """Learn. Raises UsageError, RunError."""
     one = settings
-    check_memory(max(one.train_points))
-    if one.problem == "images":
-        return _of_images(one, progress)
-    if one.fractal is None:
-        about = settings_of(Settings)["fractal"].about
-        raise UsageError(f"FRACTAL is missing: {about}")
-    fractal = fractal_of(settings)
-    one = dataclasses.replace(one, test_points=one.test_points or TEST_POINTS)
-    law = Distribution(fractal, one.fractal_depth, parse_curve(one.curve), one.gap)
+    source = source_of(one)
+    need = check_memory(one, source)
     rows = [(*machine, m) for m in one.train_points for machine in one.machines]
-    levels, total = one.fractal_depth + 1, len(rows) * one.draws
-    accuracy, ridge = np.empty((2, len(rows), one.draws))
-    by_level, times = np.empty((2, len(rows), one.draws, levels))
-    flow = np.empty((len(rows), one.draws, len(TIMES)))
-    control = np.empty((len(one.train_points), one.draws))
+    found, total = _empty(one, source, len(rows)), len(rows) * one.draws
     for draw in range(one.draws):
-        data = _Data(law, one, one.seed + draw)
+        points = draw_of(source, one, one.seed + draw)
         for place, m in enumerate(one.train_points):
-            labels = nearest(data.x[:m], data.y[:m], data.test)
-            control[place, draw] = (labels == data.truth).mean()
+            labels = nearest(points.train.x[:m], points.train.label[:m], points.test.x)
+            found["nearest_neighbour"][place, draw] = (labels == points.test.label).mean()
         for row, (kernel, layers, m) in enumerate(rows):
-            progress(draw * len(rows) + row, total, f"{kernel}, {m:,} points")
-            machine, ridge[row, draw] = data.learn(kernel, layers, m)
-            found = machine.ridge(data.test, ridge[row : row + 1, draw])
-            shares = data.shares(found)
-            accuracy[row, draw], by_level[row, draw] = shares[0, 0], shares[1:, 0]
-            if one.flow:
-                shares = data.shares(machine.flow(data.test, TIMES))
-                flow[row, draw] = shares[0]
-                times[row, draw] = [learnt_at(share) for share in shares[1:]]
+            progress(draw * len(rows) + row, total, f"{kernel}, {m:,} points, {need} at most")
+            of = kernel_of(kernel, layers, one.scale, one.threads or available_threads()[0])
+            learnt = _learn(of, points, m, one, source)
+            for name, value in learnt.items():
+                found[name][row, draw] = value
     arrays = {
         "kernel": np.array([row[0] for row in rows], dtype=object),
         "layers": np.array([row[1] for row in rows]),
         "train_points": np.array([row[2] for row in rows]),
-        "accuracy": accuracy,
-        "accuracy_by_level": by_level,
-        "ridge": ridge,
         "control_points": np.array(one.train_points),
-        "nearest_neighbour": control,
+        **found,
+        **({"time": TIMES} if one.flow else {}),
+    }
+    return Learnt(one, source, arrays)
+
+
+def _empty(one: Settings, source: Source, rows: int) -> dict[str, Floats]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "accuracy": (rows, one.draws),
+        "accuracy_by_level": (rows, one.draws, source.groups),
+        "ridge": (rows, one.draws),
+        "nearest_neighbour": (len(one.train_points), one.draws),
     }
     if one.flow:
-        arrays |= {"time": TIMES, "flow_accuracy": flow, "level_times": times}
-    return Learnt(one, fractal, arrays)
+        shapes["flow_accuracy"] = (rows, one.draws, len(TIMES))
+        shapes["level_times"] = (rows, one.draws, source.groups)
+    return {name: np.empty(shape) for name, shape in shapes.items()}
 
 
-def _of_images(one: Settings, progress: OnProgress) -> Learnt:
-    problem = problem_of(one)
-    one = dataclasses.replace(one, test_points=one.test_points or problem.count("test"))
-    rows = [(*machine, m) for m in one.train_points for machine in one.machines]
-    ridge, total = np.empty((len(rows), one.draws)), len(rows) * one.draws
-    shares = np.empty((len(rows), one.draws, 1 + problem.outputs))
-    control = np.empty((len(one.train_points), one.draws))
-    for draw in range(one.draws):
-        data = ImageData(problem, one, one.seed + draw)
-        control[:, draw] = [data.control(m) for m in one.train_points]
-        for row, (kernel, layers, m) in enumerate(rows):
-            progress(draw * len(rows) + row, total, f"{kernel}, {m:,} images")
-            shares[row, draw], ridge[row, draw] = data.learn(kernel, layers, m)
-    arrays = {
-        "kernel": np.array([row[0] for row in rows], dtype=object),
-        "layers": np.array([row[1] for row in rows]),
-        "train_points": np.array([row[2] for row in rows]),
-        "accuracy": shares[..., 0],
-        "accuracy_by_level": shares[..., 1:],
-        "ridge": ridge,
-        "control_points": np.array(one.train_points),
-        "nearest_neighbour": control,
-    }
-    return Learnt(one, None, arrays)
+def _learn(of: Kernel, points: Draw, m: int, one: Settings, source: Source) -> dict[str, Any]:
+    """Name -> what one kernel learns of the first m training points. Raises RunError."""
+    x, label, test = points.train.x[:m], points.train.label[:m], points.test
+    if (label == label[0]).all():
+        raise RunError(f"all {m} training points are of one class; take more --train-points")
+    classes, held = source.classes, points.validation
+    y, ridges = targets(label, classes), np.array(one.ridge)
+    if held is None:
+        kept = m - max(m // 5, 1)
+        last = Points(x[kept:], label[kept:], points.train.group[kept:m])
+        ridge = _validated(Machine(of, x[:kept], y[:kept]), last, ridges, classes)
+        machine = Machine(of, x, y)
+    else:
+        machine = Machine(of, x, y)
+        ridge = _validated(machine, held, ridges, classes)
+    shares = _shares(machine.ridge(test.x, np.array([ridge])), test, source.groups)
+    found = {"accuracy": shares[0, 0], "accuracy_by_level": shares[1:, 0], "ridge": ridge}
+    if one.flow:
+        shares = _shares(machine.flow(test.x, TIMES), test, source.groups)
+        found["flow_accuracy"] = shares[0]
+        found["level_times"] = [learnt_at(share) for share in shares[1:]]
+    return found
 
 
-class _Data:
-    """Lifted points (x, 1) of one draw."""
-
-    def __init__(self, law: Distribution, one: Settings, seed: int) -> None:
-        train = law.sample(max(one.train_points), seed, TRAIN)
-        test = law.sample(one.test_points or TEST_POINTS, seed, TEST)
-        self.x, self.y = lifted(train.x), train.y.astype(np.float64)
-        self.test, self.truth = lifted(test.x), test.y
-        self._one, self._levels = one, one.fractal_depth + 1
-        self._groups = [test.level == level for level in range(self._levels)]
-
-    def learn(self, kernel: str, layers: int, m: int) -> tuple[Machine, float]:
-        """The machine of m points, and its λ. Raises RunError."""
-        one, x, y = self._one, self.x[:m], self.y[:m]
-        if (y == y[0]).all():
-            raise RunError(f"all {m} training points are of one class; take more --train-points")
-        threads = one.threads or available_threads()[0]
-        of = partial(_matrix, kernel, layers, one.scale, threads)
-        return Machine(of, x, y), choose_ridge(of, x, y, np.array(one.ridge))
-
-    def shares(self, outputs: Floats) -> Floats:
-        """Share that is right, of all and of each level: (1 + levels, columns); NaN: no points."""
-        right = (outputs > 0) == (self.truth > 0)[:, None]
-        nothing = np.full(right.shape[1], np.nan)
-        levels = [right[part].mean(0) if part.any() else nothing for part in self._groups]
-        return np.array([right.mean(0), *levels])
+def _validated(machine: Machine, held: Points, ridges: Floats, classes: int) -> float:
+    """λ by points that the machine has not learnt."""
+    outputs = machine.ridge(held.x, ridges)
+    accuracy = (decided(outputs) == held.label[:, None]).mean(0)
+    errors = ((outputs - targets(held.label, classes)[:, None]) ** 2).mean((0, 2))
+    return choose_ridge(ridges, accuracy, errors)
 
 
-def _matrix(kernel: str, layers: int, scale: float, threads: int, x: Floats, y: Floats) -> Floats:
-    return matrix(kernel, layers, scale, x, y, threads)
-
-
-def lifted(x: Floats) -> Floats:
-    """(x, 1)"""
-    return np.column_stack([np.asarray(x, np.float64), np.ones(len(x))])
+def _shares(outputs: Floats, points: Points, groups: int) -> Floats:
+    """Share that is right, of all and of each group: (1 + groups, F); NaN: no points."""
+    right = decided(outputs) == points.label[:, None]
+    nothing = np.full(right.shape[1], np.nan)
+    parts = [points.group == group for group in range(groups)]
+    return np.array(
+        [right.mean(0), *(right[part].mean(0) if part.any() else nothing for part in parts)]
+    )
 
 
 def learnt_at(shares: Floats) -> float:
@@ -230,11 +202,30 @@ def learnt_at(shares: Floats) -> float:
     return float(TIMES[first]) if first < len(TIMES) else float("nan")
 
 
-def check_memory(points: int) -> None:
-    """Raise RunError where kernel, eigenvectors and LAPACK's work do not fit."""
-    need, free = 5 * 8.0 * points**2, free_memory()
+def check_memory(one: Settings, source: Source) -> str:
+    """The memory needed by kernel, eigenvectors, LAPACK's work and outputs, as text. Raises
+    RunError where it is not free."""
+    points, outputs = max(one.train_points), 1 if source.classes == 2 else source.classes
+    filters = max(len(one.ridge), len(TIMES) if one.flow else 1)
+    tested = max(source.tests, one.validation_points or 0)
+    numbers = 5.0 * points**2 + (BLOCK + 2 * filters * outputs) * points
+    need, free = 8 * (numbers + 2 * filters * outputs * tested), free_memory()
+    text = f"{need / 2**30:.1f} GiB"
     if free is not None and need > free:
         raise RunError(
-            f"--train-points: {points:,} points need {need / 2**30:.1f} GiB and "
+            f"--train-points: {points:,} points, tested on {tested:,}, need {text} and "
             f"{free / 2**30:.1f} GiB are free; take fewer"
         )
+    return text
+
+
+def checks() -> Iterator[tuple[str, float, float]]:
+    """For the doctor: a kernel matrix against the formula of each of its numbers."""
+    x = np.array([[0.6, -0.2, 1.0], [-0.5, 0.9, 1.0], [0.61, -0.2, 1.0]])
+    found = matrix("ntk", 6, 1.0, x, x, 1)
+    wanted = [[wide_kernel(KINDS.index("ntk"), 6, 0.0, 1.0, *_of(a, b)) for b in x] for a in x]
+    yield "kernel matrix of wide networks", float(np.abs(found - wanted).max()), 1e-12
+
+
+def _of(x: Floats, y: Floats) -> tuple[float, float, float]:
+    return float(x @ x), float(y @ y), float(x @ y)

@@ -1,4 +1,4 @@
-"""``fracsim kernel-learning``: what kernels of wide networks learn of a fractal distribution."""
+"""``fracsim kernel-learning``: what kernels of wide networks learn."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fracsim.studies.study import Drawing, Study
 
 RIDGES = tuple(10.0**power for power in range(-12, 0))
 KERNELS = ("ntk", "rf", "laplace")
+MOST_FILES = 6
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,15 @@ class Settings:
         "name of a fractal (see 'fracsim show'), or path of its TOML file",
         str,
         argument=True,
-        optional="none, with --problem images",
+        optional="none, with --problem table or images",
     )
-    problem: str = setting("fractal", "what is learnt", str, choices=("fractal", "images"))
+    problem: str = setting("fractal", "what is learnt", str, choices=("fractal", "table", "images"))
+    table: str | None = setting(
+        None,
+        "points of --problem table: an .npz with x, y and perhaps group (docs/problems.md)",
+        str,
+        optional="none",
+    )
     images: str | None = setting(
         None,
         "images of --problem images: a folder, an .npz, or digits (docs/problems.md)",
@@ -57,7 +64,20 @@ class Settings:
         (500,), "training points m", int, low=10, high=100_000, many=True
     )
     test_points: int | None = setting(
-        None, "test points", int, low=10, high=1e7, optional="20,000, or all test images"
+        None,
+        "test points",
+        int,
+        low=10,
+        high=1e7,
+        optional="20,000 of a fractal, the rest of a table, all test images",
+    )
+    validation_points: int | None = setting(
+        None,
+        "points beside the training points, by which λ is chosen",
+        int,
+        low=10,
+        high=1e6,
+        optional="the last fifth of the training points",
     )
     ridge: tuple[float, ...] = setting(
         RIDGES, "λ to choose from by validation", float, above=0, high=1e6, many=True
@@ -79,14 +99,14 @@ class Settings:
     def validate(self) -> None:
         """Raise UsageError where settings do not fit together."""
         known = settings_of(Settings)
-        if self.problem == "fractal" and self.images is not None:
-            raise UsageError("--images is of --problem images; --problem is fractal")
-        if self.problem == "images" and self.images is None:
-            raise UsageError(f"--images is missing: {known['images'].about}")
-        if self.problem == "images" and self.fractal is not None:
-            raise UsageError("--problem images has no FRACTAL; name one or the other")
-        if self.problem == "images" and self.flow:
-            raise UsageError("--flow is of the levels of a fractal; --problem images has none")
+        for key in ("table", "images"):
+            given = getattr(self, key) is not None
+            if self.problem == key and not given:
+                raise UsageError(f"--{key} is missing: {known[key].about}")
+            if given and self.problem != key:
+                raise UsageError(f"--{key} is of --problem {key}; --problem is {self.problem}")
+        if self.problem != "fractal" and self.fractal is not None:
+            raise UsageError(f"--problem {self.problem} has no FRACTAL; name one or the other")
         if self.scale != 1.0 and "laplace" not in self.kernel:
             raise UsageError("--scale is of kernel laplace; --kernel has none")
 
@@ -112,7 +132,7 @@ VARIABLES = (
         ("row", "draw", "level"),
         "<f8",
         "1",
-        "accuracy on the test points of one level (NaN: none)",
+        "accuracy on the test points of one level, group or class (NaN: none)",
     ),
     Variable("ridge", ("row", "draw"), "<f8", "1", "lambda chosen by validation"),
     Variable("control_points", ("size",), "<i8", "1", "training points of the control"),
@@ -135,11 +155,12 @@ STUDY = Study(
     about="Learn a fractal by kernels of wide networks of any depth, or watch when.",
     help="""Kernel ridge regression on FRACTAL with the kernels of infinitely wide networks, on
     points lifted to (x, 1); λ is chosen on the last fifth of the training points, then all are
-    used. The nearest neighbour stands beside as a control. --problem images learns --images in
-    their classes instead, standardised and not lifted.
+    used, or on --validation-points beside them. The nearest neighbour stands beside as a control.
+    --problem table learns the classes of --table, lifted too; --problem images those of --images.
 
-    --flow follows the gradient flow of the squared loss instead of stopping by λ: time t_j is when
-    level j is learnt. --layers counts the output, L = T + 1 of T hidden layers.""",
+    --flow follows the gradient flow of the squared loss, too: time t_j is when level j (a group of
+    a table, a class of images) is learnt. --layers counts the output, L = T + 1 of T hidden
+    layers.""",
     settings=Settings,
     variables=VARIABLES,
     compute="fracsim.studies.kernel_learning.compute:compute",
@@ -155,8 +176,15 @@ STUDY = Study(
         "fracsim.studies.kernel_learning.figure:draw",
         "Accuracy of kernels of every depth by the number of points, and the gradient flow.",
         """Accuracy against training points, a line for each kernel and depth, beside the nearest
-        neighbour; where the file has a gradient flow, accuracy against time.""",
-        ("fracsim-plot kernel-learning k.h5 -o k.png",),
+        neighbour; where the file has a gradient flow, accuracy against time. Several files stand
+        in panels; trained networks of trajectory files are laid over the one that learns the same,
+        a line for each depth.""",
+        (
+            "fracsim-plot kernel-learning k.h5 -o k.png",
+            "fracsim-plot kernel-learning curve1.h5 curve6.h5 trained.h5 -o k.png",
+        ),
+        most=MOST_FILES,
+        trajectories=True,
     ),
     unit="kernels",
     warmup=(
@@ -169,4 +197,5 @@ STUDY = Study(
             "flow": True,
         },
     ),
+    checks="fracsim.studies.kernel_learning.compute:checks",
 )

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fracsim.errors import RunError
-from fracsim.kernels.wide.dual import KINDS, kernel_matrix
 from fracsim.machine.cpus import available_threads
 from fracsim.machine.memory import free_memory
-from fracsim.studies.ntk.declaration import Settings
+from fracsim.studies.kernel_learning.machine import matrix
+from fracsim.studies.ntk.after import AfterKernels, of_training
+from fracsim.studies.ntk.declaration import RandomSettings, Settings
 from fracsim.studies.ntk.finite import (
     Floats,
     inputs_on_sphere,
@@ -31,11 +32,12 @@ _BLOCK = 50  # draws summed at once; the order of sums is that of blocks, whatev
 class TangentKernels(Result):
     """Θ_n over draws, by width."""
 
-    settings: Settings
+    settings: RandomSettings
     diagonal: Floats
     x: Floats
     mean_kernel: Floats
     wide: Floats
+    form = "random"
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The variables declared."""
@@ -97,9 +99,11 @@ class TangentKernels(Result):
         return lines
 
 
-def compute(settings: Settings, progress: OnProgress = silent) -> TangentKernels:
-    """Draw. Raises RunError."""
-    one = settings
+def compute(settings: Settings, progress: OnProgress = silent) -> TangentKernels | AfterKernels:
+    """Draw, or take the kernels of a file. Raises RunError, FileError, UsageError."""
+    if settings.file is not None:
+        return of_training(settings, progress)
+    one = settings.complete()
     threads = one.threads or available_threads()[0]
     _check_memory(one, threads)
     x = inputs_on_sphere(one.seed, one.points, one.inputs)
@@ -126,12 +130,11 @@ def compute(settings: Settings, progress: OnProgress = silent) -> TangentKernels
                 progress(done + min(first + _BLOCK, one.draws), total)
             done += one.draws
     means /= one.draws
-    wide = np.empty((one.points, one.points))
-    kernel_matrix(KINDS.index("ntk"), one.network_depth + 1, 0.0, 1.0, x, x, wide)
+    wide = matrix("ntk", one.network_depth + 1, 1.0, x, x, threads)
     return TangentKernels(one, diagonal, x, means, wide / one.inputs)
 
 
-def _check_memory(one: Settings, threads: int) -> None:
+def _check_memory(one: RandomSettings, threads: int) -> None:
     widest = max(one.width)
     ends = widest * one.inputs + (one.network_depth - 1) * widest**2
     layers = 4 * one.points * widest * (one.network_depth + 1)
@@ -148,4 +151,5 @@ def _check_memory(one: Settings, threads: int) -> None:
 def checks() -> Iterator[tuple[str, float, float]]:
     """For the doctor: the exact mean of one hidden layer, over 4,000 networks."""
     found = compute(Settings(network_depth=1, width=(20,), draws=4000, threads=1))
+    assert isinstance(found, TangentKernels)
     yield "mean of a tangent kernel", abs(float(found.diagonal.mean()) - 2.0), 0.06
