@@ -75,17 +75,20 @@ def column(name: str, values: Sequence[Any]) -> np.ndarray:
     """
     if isinstance(values, np.ndarray) and values.dtype.str in ("<i8", "<u8", "<f8", "|O"):
         return values
-    items = [v.item() if isinstance(v, np.generic) else v for v in values]
-    present = [v for v in items if v is not None]
-    if any(isinstance(v, bool) or not isinstance(v, str | int | float) for v in present):
+    items = list(values)
+    if any(issubclass(kind, np.generic) for kind in set(map(type, items))):
+        items = [v.item() if isinstance(v, np.generic) else v for v in items]
+    kinds = set(map(type, items))  # few, where there may be thousands of values
+    present = [v for v in items if v is not None] if type(None) in kinds else items
+    if any(kind is bool or not issubclass(kind, str | int | float | None) for kind in kinds):
         raise ValueError(
             f"column '{name}': only text, int and float can be stored, not {present!r:.80}"
         )
-    if name in schema.TEXT_COLUMNS or any(isinstance(v, str) for v in present):
-        if not all(isinstance(v, str) for v in present):
+    if name in schema.TEXT_COLUMNS or any(issubclass(kind, str) for kind in kinds):
+        if not all(issubclass(kind, str | None) for kind in kinds):
             raise ValueError(f"column '{name}' must be text throughout: {present!r:.80}")
         return np.array(["" if v is None else v for v in items], dtype=object)
-    if len(present) < len(items) or any(isinstance(v, float) for v in present):
+    if len(present) < len(items) or any(issubclass(kind, float) for kind in kinds):
         return np.array([np.nan if v is None else v for v in items], dtype="<f8")
     return np.array(
         items, dtype="<u8" if max(present, default=0) > np.iinfo(np.int64).max else "<i8"

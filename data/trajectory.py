@@ -2,7 +2,7 @@
 file until they are asked for."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -233,13 +233,23 @@ class Trajectory:
                 "weights" if count == 0 else f"snapshot {snapshot} of the weights ({count} stored)"
             )
             raise FileError(f"'{self.path}' holds no {which} of run {self.numbers[run]}")
+        inputs, depth, width = stored.shape[:3]
+        return (inputs, depth, width), self._params(stored, run, [snapshot % count])[0]
+
+    def _params(
+        self, stored: StoredWeights, run: Row, snapshots: Iterable[int]
+    ) -> list[np.ndarray]:
+        """params (Q,) of `run` at some of its stored snapshots. Raises FileError."""
+        row, found = int(np.flatnonzero(stored.runs == run)[0]), []
         with opened(self.path) as file:
-            at = int(np.flatnonzero(stored.runs == run)[0]), snapshot % count
-            params = params_of(Inspector(file), stored)[at]
-            if file.journal:
-                file.journal.check_snapshot(file.fd, file.name, stored.name, *at, params)
-            inputs, depth, width = stored.shape[:3]
-            return (inputs, depth, width), params
+            params = params_of(Inspector(file), stored)
+            for snapshot in snapshots:
+                found.append(params[row, snapshot])
+                if file.journal:
+                    file.journal.check_snapshot(
+                        file.fd, file.name, stored.name, row, snapshot, found[-1]
+                    )
+        return found
 
     def _group_of(self, run: Row) -> StoredWeights | None:
         self._check_row(run)
@@ -254,6 +264,14 @@ class Trajectory:
     @staticmethod
     def _snapshots(stored: StoredWeights, run: Row) -> int:
         return int(stored.done[stored.runs == run][0])
+
+
+def all_weights(trajectory: Trajectory, run: Row) -> list[np.ndarray]:
+    """params (Q,) of `run` at each of its stored snapshots, for which the file is read once; none
+    where it has none. Raises FileError."""
+    stored = trajectory._group_of(run)
+    count = len(trajectory.weight_steps(run))
+    return trajectory._params(stored, run, range(count)) if stored and count else []
 
 
 def params_of(inspector: Inspector, stored: StoredWeights) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 
 from fracsim.arguments import Flag, Place, Table, Text, check_fields, door, instance
 from fracsim.errors import UsageError, nearest
-from fracsim.experiments.grid import Grid, apply_table
+from fracsim.experiments.grid import Grid, apply_table, varied_keys
 from fracsim.experiments.problems import (
     applicable,
     check_problems,
@@ -93,7 +93,7 @@ class Experiment:
     @property
     def varied(self) -> tuple[str, ...]:
         """The keys that have an axis."""
-        return self.grid.varied
+        return varied_keys(self.crossed, self.zipped)
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -94,7 +94,7 @@ class Grid:
     def varied(self) -> tuple[str, ...]:
         """The keys with an axis, zipped first, in the order in which they vary (the last varies
         fastest)."""
-        return (*(key for table in self.zipped for key in table), *self.crossed)
+        return varied_keys(self.crossed, self.zipped)
 
     def open_keys(self) -> set[str]:
         """The keys that others say, in each run its own: the depth where a width for each layer
@@ -140,6 +140,11 @@ class Grid:
         for table in self.zipped:
             table.pop(key, None)
         self.zipped = [table for table in self.zipped if table]
+
+
+def varied_keys(crossed: Mapping[str, Any], zipped: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The keys with an axis, in the order of ``Grid.varied``."""
+    return (*(key for table in zipped for key in table), *crossed)
 
 
 def _read(key: str, values: Sequence[Any]) -> tuple[Any, ...]:

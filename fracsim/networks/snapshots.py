@@ -22,6 +22,7 @@ from fracsim.networks.stored import (
     StoredNetwork,
     choose_run,
     load_network,
+    load_networks,
     open_trained,
     stored_score,
 )
@@ -78,7 +79,8 @@ def snapshots_of(path: str, run: int | None, snapshot: str | None) -> list[Snaps
     if not len(steps):
         raise FileError(f"'{path}' holds no snapshots of run {number}")
     scores = [stored_score(trajectory, row, i) for i in range(len(steps))]
-    found = [_of(load_network(path, number, i), *scored) for i, scored in enumerate(scores)]
+    networks = load_networks(trajectory, row)
+    found = [_of(network, *scored) for network, scored in zip(networks, scores, strict=True)]
     return [*_drawn(trajectory, row, found[0]), *found]
 
 

@@ -13,6 +13,7 @@ from fracsim.data.numbering import Number, Row
 from fracsim.data.reader import Trajectory, open_trajectory, sniff
 from fracsim.data.schema import layer_widths
 from fracsim.data.studies import read_part
+from fracsim.data.trajectory import all_weights
 from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.network.shape import Shape, parameter_count
@@ -76,10 +77,26 @@ def load_network(
             return _constructed(os.fspath(path))
         trajectory = open_trained(path)  # says which command is for such a file
     chosen = choose_run(trajectory, run)
-    step, score = stored_score(
-        trajectory, chosen, snapshot
-    )  # first: it says which snapshots there are
-    sizes, (_, params) = trajectory.sizes(chosen), trajectory.weights(chosen, snapshot)
+    stored_score(trajectory, chosen, snapshot)  # it says which snapshots there are
+    _, params = trajectory.weights(chosen, snapshot)
+    return _trained(trajectory, chosen, snapshot, params, several)
+
+
+def load_networks(trajectory: Trajectory, row: Row) -> list[StoredNetwork]:
+    """The networks of a run at all of its stored snapshots. Raises FileError."""
+    stored = enumerate(all_weights(trajectory, row))
+    return [_trained(trajectory, row, snapshot, params) for snapshot, params in stored]
+
+
+def _trained(
+    trajectory: Trajectory,
+    chosen: Row,
+    snapshot: int,
+    params: NDArray[Any],
+    several: bool = False,
+) -> StoredNetwork:
+    step, score = stored_score(trajectory, chosen, snapshot)
+    sizes = trajectory.sizes(chosen)
     width = sizes.width
     if sizes.outputs != 1 and not several:
         raise FileError(

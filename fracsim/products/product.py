@@ -206,13 +206,22 @@ def columns_of(experiment: Experiment) -> dict[str, list[Any]]:
     uneven = any(isinstance(run.width, str) for run in experiment.runs)
     columns = {}
     used = [frozenset(run.used_keys()) for run in experiment.runs]
+    everywhere = frozenset.intersection(*set(used)) - _COMPUTED
     for key in experiment.keys:
         unset = "" if SETTINGS[key].kind is str else None
-        values = [stored_value(run, key, of) for run, of in zip(experiment.runs, used, strict=True)]
+        if key in everywhere:
+            values = [getattr(run, key) for run in experiment.runs]
+        else:
+            pairs = zip(experiment.runs, used, strict=True)
+            values = [stored_value(run, key, of) for run, of in pairs]
         columns[key] = [unset if value is None else value for value in values]
         if key == "width" and uneven:
             columns["widths"] = [stored_value(run, "widths") for run in experiment.runs]
     return columns
+
+
+_COMPUTED = frozenset(("width", "network", "widths"))
+"""Columns that are not the key's value alone."""
 
 
 def stored_value(run: Run, column: str, used: Collection[str] | None = None) -> Any:

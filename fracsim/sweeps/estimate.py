@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -115,13 +116,16 @@ def estimate(
     )
     sets = {data_key(run): (run, shape.inputs) for run, shape in zip(runs, of_run, strict=True)}
     data = sorted((_data_memory(run, inputs) for run, inputs in sets.values()), reverse=True)
+    states = [
+        _state_memory(run, parameters[shape]) for run, shape in zip(runs, of_run, strict=True)
+    ]
     at_once, device = threads, None
     if groups is not None and groups.backend.side_by_side:
         launches = groups.at_start()
         flying = groups.first(launches, threads)
         device = DeviceEstimate(tuple(map(len, launches)), groups.taken(flying), groups.free)
         at_once, held = sum(map(len, flying)), sum(data)
-        working = [_STATES * _state_memory(run) for run in runs]
+        working = [_STATES * state for state in states]
     else:
         held = sum(data[: MOST_SETS + -(-threads // max(processes, 1))])
         working = [
@@ -140,7 +144,7 @@ def estimate(
         records=len(runs) * len(runs[0].recorded_steps()),
         data_sets=len(sets),
         memory=memory,
-        disk=_disk(part) + _checkpoints(runs, at_once),
+        disk=_disk(part) + _checkpoints(states, at_once),
         shapes=shapes,
         device=device,
     )
@@ -150,9 +154,9 @@ def _bytes(run: Run) -> int:
     return 8 if run.precision == "float64" else 4
 
 
-def _state_memory(run: Run) -> float:
+def _state_memory(run: Run, parameters: int) -> float:
     """Bytes of a run's parameters and moments."""
-    return 3.0 * parameters_of(run) * _bytes(run)
+    return 3.0 * parameters * _bytes(run)
 
 
 def _working_memory(run: Run, parameters: int) -> float:
@@ -195,11 +199,11 @@ def _disk(part: Work) -> float:
     return 2.0 * (records + weights) + _BASE_DISK
 
 
-def _checkpoints(runs: tuple[Run, ...], threads: int) -> float:
-    """Bytes of the newest checkpoint, the one before and the next: parameters and two moments of
-    runs in progress."""
-    states = sorted(map(_state_memory, runs), reverse=True)
-    return 3.0 * (sum(states[:threads]) + _BASE_STATE * min(threads, len(runs)))
+def _checkpoints(states: Sequence[float], threads: int) -> float:
+    """Bytes of the newest checkpoint, the one before and the next: the states of runs in
+    progress."""
+    largest = sorted(states, reverse=True)[:threads]
+    return 3.0 * (sum(largest) + _BASE_STATE * len(largest))
 
 
 def check_room(expected: Estimate, folder: Path, held: float = 0.0) -> None:

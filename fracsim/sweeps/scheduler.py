@@ -4,7 +4,9 @@ those for which a device has too little memory."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from fracsim.data.numbering import Row
@@ -45,6 +47,8 @@ class Scheduler:
         self._waiting = groups.of([one.row for one in order], steps)[::-1]
         """The next one last."""
         self._flying: dict[Future[Done], Group] = {}
+        self._back: SimpleQueue[Future[Done]] = SimpleQueue()
+        """Slices that have come back, or were given up, in this order."""
         self._too_large: set[Row] = set()
         """Rows of runs for which the device had no memory beside others."""
         self._short = False
@@ -93,13 +97,22 @@ class Scheduler:
             for one in runs:
                 one.step = step
 
-        self._flying[self._executor.submit(task, self._stop, on_progress)] = group
+        future = self._executor.submit(task, self._stop, on_progress)
+        self._flying[future] = group
+        # futures.wait() would look at all that fly, each time: of tiny runs, a tenth of the loop
+        future.add_done_callback(self._back.put)
 
     def receive(self) -> Iterator[tuple[Group, Future[Done]]]:
         """Wait for a while; the groups whose slices have come back, or failed."""
-        done, _ = wait(self._flying, timeout=_TICK, return_when=FIRST_COMPLETED)
+        done = []
+        with suppress(Empty):
+            if self._flying:
+                done.append(self._back.get(timeout=_TICK))
+            while True:
+                done.append(self._back.get_nowait())
         for future in done:
-            yield self._flying.pop(future), future
+            if future in self._flying:
+                yield self._flying.pop(future), future
 
     def saw(self, group: Group, slices: Sequence[Slice]) -> None:
         """Learn from slices that came back, before the runs take them in, whether runs are over in

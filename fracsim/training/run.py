@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -221,17 +222,13 @@ class Run(ProblemKeys):
     def decisive(self) -> dict[str, Any]:
         """Key -> value of all that decides the run's numbers, files by what they hold. (What was
         there before there were problems makes the same hash.)"""
-        kind, values = PROBLEMS[self.problem], {name: getattr(self, name) for name in _FIELDS}
-        for key in ("problem_facts", "old_points", *foreign_keys(self.problem, values)):
-            del values[key]
-        if "fractal" not in values:
-            del values["fractal_definition"]
-        if kind is next(iter(PROBLEMS.values())):
-            del values["problem"]
-        for key in WHERE_SET:
-            if values[key] == getattr(Run, key):
-                del values[key]
-        return {key: kind.content_of(key, value) for key, value in values.items()}
+        kind, values = PROBLEMS[self.problem], vars(self)
+        unset = [key for key in WHERE_SET if values[key] == getattr(Run, key)]
+        return {
+            key: kind.content_of(key, values[key])
+            for key in _deciding(self.problem, foreign_keys(self.problem, values))
+            if key not in unset
+        }
 
     def _validate_problem(self) -> None:
         """A key of another problem is refused; where it has its default nobody can tell that it was
@@ -280,6 +277,17 @@ were."""
 @functools.cache
 def _without(foreign: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(key for key in SETTINGS if key not in foreign)
+
+
+@functools.cache
+def _deciding(problem: str, foreign: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields that decide the numbers of a problem's runs, of which these are no settings."""
+    left_out = {"problem_facts", "old_points", *foreign}
+    if "fractal" in foreign:
+        left_out.add("fractal_definition")
+    if problem == next(iter(PROBLEMS)):
+        left_out.add("problem")
+    return tuple(name for name in _FIELDS if name not in left_out)
 
 
 def check_key(key: str, where: str = "") -> None:
@@ -332,22 +340,33 @@ def with_depth(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def problem_of(run: Run) -> Problem:
     """What a run learns. Raises UsageError where its settings do not make a problem."""
-    names = (*PROBLEMS[run.problem].keys(vars(run)), *_OF_FILES, "precision")
-    return _problem(run.problem, tuple((name, getattr(run, name)) for name in names))
+    keys = PROBLEMS[run.problem].keys(vars(run))
+    return _problem(run.problem, keys, _reader(keys)(run))
+
+
+@functools.cache
+def _reader(keys: tuple[str, ...]) -> Callable[[Run], tuple[Any, ...]]:
+    """What reads all that a problem of these keys is made of."""
+    return operator.attrgetter(*keys, *_OF_FILES, "precision")
 
 
 @functools.lru_cache(maxsize=256)
-def _problem(name: str, values: tuple[tuple[str, Any], ...]) -> Problem:
-    return PROBLEMS[name].make(dict(values))
+def _problem(name: str, keys: tuple[str, ...], values: tuple[Any, ...]) -> Problem:
+    return PROBLEMS[name].make(dict(zip((*keys, *_OF_FILES, "precision"), values, strict=True)))
 
 
 def shape_of(run: Run) -> Shape:
     """The shape of a run's network."""
-    from fracsim.kernels.network.shape import Shape
-
     problem = problem_of(run)
     image = problem.image if run.network == "cnn" else None
-    return Shape(problem.inputs, run.widths, problem.outputs, image)
+    return _shape(problem.inputs, run.widths, problem.outputs, image)
+
+
+@functools.lru_cache(maxsize=256)
+def _shape(*sizes: Any) -> Shape:
+    from fracsim.kernels.network.shape import Shape
+
+    return Shape(*sizes)
 
 
 def parameters_of(run: Run) -> int:

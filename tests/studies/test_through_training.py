@@ -8,9 +8,12 @@ from click.testing import CliRunner
 from command_line import fracsim
 
 from fracsim.cli.plot import command
+from fracsim.data.reader import open_trajectory
+from fracsim.data.untrusted import opened
 from fracsim.kernels.network.shape import Shape
 from fracsim.networks.initial import initial_parameters
 from fracsim.networks.snapshots import snapshots_of
+from fracsim.studies.regions.subjects import stored_subjects
 
 EXPERIMENT = """
 description = "a small training, weights at every record"
@@ -44,6 +47,25 @@ def test_snapshots_begin_with_the_network_as_it_was_drawn(trained):
     drawn = initial_parameters(Shape(2, (8, 8)), "he-uniform", 3, weight_std=1.2)
     np.testing.assert_array_equal(found[0].params, drawn)
     assert not any(np.isnan(one.score) for one in found)
+
+
+def test_all_snapshots_are_read_in_one_opening_of_the_file(trained, monkeypatch):
+    trajectory = open_trajectory(trained)
+    one_by_one = [trajectory.weights(0, snapshot)[1] for snapshot in range(4)]
+    openings = []
+
+    def counted(path):
+        openings.append(path)
+        return opened(path)
+
+    for room in ("trajectory", "reader"):
+        monkeypatch.setattr(f"fracsim.data.{room}.opened", counted)
+    for read in (snapshots_of, stored_subjects):
+        openings.clear()
+        found = read(str(trained), None, "all")
+        for one, params in zip(found, one_by_one, strict=True):
+            np.testing.assert_array_equal(one.params, params)
+        assert len(openings) == 3  # what kind it is, the records, the weights
 
 
 @pytest.mark.parametrize(

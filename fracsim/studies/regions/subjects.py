@@ -17,6 +17,7 @@ from fracsim.networks.stored import (
     StoredNetwork,
     choose_run,
     load_network,
+    load_networks,
     open_trained,
     stored_score,
 )
@@ -87,12 +88,10 @@ def stored_subjects(path: str, run: Number | None, snapshot: str | None) -> list
         )
     trajectory = open_trained(path)
     row = choose_run(trajectory, run)
-    number = Number(int(trajectory.numbers[row]))
     subjects = []
-    for snapshot_number in range(len(trajectory.weight_steps(row))):
+    for snapshot_number, network in enumerate(load_networks(trajectory, row)):
         step, score = stored_score(trajectory, row, snapshot_number)
         accuracy = float("nan") if trajectory.target(row) == "real" else score
-        network = load_network(path, number, snapshot_number)
         subjects.append(_subject(network, step, accuracy))
     return subjects
 
