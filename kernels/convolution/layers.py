@@ -18,6 +18,7 @@ from fracsim.kernels.convolution.plan import (
     DZ,
     DZ_DOWN,
     DZ_PLACES,
+    DZ_RIGHT,
     FLAT_START,
     GRADIENT,
     HAND_DOWN,
@@ -220,7 +221,8 @@ def unpool(at, w, row, below, blocks):
         z, x = below[Z] + at[below[POOL_Z] + p], row[X] + at[below[POOL_X] + p]
         dz, dx = below[DZ] + at[below[POOL_DZ] + p], row[BACK_TARGET] + at[row[HANDED] + p]
         for q in range(0, size, lanes):
-            to_largest(w, at, z + q, size, below[Z_DOWN], x + q, dx + q, dz + q, below[DZ_DOWN])
+            to_largest(w, at, z + q, size, below[Z_DOWN], x + q, dx + q, dz + q, below[DZ_RIGHT],
+                       below[DZ_DOWN])  # fmt: skip
 
 
 @formula

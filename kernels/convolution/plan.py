@@ -27,6 +27,10 @@ from fracsim.kernels.network.shape import (
 CHUNK_BYTES = 1 << 21
 """Activations and slopes of one chunk, unless one block has more."""
 
+CROWDED = 32
+"""Where channels are a multiple of this, pixels would lie so many powers of two apart that the same
+few sets of a cache hold one channel of all of them: a vector is left free behind each pixel."""
+
 SPAN_BYTES = 1 << 19
 """Of X, that the tiles of the weight gradient go through for all outputs before they go on."""
 
@@ -61,7 +65,8 @@ SPAN_BYTES = 1 << 19
     Z_DOWN,
     DZ_DOWN,
     SPAN,
-) = range(30)
+    DZ_RIGHT,
+) = range(31)
 """Columns of a plan, one row per layer. The first three are a ``flat_layout``.
 
 X, Z, DZ: places of input, outputs before a maximum, and slopes of the outputs. PIXELS: outputs of a
@@ -115,7 +120,7 @@ FLAT_START on. SCORES: X of a layer after the readout. LABELS: of a chunk's imag
 
 
 class Layout(NamedTuple):
-    """plan (T + 1, 30), places (20,) and the tables, all int64."""
+    """plan (T + 1, 31), places (20,) and the tables, all int64."""
 
     plan: np.ndarray
     places: np.ndarray
@@ -130,26 +135,37 @@ class _Grid(NamedTuple):
     channels: int
     border: int
     lanes: int
+    free: int = 0
+    """vectors behind the channels of a pixel"""
+
+    @property
+    def pixel(self) -> int:
+        """Elements from a pixel to the next."""
+        return (self.channels + self.free) * self.lanes
 
     @property
     def size(self) -> int:
         """Elements of a block."""
         rows, columns = self.height + 2 * self.border, self.width + 2 * self.border
-        return rows * columns * self.channels * self.lanes
+        return rows * columns * self.pixel
+
+    def dense(self) -> "_Grid":
+        """The same without a border, and with nothing free."""
+        return self._replace(border=0, free=0)
 
     def places(self, blocks: int, border: int | None = None) -> np.ndarray:
         """Of channel 0 of every pixel, block by block; with ``border`` 0 of the window's corner."""
         border = self.border if border is None else border
         block, y, x = np.ogrid[:blocks, : self.height, : self.width]
         columns = self.width + 2 * self.border
-        pixel = ((y + border) * columns + x + border) * self.channels * self.lanes
-        return (block * self.size + pixel).ravel()
+        inside = ((y + border) * columns + x + border) * self.pixel
+        return (block * self.size + inside).ravel()
 
     def window(self, side: int, channels: int) -> np.ndarray:
         """Offsets (side, side, channels) from the corner of a window."""
         y, x, c = np.ogrid[:side, :side, :channels]
         columns = self.width + 2 * self.border
-        return ((y * columns + x) * self.channels + c) * self.lanes
+        return (y * columns + x) * self.pixel + c * self.lanes
 
 
 class _Tables:
@@ -176,6 +192,11 @@ class _Places:
         return first
 
 
+def _free(channels: int, border: int) -> int:
+    """Vectors that are left free behind a pixel of an image with a border."""
+    return int(border > 0 and channels % CROWDED == 0)
+
+
 def corners(places: np.ndarray) -> np.ndarray:
     """Of all whole squares of 2 x 2 among (blocks, rows, columns), the upper left one."""
     _, height, width = places.shape
@@ -194,17 +215,21 @@ def make_layout(shape: Shape, batch: int, itemsize: int, lanes: int) -> Layout:
     depth, convolutional = shape.depth, shape.image is not None
     images, margin = _images(shape), SIDE // 2
     borders = [margin if convolutional and layer < depth else 0 for layer in range(depth + 2)]
-    inputs = [_Grid(*image, border, lanes) for image, border in zip(images, borders, strict=True)]
+    inputs = [
+        _Grid(*image, border, lanes, _free(image[2], border) if layer else 0)
+        for layer, (image, border) in enumerate(zip(images, borders, strict=True))
+    ]
     outputs = []
     for layer in range(depth + 1):
         size = images[layer][:2] if borders[layer] else (1, 1)
-        outputs.append(_Grid(*size, images[layer + 1][2], borders[layer], lanes))
+        channels, border = images[layer + 1][2], borders[layer]
+        outputs.append(_Grid(*size, channels, border, lanes, _free(channels, border)))
     pooled = [convolutional and layer < min(depth, POOLED) for layer in range(depth + 1)]
-    unpooled = [grid._replace(border=0) for grid in outputs]
+    unpooled = [grid.dense() for grid in outputs]
     sizes = [grid.size for grid in (*inputs, *outputs)]
     sizes += [grid.size for grid, halved in zip(unpooled, pooled, strict=True) if halved]
     blocks = max(1, min(math.ceil(batch / lanes), CHUNK_BYTES // (sum(sizes) * itemsize)))
-    plan, place, tables = np.zeros((depth + 1, 30), np.int64), _Places(), _Tables()
+    plan, place, tables = np.zeros((depth + 1, 31), np.int64), _Places(), _Tables()
     plan[:, :3] = flat_layout(shape)
     places = np.zeros(20, np.int64)
     count = parameter_count(shape)
@@ -249,9 +274,10 @@ def make_layout(shape: Shape, batch: int, itemsize: int, lanes: int) -> Layout:
             row[POOL_X] = tables.add(inputs[layer + 1].places(blocks))
             row[POOL_PIXELS] = inputs[layer + 1].height * inputs[layer + 1].width
             row[Z_DOWN], row[DZ_DOWN] = squares[0, 1, 0], slopes[0, 1, 0] - slopes[0, 0, 0]
+            row[DZ_RIGHT] = out.pixel
     for layer in range(1, depth + 1):
         grid, out, row = inputs[layer], outputs[layer], plan[layer]
-        flat = grid._replace(border=0)
+        flat = grid.dense()
         if borders[layer]:
             row[BACK], row[BACK_OUT] = SIDE * SIDE * out.channels, grid.channels
             row[BACK_PIXELS] = grid.height * grid.width

@@ -80,17 +80,17 @@ def plain_largest(w, at, z, right, down, x):
     w[x : x + lanes] = np.max(four, axis=0)
 
 
-def plain_to_largest(w, at, z, right, down, x, dx, dz, dz_down):
-    """What ``to_largest`` does: the slopes at ``dx`` go to the first of the four that is the
-    largest, and 0 to the others."""
+def plain_to_largest(w, at, z, right, down, x, dx, dz, dz_right, dz_down):
+    """What ``to_largest`` does: the slopes at ``dx`` go, among the four at ``dz``, to the first of
+    which Z is the largest, and 0 to the others."""
     lanes = VECTOR_BYTES // w.itemsize
     best, slope = w[x : x + lanes], w[dx : dx + lanes].copy()
     given = np.zeros(lanes, np.bool_)
     for source, target in (
         (0, 0),
-        (right, right),
+        (right, dz_right),
         (down, dz_down),
-        (down + right, dz_down + right),
+        (down + right, dz_down + dz_right),
     ):
         here = (w[z + source : z + source + lanes] == best) & ~given
         w[dz + target : dz + target + lanes] = np.where(here, slope, 0)
@@ -327,17 +327,17 @@ def _largest(typingctx, w, at, z, right, down, x):
 
 
 @intrinsic
-def _to_largest(typingctx, w, at, z, right, down, x, dx, dz, dz_down):
+def _to_largest(typingctx, w, at, z, right, down, x, dx, dz, dz_right, dz_down):
     """``plain_to_largest`` in registers."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        z, right, down, x, dx, dz, dz_down = arguments[2:]
+        z, right, down, x, dx, dz, dz_right, dz_down = arguments[2:]
         on = _Vectors(context, builder, signature, arguments)
         best, slope = on.load(on.pointer(x)), on.load(on.pointer(dx))
         given: Any = None
         for source, target in zip(
             _square(on, builder, z, right, down),
-            _square(on, builder, dz, right, dz_down),
+            _square(on, builder, dz, dz_right, dz_down),
             strict=True,
         ):
             here = builder.fcmp_ordered("==", on.load(source), best)
@@ -347,7 +347,7 @@ def _to_largest(typingctx, w, at, z, right, down, x, dx, dz, dz_down):
             given = here if given is None else builder.or_(given, here)
         return context.get_dummy_value()
 
-    return _signature(w, at, 7, ()), codegen
+    return _signature(w, at, 8, ()), codegen
 
 
 def _square(on: _Vectors, builder: ir.IRBuilder, corner: Any, right: Any, down: Any) -> list[Any]:
