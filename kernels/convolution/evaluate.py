@@ -3,7 +3,13 @@
 import functools
 
 from fracsim.kernels.convolution.classes import batch_of_classes
-from fracsim.kernels.convolution.layers import backward, forward, make_work, pack_weights
+from fracsim.kernels.convolution.layers import (
+    backward,
+    forward,
+    make_work,
+    pack_weights,
+    unpack_gradient,
+)
 from fracsim.kernels.convolution.plan import (
     BLOCKS,
     CHANNELS,
@@ -133,6 +139,7 @@ def loss_gradient(plan, places, at, params, x, y, dparams, peaks):
         total += loss
         if peaks.size > 0:
             raise_peaks(plan, at, w, points, blocks, peaks)
+    unpack_gradient(plan, places, at, w)
     copy(w, places[GRADIENT], dparams, 0, dparams.size)
     return total / x.shape[0]
 
@@ -140,7 +147,7 @@ def loss_gradient(plan, places, at, params, x, y, dparams, peaks):
 @kernel
 def pass_chunk(plan, places, at, w, points, blocks, count):
     """(sum of losses, correct) of the chunk that is loaded; its part of the gradient of the mean
-    loss over ``count`` points is added to GRADIENT."""
+    loss over ``count`` points is added to SUMS and GRADIENT, see ``unpack_gradient``."""
     lanes = VECTOR_BYTES // w.itemsize
     forward(plan, places, at, w, blocks)
     found = batch_of_classes(

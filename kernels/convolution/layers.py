@@ -14,9 +14,11 @@ from fracsim.kernels.convolution.plan import (
     BACK_WINDOW,
     BACK_X,
     BACK_Z,
+    COUNT_TABLE,
     DZ,
     DZ_DOWN,
     DZ_PLACES,
+    DZ_RIGHT,
     FLAT_START,
     GRADIENT,
     HAND_DOWN,
@@ -34,7 +36,9 @@ from fracsim.kernels.convolution.plan import (
     POOL_X,
     POOL_Z,
     ROWS,
+    SPAN,
     SPREAD,
+    SUMS,
     TERMS,
     TOTAL,
     TURNED,
@@ -217,50 +221,84 @@ def unpool(at, w, row, below, blocks):
         z, x = below[Z] + at[below[POOL_Z] + p], row[X] + at[below[POOL_X] + p]
         dz, dx = below[DZ] + at[below[POOL_DZ] + p], row[BACK_TARGET] + at[row[HANDED] + p]
         for q in range(0, size, lanes):
-            to_largest(w, at, z + q, size, below[Z_DOWN], x + q, dx + q, dz + q, below[DZ_DOWN])
+            to_largest(w, at, z + q, size, below[Z_DOWN], x + q, dx + q, dz + q, below[DZ_RIGHT],
+                       below[DZ_DOWN])  # fmt: skip
+
+
+@formula
+def outputs_of_strip(left):
+    """Outputs of the next strip of SUMS where so many are left."""
+    if left >= SLOPES:
+        return SLOPES
+    return 2 if left >= 2 else 1
 
 
 @inlined
-def weight_tiles(w, at, row, x_places, pixels, gradient, o, lanes, n_out):
-    """``weight`` of all terms of a layer with ``n_out`` outputs from ``o`` on."""
-    stride, slopes = row[N_OUT], row[DZ] + o * lanes
-    s = 0
-    while s + TERMS_OF_TILE <= row[N_IN]:
-        weight(w, at, row[X], row[TERMS] + s, x_places, slopes, row[DZ_PLACES], pixels,
-               gradient + o, row[ROWS] + s, stride, TERMS_OF_TILE, n_out)  # fmt: skip
+def strip(w, at, row, first, last, counts, pixels, sums, o, lanes, n_out):
+    """``weight`` of the terms ``first`` … ``last`` - 1 of a layer with ``n_out`` outputs from ``o``
+    on."""
+    slopes, s = row[DZ] + o * lanes, first
+    while s + TERMS_OF_TILE <= last:
+        weight(w, at, row[X], row[TERMS] + s, row[X_PLACES], slopes, row[DZ_PLACES], pixels,
+               sums, counts + s, n_out, TERMS_OF_TILE, n_out)  # fmt: skip
         s += TERMS_OF_TILE
-    while s < row[N_IN]:
-        weight(w, at, row[X], row[TERMS] + s, x_places, slopes, row[DZ_PLACES], pixels,
-               gradient + o, row[ROWS] + s, stride, 1, n_out)  # fmt: skip
+    while s < last:
+        weight(w, at, row[X], row[TERMS] + s, row[X_PLACES], slopes, row[DZ_PLACES], pixels,
+               sums, counts + s, n_out, 1, n_out)  # fmt: skip
         s += 1
 
 
 @kernel
 def layer_gradient(plan, places, at, w, layer, blocks):
-    """Add the gradient of a layer's weights and biases, from its DZ, to GRADIENT."""
+    """Add the gradient of a layer's weights, from its DZ, to SUMS, and that of its biases to
+    GRADIENT."""
     lanes, row = VECTOR_BYTES // w.itemsize, plan[layer]
-    gradient, pixels = places[GRADIENT] + row[FLAT_START], blocks * row[PIXELS]
-    biases, zeros = gradient + row[N_IN] * row[N_OUT], places[ZERO_TABLE]
-    o = 0
-    while o < row[N_OUT]:
-        left = row[N_OUT] - o
-        if left >= SLOPES:
-            weight_tiles(w, at, row, row[X_PLACES], pixels, gradient, o, lanes, SLOPES)
-            o += SLOPES
-        elif left >= 2:
-            weight_tiles(w, at, row, row[X_PLACES], pixels, gradient, o, lanes, 2)
-            o += 2
-        else:
-            weight_tiles(w, at, row, row[X_PLACES], pixels, gradient, o, lanes, 1)
-            o += 1
+    pixels, zeros, counts = blocks * row[PIXELS], places[ZERO_TABLE], places[COUNT_TABLE]
+    biases = places[GRADIENT] + row[FLAT_START] + row[N_IN] * row[N_OUT]
+    for first in range(0, row[N_IN], row[SPAN]):
+        last, o = min(first + row[SPAN], row[N_IN]), 0
+        while o < row[N_OUT]:
+            size = outputs_of_strip(row[N_OUT] - o)
+            sums = places[SUMS] + row[FLAT_START] + o * row[N_IN]
+            if size == SLOPES:
+                strip(w, at, row, first, last, counts, pixels, sums, o, lanes, SLOPES)
+            elif size == 2:
+                strip(w, at, row, first, last, counts, pixels, sums, o, lanes, 2)
+            else:
+                strip(w, at, row, first, last, counts, pixels, sums, o, lanes, 1)
+            o += size
     for o in range(row[N_OUT]):  # the weight of an input that is 1
         weight(w, at, places[ONES], zeros, zeros, row[DZ] + o * lanes, row[DZ_PLACES], pixels,
                biases + o, zeros, 0, 1, 1)  # fmt: skip
 
 
 @kernel
+def clear_gradient(places, w, count):
+    """Set GRADIENT and SUMS, ``count`` numbers each, to 0."""
+    for q in range(count):
+        w[places[GRADIENT] + q] = w[places[SUMS] + q] = 0
+
+
+@kernel
+def unpack_gradient(plan, places, at, w):
+    """GRADIENT of all weights, in the order of the parameters, from SUMS."""
+    for layer in range(plan.shape[0]):
+        row = plan[layer]
+        gradient, source = places[GRADIENT] + row[FLAT_START], places[SUMS] + row[FLAT_START]
+        o = 0
+        while o < row[N_OUT]:
+            size = outputs_of_strip(row[N_OUT] - o)
+            for s in range(row[N_IN]):
+                target = gradient + at[row[ROWS] + s] * row[N_OUT] + o
+                for n in range(size):
+                    w[target + n] = w[source + n]
+                source += size
+            o += size
+
+
+@kernel
 def backward(plan, places, at, w, blocks):
-    """Add the gradient of all layers to GRADIENT, from the slopes of the scores: DZ of the
+    """Add the gradient of all layers to SUMS and GRADIENT, from the slopes of the scores: DZ of the
     readout."""
     for layer in range(plan.shape[0] - 1, -1, -1):
         layer_gradient(plan, places, at, w, layer, blocks)

@@ -27,6 +27,13 @@ from fracsim.kernels.network.shape import (
 CHUNK_BYTES = 1 << 21
 """Activations and slopes of one chunk, unless one block has more."""
 
+CROWDED = 32
+"""Where channels are a multiple of this, pixels would lie so many powers of two apart that the same
+few sets of a cache hold one channel of all of them: a vector is left free behind each pixel."""
+
+SPAN_BYTES = 1 << 19
+"""Of X, that the tiles of the weight gradient go through for all outputs before they go on."""
+
 (
     N_IN,
     N_OUT,
@@ -57,13 +64,16 @@ CHUNK_BYTES = 1 << 21
     POOL_PIXELS,
     Z_DOWN,
     DZ_DOWN,
-) = range(29)
+    SPAN,
+    DZ_RIGHT,
+) = range(31)
 """Columns of a plan, one row per layer. The first three are a ``flat_layout``.
 
 X, Z, DZ: places of input, outputs before a maximum, and slopes of the outputs. PIXELS: outputs of a
 channel in a block. Where tables begin: WINDOW, offsets of the n_in in X; X_PLACES and Z_PLACES, of
 windows and outputs; TERMS and ROWS, offsets in X and rows of the weights, in the order of the
-weight gradient; DZ_PLACES, slopes of the pixels. Where a maximum follows: POOL_X, POOL_Z and
+weight gradient, channel by channel, and SPAN, how many of them meet so little of X that the cache
+keeps it; DZ_PLACES, slopes of the pixels. Where a maximum follows: POOL_X, POOL_Z and
 POOL_DZ, of its results in X of the next layer, and of the upper left one of its 2 x 2 pixels in Z
 and DZ; POOL_PIXELS, results in a block; Z_DOWN and DZ_DOWN, steps from a row to the next.
 
@@ -95,16 +105,22 @@ NOTHING, SPREAD, UNPOOL = range(3)
     CHANNELS,
     ROW_TABLE,
     ZERO_TABLE,
-) = range(18)
+    SUMS,
+    COUNT_TABLE,
+) = range(20)
 """Places in the work array, up to ZERO; its length, TOTAL; sizes: BLOCKS of a chunk, outputs, and
-those of an image; and tables: rows of the images in X of the first layer, and zeros.
+those of an image; and tables: rows of the images in X of the first layer, zeros, and 0, 1, 2, …
+
+SUMS: the gradient of the weights as its tiles leave it, each layer's from FLAT_START on: a strip
+for every few outputs, in it the terms, and of each term these outputs side by side. So it is
+written from front to back.
 
 PACKED and TURNED: the weights as the tiles of forward and backward take them, each layer's from
 FLAT_START on. SCORES: X of a layer after the readout. LABELS: of a chunk's images."""
 
 
 class Layout(NamedTuple):
-    """plan (T + 1, 29), places (18,) and the tables, all int64."""
+    """plan (T + 1, 31), places (20,) and the tables, all int64."""
 
     plan: np.ndarray
     places: np.ndarray
@@ -119,26 +135,37 @@ class _Grid(NamedTuple):
     channels: int
     border: int
     lanes: int
+    free: int = 0
+    """vectors behind the channels of a pixel"""
+
+    @property
+    def pixel(self) -> int:
+        """Elements from a pixel to the next."""
+        return (self.channels + self.free) * self.lanes
 
     @property
     def size(self) -> int:
         """Elements of a block."""
         rows, columns = self.height + 2 * self.border, self.width + 2 * self.border
-        return rows * columns * self.channels * self.lanes
+        return rows * columns * self.pixel
+
+    def dense(self) -> "_Grid":
+        """The same without a border, and with nothing free."""
+        return self._replace(border=0, free=0)
 
     def places(self, blocks: int, border: int | None = None) -> np.ndarray:
         """Of channel 0 of every pixel, block by block; with ``border`` 0 of the window's corner."""
         border = self.border if border is None else border
         block, y, x = np.ogrid[:blocks, : self.height, : self.width]
         columns = self.width + 2 * self.border
-        pixel = ((y + border) * columns + x + border) * self.channels * self.lanes
-        return (block * self.size + pixel).ravel()
+        inside = ((y + border) * columns + x + border) * self.pixel
+        return (block * self.size + inside).ravel()
 
     def window(self, side: int, channels: int) -> np.ndarray:
         """Offsets (side, side, channels) from the corner of a window."""
         y, x, c = np.ogrid[:side, :side, :channels]
         columns = self.width + 2 * self.border
-        return ((y * columns + x) * self.channels + c) * self.lanes
+        return (y * columns + x) * self.pixel + c * self.lanes
 
 
 class _Tables:
@@ -165,6 +192,11 @@ class _Places:
         return first
 
 
+def _free(channels: int, border: int) -> int:
+    """Vectors that are left free behind a pixel of an image with a border."""
+    return int(border > 0 and channels % CROWDED == 0)
+
+
 def corners(places: np.ndarray) -> np.ndarray:
     """Of all whole squares of 2 x 2 among (blocks, rows, columns), the upper left one."""
     _, height, width = places.shape
@@ -183,21 +215,25 @@ def make_layout(shape: Shape, batch: int, itemsize: int, lanes: int) -> Layout:
     depth, convolutional = shape.depth, shape.image is not None
     images, margin = _images(shape), SIDE // 2
     borders = [margin if convolutional and layer < depth else 0 for layer in range(depth + 2)]
-    inputs = [_Grid(*image, border, lanes) for image, border in zip(images, borders, strict=True)]
+    inputs = [
+        _Grid(*image, border, lanes, _free(image[2], border) if layer else 0)
+        for layer, (image, border) in enumerate(zip(images, borders, strict=True))
+    ]
     outputs = []
     for layer in range(depth + 1):
         size = images[layer][:2] if borders[layer] else (1, 1)
-        outputs.append(_Grid(*size, images[layer + 1][2], borders[layer], lanes))
+        channels, border = images[layer + 1][2], borders[layer]
+        outputs.append(_Grid(*size, channels, border, lanes, _free(channels, border)))
     pooled = [convolutional and layer < min(depth, POOLED) for layer in range(depth + 1)]
-    unpooled = [grid._replace(border=0) for grid in outputs]
+    unpooled = [grid.dense() for grid in outputs]
     sizes = [grid.size for grid in (*inputs, *outputs)]
     sizes += [grid.size for grid, halved in zip(unpooled, pooled, strict=True) if halved]
     blocks = max(1, min(math.ceil(batch / lanes), CHUNK_BYTES // (sum(sizes) * itemsize)))
-    plan, place, tables = np.zeros((depth + 1, 29), np.int64), _Places(), _Tables()
+    plan, place, tables = np.zeros((depth + 1, 31), np.int64), _Places(), _Tables()
     plan[:, :3] = flat_layout(shape)
-    places = np.zeros(18, np.int64)
+    places = np.zeros(20, np.int64)
     count = parameter_count(shape)
-    for part in (PARAMS, M, V, GRADIENT, PACKED, TURNED):
+    for part in (PARAMS, M, V, GRADIENT, PACKED, TURNED, SUMS):
         places[part] = place.add(count)
     places[LABELS] = place.add(blocks * lanes)
     places[ONES], places[ZERO] = place.add(lanes), place.add(1)
@@ -210,6 +246,7 @@ def make_layout(shape: Shape, batch: int, itemsize: int, lanes: int) -> Layout:
     places[ZERO_TABLE] = tables.add(
         np.zeros(blocks * max(grid.height * grid.width for grid in outputs))
     )
+    places[COUNT_TABLE] = tables.add(np.arange(plan[:, N_IN].max()))
     for layer in range(depth + 1):
         grid, out, row = inputs[layer], outputs[layer], plan[layer]
         row[X], row[DZ] = where[layer], place.add(blocks * out.size)
@@ -224,9 +261,12 @@ def make_layout(shape: Shape, batch: int, itemsize: int, lanes: int) -> Layout:
             window = (np.arange(math.prod(images[layer])) * lanes).reshape(1, 1, -1)
             row[X_PLACES] = tables.add(np.arange(blocks) * grid.size)
         row[WINDOW] = tables.add(window)
-        # neighbours in a row of the image share what they read: they come one after another
+        # the places of a window share what they read of a channel: they come one after another
         rows = np.arange(window.size).reshape(window.shape)
-        row[TERMS], row[ROWS] = (tables.add(each.transpose(0, 2, 1)) for each in (window, rows))
+        row[TERMS], row[ROWS] = (tables.add(each.transpose(2, 0, 1)) for each in (window, rows))
+        channels = window.shape[2]
+        kept = SPAN_BYTES // (blocks * (grid.size // channels) * itemsize)
+        row[SPAN] = SIDE * max(1, kept * (window.size // channels) // SIDE)
         if pooled[layer]:
             squares = unpooled[layer].places(blocks).reshape(blocks, out.height, out.width)
             slopes = out.places(blocks).reshape(squares.shape)
@@ -234,9 +274,10 @@ def make_layout(shape: Shape, batch: int, itemsize: int, lanes: int) -> Layout:
             row[POOL_X] = tables.add(inputs[layer + 1].places(blocks))
             row[POOL_PIXELS] = inputs[layer + 1].height * inputs[layer + 1].width
             row[Z_DOWN], row[DZ_DOWN] = squares[0, 1, 0], slopes[0, 1, 0] - slopes[0, 0, 0]
+            row[DZ_RIGHT] = out.pixel
     for layer in range(1, depth + 1):
         grid, out, row = inputs[layer], outputs[layer], plan[layer]
-        flat = grid._replace(border=0)
+        flat = grid.dense()
         if borders[layer]:
             row[BACK], row[BACK_OUT] = SIDE * SIDE * out.channels, grid.channels
             row[BACK_PIXELS] = grid.height * grid.width

@@ -80,17 +80,17 @@ def plain_largest(w, at, z, right, down, x):
     w[x : x + lanes] = np.max(four, axis=0)
 
 
-def plain_to_largest(w, at, z, right, down, x, dx, dz, dz_down):
-    """What ``to_largest`` does: the slopes at ``dx`` go to the first of the four that is the
-    largest, and 0 to the others."""
+def plain_to_largest(w, at, z, right, down, x, dx, dz, dz_right, dz_down):
+    """What ``to_largest`` does: the slopes at ``dx`` go, among the four at ``dz``, to the first of
+    which Z is the largest, and 0 to the others."""
     lanes = VECTOR_BYTES // w.itemsize
     best, slope = w[x : x + lanes], w[dx : dx + lanes].copy()
     given = np.zeros(lanes, np.bool_)
     for source, target in (
         (0, 0),
-        (right, right),
+        (right, dz_right),
         (down, dz_down),
-        (down + right, dz_down + right),
+        (down + right, dz_down + dz_right),
     ):
         here = (w[z + source : z + source + lanes] == best) & ~given
         w[dz + target : dz + target + lanes] = np.where(here, slope, 0)
@@ -169,21 +169,36 @@ class _Vectors:
             total.add_incoming(new, last)
         return totals
 
-    def sum_of_lanes(self, value: Any) -> Any:
-        """The sum of a vector's lanes, in halves."""
-        undefined, lanes = ir.Constant(self.vector, ir.Undefined), self.lanes
-        while lanes > 1:
-            lanes //= 2
-            numbers = ir.VectorType(ir.IntType(32), lanes)
-            parts = [
-                self.builder.shuffle_vector(
-                    value, undefined, ir.Constant(numbers, list(range(first, first + lanes)))
-                )
-                for first in (0, lanes)
-            ]
-            value = self.builder.fadd(*parts)
-            undefined = ir.Constant(value.type, ir.Undefined)
-        return self.builder.extract_element(value, INDEX(0))
+    def sums_of_lanes(self, values: list[Any]) -> Any:
+        """Of each of 1, 2 or 4 vectors, at most as many as lanes, the sum of its lanes, in halves;
+        all of them as one vector. Vectors that are halved go on together, two in one."""
+        parts, held, size = values, 1, self.lanes  # vectors, values in each, lanes of each value
+        while size > 1:
+            size //= 2
+            if len(parts) > 1:
+                pairs = zip(parts[::2], parts[1::2], strict=True)
+                parts, held = [self._halved(pair, held, size) for pair in pairs], 2 * held
+            else:
+                parts = [self._halved((parts[0],), held, size)]
+        return parts[0]
+
+    def _halved(self, vectors: tuple[Any, ...], held: int, size: int) -> Any:
+        """The first ``size`` lanes of each of the ``held`` values in one or two vectors plus the
+        last ``size``."""
+        second = vectors[-1] if len(vectors) > 1 else ir.Constant(vectors[0].type, ir.Undefined)
+        halves = []
+        for begin in (0, size):
+            starts = [2 * size * value + begin for value in range(held * len(vectors))]
+            lanes = [lane for start in starts for lane in range(start, start + size)]
+            numbers = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+            halves.append(self.builder.shuffle_vector(vectors[0], second, numbers))
+        return self.builder.fadd(*halves)
+
+    def add(self, values: Any, pointer: Any) -> None:
+        """Add a vector of any length to what lies behind a pointer."""
+        there = self.builder.bitcast(pointer, values.type.as_pointer())
+        before = self.builder.load(there, align=self.align)
+        self.builder.store(self.builder.fadd(before, values), there, align=self.align)
 
 
 def _signature(w: Any, at: Any, others: int, constants: Any) -> Any:
@@ -284,10 +299,7 @@ def _weight(
         totals = on.sums(count, [on.zero] * (m_ * n_), step)
         for m in range(m_):
             row = builder.add(gradient, builder.mul(on.number(rows, m), stride))
-            for n in range(n_):
-                target = on.pointer(builder.add(row, INDEX(n)))
-                total = on.sum_of_lanes(totals[m * n_ + n])
-                builder.store(builder.fadd(builder.load(target), total), target)
+            on.add(on.sums_of_lanes(totals[m * n_ : (m + 1) * n_]), on.pointer(row))
         return context.get_dummy_value()
 
     return _signature(w, at, 9, (n_terms, n_out)), codegen
@@ -315,17 +327,17 @@ def _largest(typingctx, w, at, z, right, down, x):
 
 
 @intrinsic
-def _to_largest(typingctx, w, at, z, right, down, x, dx, dz, dz_down):
+def _to_largest(typingctx, w, at, z, right, down, x, dx, dz, dz_right, dz_down):
     """``plain_to_largest`` in registers."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        z, right, down, x, dx, dz, dz_down = arguments[2:]
+        z, right, down, x, dx, dz, dz_right, dz_down = arguments[2:]
         on = _Vectors(context, builder, signature, arguments)
         best, slope = on.load(on.pointer(x)), on.load(on.pointer(dx))
         given: Any = None
         for source, target in zip(
             _square(on, builder, z, right, down),
-            _square(on, builder, dz, right, dz_down),
+            _square(on, builder, dz, dz_right, dz_down),
             strict=True,
         ):
             here = builder.fcmp_ordered("==", on.load(source), best)
@@ -335,7 +347,7 @@ def _to_largest(typingctx, w, at, z, right, down, x, dx, dz, dz_down):
             given = here if given is None else builder.or_(given, here)
         return context.get_dummy_value()
 
-    return _signature(w, at, 7, ()), codegen
+    return _signature(w, at, 8, ()), codegen
 
 
 def _square(on: _Vectors, builder: ir.IRBuilder, corner: Any, right: Any, down: Any) -> list[Any]:

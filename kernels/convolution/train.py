@@ -6,7 +6,12 @@ changes all parameters. Nothing depends on how steps are cut into calls."""
 import numpy as np
 
 from fracsim.kernels.convolution.evaluate import clear_images, load_image, pass_chunk
-from fracsim.kernels.convolution.layers import make_work, pack_weights
+from fracsim.kernels.convolution.layers import (
+    clear_gradient,
+    make_work,
+    pack_weights,
+    unpack_gradient,
+)
 from fracsim.kernels.convolution.plan import BLOCKS, GRADIENT, HEIGHT, LABELS, PARAMS, WIDTH, M, V
 from fracsim.kernels.jit import formula, kernel
 from fracsim.kernels.network.shape import copy
@@ -61,8 +66,7 @@ def train_on_images(
     copy(state.v[run], 0, w, places[V], count)
     chunk = places[BLOCKS] * lanes
     for step in range(start + 1, stop + 1):
-        for q in range(count):
-            w[places[GRADIENT] + q] = 0
+        clear_gradient(places, w, count)
         pack_weights(plan, places, w, True)
         total, correct = 0.0, 0
         for first in range(0, rule.batch, chunk):
@@ -76,6 +80,7 @@ def train_on_images(
             correct += right
         if not keep_count(state, run, step, rule.batch, total, correct):
             break
+        unpack_gradient(plan, places, at, w)
         rate, scale = step_factors(rule, learning_rate, step)
         update(rule, rate, scale, count, w, places[PARAMS], places[M], places[V], places[GRADIENT])
     copy(w, places[PARAMS], state.params[run], 0, count)

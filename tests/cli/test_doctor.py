@@ -106,12 +106,15 @@ def test_after_warmup_nothing_is_compiled(tmp_path):
         "--width",
         "30",
     ]
+    images = ["--problem", "images", "--images", "digits", "--loss", "cross-entropy"]
     for i, extra in enumerate(
         (
             [],
             ["--data", "stream"],
             ["--precision", "float64", "--fractal", "cantor1d"],
             ["--optimizer", "sgd", "--loss", "squared", "--depth", "0"],
+            [*images, "--network", "cnn", "--depth", "3"],
+            [*images, "--optimizer", "sgd", "--precision", "float64"],
         )
     ):
         run("train", *short, *extra, "-o", str(tmp_path / f"{i}.h5"))

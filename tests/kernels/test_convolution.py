@@ -39,6 +39,7 @@ SHAPES = {
     "deep": Shape(64, (4, 3, 2, 5), 10, (8, 8, 1)),
     "pixels": Shape(75, (), 10, (5, 5, 3)),
     "smallest": Shape(16, (2, 3, 1), 2, (4, 4, 1)),
+    "crowded": Shape(64, (32, 2, 32, 2), 3, (8, 8, 1)),
 }
 
 
@@ -89,6 +90,16 @@ def run_weight(w, at, count):
     weight(w, at, 500, 0, 50, 1500, 60, count, 4000, 70, 30, 5, 2)
 
 
+@numba.njit
+def run_weight_of_one(w, at, count):
+    weight(w, at, 500, 0, 50, 1500, 60, count, 4000, 70, 30, 3, 1)
+
+
+@numba.njit
+def run_weight_of_four(w, at, count):
+    weight(w, at, 500, 0, 50, 1500, 60, count, 4000, 70, 30, 3, 4)
+
+
 def tile_arrays(generator, dtype):
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     at = generator.integers(0, 20, 100) * lanes
@@ -111,13 +122,20 @@ def test_patches(generator, count, mode, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("count", [7, 1, 0])
-def test_weights(generator, count, dtype):
+@pytest.mark.parametrize(
+    ("run", "terms", "outputs"),
+    [(run_weight, 5, 2), (run_weight_of_one, 3, 1), (run_weight_of_four, 3, 4)],
+)
+def test_weights(generator, count, dtype, run, terms, outputs):
     w, at = tile_arrays(generator, dtype)
+    if outputs > VECTOR_BYTES // w.itemsize:
+        pytest.skip("a vector has fewer lanes, and no tile so many outputs")
     truth = w.copy()
-    run_weight(w, at, count)
-    plain_weight(truth, at, 500, 0, 50, 1500, 60, count, 4000, 70, 30, 5, 2)
+    run(w, at, count)
+    plain_weight(truth, at, 500, 0, 50, 1500, 60, count, 4000, 70, 30, terms, outputs)
     np.testing.assert_allclose(w, truth, rtol=1e-4 if dtype is np.float32 else 1e-12, atol=1e-5)
-    assert (w != truth).sum() < 12
+    assert (w != tile_arrays(np.random.default_rng(20190303), dtype)[0]).any() == (count > 0)
+    assert (w != truth).sum() < 13
 
 
 def test_a_nan_shows(generator):

@@ -1,8 +1,14 @@
 """What a sweep will take: parameters, work, memory, disk and measured time."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from images import small_images, write_npz
+from places import TOP
 from small_experiments import mixed, small
 
 from fracsim.errors import RunError
@@ -91,3 +97,49 @@ def test_a_plan_that_no_machine_holds_is_refused(tmp_path):
     wide = small(width=100_000, network_depth=1000, weights="records")
     with pytest.raises(RunError, match="of disk"):
         run_sweep(wide, tmp_path / "a.h5")
+
+
+PEAK = """
+import json, sys
+from pathlib import Path
+from images import images
+from fracsim.sweeps.estimate import estimate
+from fracsim.sweeps.sweep import run_sweep
+
+def held(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
+
+def trained(width, name):
+    experiment = images("images.npz", network="cnn", network_depth=2, steps=2, record_every=2,
+                        batch_size=128, width=width, precision=sys.argv[1])
+    run_sweep(experiment, name, threads=1)
+    return experiment
+
+trained(4, "small.h5")  # loads and compiles what is needed
+Path("/proc/self/clear_refs").write_text("5")
+before = held("VmRSS")
+expected = estimate(trained(64, "wide.h5"), 1).memory
+print(json.dumps([held("VmHWM") - before, expected - 200e6]))
+"""
+"""Bytes that the training of convolutions takes at most, and those that an estimate tells of it
+beside interpreter and libraries."""
+
+
+@pytest.mark.compiled
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is Linux's to tell")
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_convolutions_keep_the_memory_that_they_were_said_to_take(precision, tmp_path):
+    train, test = small_images(256, 24, 3), small_images(64, 24, 3)
+    write_npz(tmp_path / "images.npz", train, test)
+    path = os.pathsep.join(str(TOP / part) for part in (".", "tests/support"))
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, precision],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    taken, told = json.loads(done.stdout.splitlines()[-1])
+    assert told / 4 < taken <= told
