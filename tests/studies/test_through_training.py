@@ -74,6 +74,7 @@ def test_all_snapshots_are_read_in_one_opening_of_the_file(trained, monkeypatch)
         ("lengths", ["--along", "cells"], {"ratio_by_level": (4, 3, 2)}),
         ("moments", ["--points", 50], {"mean_by_level": (4, 3, 2)}),
         ("regions", ["--along", "cells", "--lines", 20], {"rate_by_level": (4, 3), "rate": (4,)}),
+        ("regions", ["--along", "distance", "--lines", 3000], {"density": (4,)}),
     ],
 )
 def test_measures_by_level_and_their_figures(trained, tmp_path, study, options, names):
