@@ -79,10 +79,9 @@ def test_the_limit_is_the_correlation_map():
 
 
 def test_of_a_circle_the_file_holds_pictures_and_theory_fits():
-    found = STUDIES["lengths"].run(
-        random=True, activation="hardtanh", weight_std=2.5, bias_std=0.3, width=200, network_depth=3,
-        draws=8, points=101, threads=2,
-    )  # fmt: skip
+    law = {"activation": "hardtanh", "weight_std": 2.5, "bias_std": 0.3, "width": 200}
+    how = {"network_depth": 3, "draws": 8, "points": 101, "threads": 2}
+    found = STUDIES["lengths"].run(random=True, **law, **how)
     arrays = found.arrays()
     assert arrays["place"].shape == (3, POINTS, 3)
     gap = arrays["autocorrelation"] - arrays["autocorrelation_theory"]
