@@ -1,7 +1,7 @@
 """The figure ``xy``: any variable against any other, settings as colours, dashes and panels."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -45,10 +45,14 @@ class Request(Shown):
     row: str | None = None
     select: str | None = None
 
-    def roles(self) -> dict[str, str]:
-        """Role -> name, of those given; x first."""
+    def roles(self, own: Collection[str] = ()) -> dict[str, str]:
+        """Role -> name, of those given; x first. Names in ``own`` are meant as they are."""
         given = {role: getattr(self, role) for role in ("x", *ROLES)}
-        return {role: meant(name) for role, name in given.items() if name is not None}
+        return {
+            role: name if name in own else meant(name)
+            for role, name in given.items()
+            if name is not None
+        }
 
 
 def draw_runs(
@@ -121,7 +125,7 @@ def draw_studies(
     if request.select is not None:
         raise UsageError("--select chooses records of trajectories; files of studies have none")
     y = request.y or _first_number(units[0])
-    roles = request.roles()
+    roles = request.roles(own=units[0].settings)
     check_name(units, "--y", y)
     dims = (units[0].values(y) or ((),))[0]
     if "x" not in roles:
