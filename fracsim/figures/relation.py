@@ -204,8 +204,8 @@ def _places(x: Sequence[Any], every: list[Any]) -> list[float]:
 
 def _left_out(table: Observations, logx: bool, logy: bool, groups: Groups) -> list[str]:
     said = []
-    values = [point for points in groups.values() for point in points.values()]
-    late = sum(value == np.inf for point in values for value in point)
+    means = [numbers for points in groups.values() for numbers in points.values()]
+    late = sum(number == float("inf") for numbers in means for number in numbers)
     if late:
         said.append(
             f"{late:,} of {len(table.numbers):,} values are not reached by the last record. "

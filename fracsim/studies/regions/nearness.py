@@ -126,7 +126,8 @@ def of_distances(settings: Settings, progress: OnProgress = silent) -> Densities
     density, error, anywhere = np.empty(shape), np.empty(shape), np.empty(len(snapshots))
     for row, one in enumerate(snapshots):
         progress(row, len(snapshots), one.about)
-        met = count_on_segments(one.shape, one.params, starts, stops, threads)[:, 0] - 1.0
+        counts = count_on_segments(one.shape, one.params, starts, stops, threads)
+        met = np.asarray(counts[:, 0] - 1, np.float64)
         anywhere[row] = factor * met.mean()
         for column, place in enumerate(bins):
             density[row, column], error[row, column] = factor * np.array(_means(met, place))
