@@ -102,7 +102,7 @@ def draw_distances(study: StudyContents, size: style.Inches | None) -> Figure:
     rows, columns = style.arrange(len(levels), size, min(3, len(levels)))
     own = (3.4, 2.2 * rows) if style.is_narrow(size) else (2.4 * columns + 0.6, 2.3 * rows)
     figure, body = style.page(own, size, notes, handles)
-    grid = body.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    grid = body.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes in grid[len(levels) :]:
         axes.remove()
     for column, (axes, level) in enumerate(zip(grid, levels, strict=False)):
@@ -113,9 +113,10 @@ def draw_distances(study: StudyContents, size: style.Inches | None) -> Figure:
             axes.errorbar(distance, values, yerr=error, **look)
             mean = float(arrays["density"][shown[step]])
             axes.axhline(mean, color=look["color"], **anywhere)
-        axes.set(xlabel=f"distance to cells of $K_{{{int(level)}}}$", ylim=(0, None))
-        axes.set_ylabel("boundaries per unit")
+        style.panel_head(axes, f"cells of $K_{{{int(level)}}}$")
+        axes.set(xlabel="distance / side", ylabel="boundaries per unit")
         axes.label_outer(remove_inner_ticks=False)
+    grid[0].set_ylim(bottom=0)  # of all, which share it: after the last has been drawn
     return figure
 
 
