@@ -23,7 +23,8 @@ def draw(
     studies: Sequence[StudyContents], title: str | None = None, size: style.Inches | None = None
 ) -> Figure:
     """Of random networks: length over the input's by layer, and per unit against the width of one
-    layer where the files have one each. Of a stored network, one file: by level of the cells.
+    layer where the files have one each; of one file of circles, unless it is low, their pictures
+    too. Of a stored network, one file: by level of the cells.
 
     Raises UsageError (more files than can be told apart, or a stored network beside others),
     FileError (nothing to draw)."""
@@ -50,7 +51,7 @@ def draw(
     handles.append(Line2D([], [], color="#000000", linestyle=":", label="theory"))
     draws = " or ".join(sorted({f"{int(study.attributes['draws']):,}" for study in studies}))
     notes = [f"Means over {draws} networks; bars: two standard errors.", *_chords(studies)]
-    if len(studies) == 1 and "place" in studies[0].arrays and len(studies[0].arrays["layer"]) > 1:
+    if len(studies) == 1 and len(studies[0].arrays["layer"]) > 1 and _has_room(studies[0], size):
         return _draw_circle(studies[0], handles, notes, title, size)
     shallow = len(studies) > 1 and all(len(study.arrays["layer"]) == 1 for study in studies)
     figure, body = style.page((5.2, 3.4), size, notes, handles)
@@ -62,6 +63,14 @@ def draw(
     along = " and ".join(sorted({str(study.attributes["along"]) for study in studies}))
     style.head(body, title, f"Length of a {along} by layer")
     return figure
+
+
+def _has_room(study: StudyContents, size: style.Inches | None) -> bool:
+    """Whether a file has a circle's pictures, and the figure height for them: a low one shows
+    lengths alone."""
+    height = None if size is None else size[1]
+    least = 7.5 if style.is_narrow(size) else 5.5
+    return "place" in study.arrays and (height is None or height >= least)
 
 
 def _draw_circle(
