@@ -5,7 +5,7 @@ A float is a rational number, so for given weights all of this is exact: no tole
 """
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import reference
@@ -179,3 +179,68 @@ def sampled_patterns(shape, params, points):
         values = np.maximum(values @ weights + biases, 0)
         patterns.append(values > 0)
     return len(np.unique(np.concatenate(patterns, axis=1), axis=0))
+
+
+def box_regions(shape, params, box):
+    """[(activation pattern, (gradient, offset) of f)] in a box of three dimensions, exactly: a
+    region is a list of half-spaces, its corners are where three of their planes meet in it."""
+    *hidden, readout = exact_layers(shape, params)
+    sides = [Fraction(float(side)) for side in box]
+    one, none = Fraction(1), Fraction(0)
+    axes = [tuple(one if c == i else none for c in range(4)) for i in range(3)]
+    spaces = []
+    for i, axis in enumerate(axes):
+        spaces.append((*axis[:3], -sides[2 * i]))
+        spaces.append((*(-value for value in axis[:3]), sides[2 * i + 1]))
+    cells = [(spaces, (), axes, [True] * 3)]
+    for layer in hidden:
+        cut = []
+        for spaces, pattern, maps, active in cells:
+            forms = following(layer, maps, active)
+            parts = [(spaces, polytope_corners(spaces), ())]
+            for form in forms:
+                parts = [new for part in parts for new in split_polytope(part, form)]
+            cut += [(s, pattern + signs, forms, signs) for s, _, signs in parts]
+        cells = cut
+    return [(pattern, *following(readout, maps, active)) for _, pattern, maps, active in cells]
+
+
+def split_polytope(part, form):
+    """The one or two parts of a polytope on either side of a plane, with the unit's sign
+    appended."""
+    spaces, corners, signs = part
+    values = [sum(a * x for a, x in zip(form, (*corner, 1), strict=True)) for corner in corners]
+    if not (min(values) < 0 < max(values)):
+        return [(spaces, corners, (*signs, max(values) > 0))]
+    parts = []
+    for sign in (1, -1):
+        own = [*spaces, tuple(sign * value for value in form)]
+        parts.append((own, polytope_corners(own), (*signs, sign > 0)))
+    return parts
+
+
+def polytope_corners(spaces):
+    """The corners of {x : a · x + c ≥ 0 for all (a, c)} in three dimensions."""
+    found = set()
+    for planes in combinations(spaces, 3):
+        rows = [plane[:3] for plane in planes]
+        whole = determinant(rows)
+        if not whole:
+            continue
+        ends = [-plane[3] for plane in planes]
+        corner = tuple(
+            determinant(
+                [(*row[:c], end, *row[c + 1 :]) for row, end in zip(rows, ends, strict=True)]
+            )
+            / whole
+            for c in range(3)
+        )
+        if all(a * corner[0] + b * corner[1] + c * corner[2] + e >= 0 for a, b, c, e in spaces):
+            found.add(corner)
+    return list(found)
+
+
+def determinant(rows):
+    """Of three rows of three fractions."""
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    return a * (e * i - f * h) + b * (f * g - d * i) + c * (d * h - e * g)

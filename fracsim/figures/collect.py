@@ -96,4 +96,8 @@ def name_values(keys: Sequence[str], values: Sequence[Any]) -> str:
     )
 
 
-WORDS = {"network_depth": "depth"}
+WORDS = {
+    "network_depth": "depth",
+    "inverse_widths": "Σ 1/n over the hidden layers",
+    "kappa": "κ",
+}

@@ -14,6 +14,7 @@ from fracsim.data.studies import StudyContents
 from fracsim.errors import UsageError, nearest
 from fracsim.products.entries import Entry, records, relative_error
 from fracsim.products.selection import Selection, place_of, split_name
+from fracsim.products.starts import DERIVED, derived_names
 from fracsim.products.where import Conditions, accepted
 from fracsim.settings import key_of
 from fracsim.training.run import SETTINGS
@@ -60,6 +61,7 @@ class RunUnit:
         recorded = list(self.entry.trajectory.records)
         if "test_r2" in recorded:
             recorded.append("relative_error")
+        recorded += derived_names(self.entry)
         return [*recorded, "step", "level", "layer", *self.settings]
 
     def values(self, name: str) -> Values | None:
@@ -69,6 +71,9 @@ class RunUnit:
         if name == "step":
             return self._at_records(("step",), self.entry.steps)
         base, at = split_name(name)
+        if base in derived_names(self.entry):
+            dims = DERIVED[base].dims if at is None else ()
+            return dims, np.array(Selection().value(self.entry, name))
         stored = "test_r2" if base == "relative_error" else base
         if name in ("level", "layer"):
             sizes = [

@@ -14,10 +14,14 @@ from fracsim.figures import style
 from fracsim.figures.collect import WORDS, name_values
 from fracsim.figures.observations import Observations
 from fracsim.products.entries import order
+from fracsim.products.selection import split_name
+from fracsim.products.starts import DERIVED
 
 MOST_PANELS = 12
 LOGARITHMIC = ("width", "learning_rate", "train_points", "batch_size", "units")
 ORDERED = ("level", "layer", "snapshot", "step")
+ROW = 0.05
+"""Height of a row of marks above the data, of the axes'."""
 
 Look = dict[str, Any]
 Groups = dict[tuple[Any, ...], dict[Any, list[float]]]
@@ -54,10 +58,12 @@ def draw_table(
     shown = {role: _distinct(table.columns[role]) for role in roles}
     roles = {role: name for role, name in roles.items() if role == "x" or len(shown[role]) > 1}
     panels = _panels(roles, shown)
-    groups = _grouped(table, roles)
+    base = split_name(y)[0]
+    groups = _grouped(table, roles, endless=base in DERIVED and DERIVED[base].is_start)
     logx, logy = _logarithmic(table, roles["x"], how.logx, "x"), bool(how.logy)
-    notes = [*notes, *_left_out(table, logx, logy)]
+    notes = [*notes, *_left_out(table, logx, logy, groups)]
     looks = _looks(roles, shown)
+    above = _Above(groups, list(looks))
     figure, body = _page(panels, "row" in roles, roles, shown, size, notes)
     grid = body.subplots(*_shape(panels, shown, roles, size), squeeze=False, sharey=True).ravel()
     for axes in grid[len(panels) :]:
@@ -67,6 +73,7 @@ def draw_table(
             points = groups.get((row, panel, hue, kind))
             if points:
                 _line(axes, points, look, how.band, shown["x"])
+                above.draw(axes, points, look, (hue, kind), shown["x"])
         _finish(axes, roles["x"], y, shown["x"], logx, logy)
         heads = [(role, at) for role, at in (("row", row), ("panel", panel)) if role in roles]
         if heads:
@@ -76,6 +83,7 @@ def draw_table(
         heights = [value for value in table.numbers if np.isfinite(value)]
         for axes in figure.axes:
             style.log_axis(axes, heights)
+    above.make_room(figure.axes)
     for axes in figure.axes:
         axes.label_outer(remove_inner_ticks=False)
     own = f"{_words(y)} against {_words(roles['x'])}"
@@ -114,8 +122,9 @@ def _words(name: str) -> str:
     return WORDS.get(name, name.replace("_", " "))
 
 
-def _grouped(table: Observations, roles: Mapping[str, str]) -> Groups:
-    """(row, panel, hue, dashes) -> x -> numbers."""
+def _grouped(table: Observations, roles: Mapping[str, str], endless: bool) -> Groups:
+    """(row, panel, hue, dashes) -> x -> numbers; ``endless``: infinite ones, which say that
+    something has not happened, are among them."""
     size = len(table.numbers)
     columns = [
         table.columns[role] if role in roles else [None] * size
@@ -125,7 +134,8 @@ def _grouped(table: Observations, roles: Mapping[str, str]) -> Groups:
     for at, x, number in zip(
         zip(*columns, strict=True), table.columns["x"], table.numbers, strict=True
     ):
-        if np.isfinite(number) and x is not None and x == x:
+        there = np.isfinite(number) or (endless and number == np.inf)
+        if there and x is not None and x == x:
             groups.setdefault(at, {}).setdefault(x, []).append(number)
     return groups
 
@@ -143,9 +153,66 @@ def _logarithmic(table: Observations, name: str, asked: bool | None, axis: str) 
     return asked
 
 
-def _left_out(table: Observations, logx: bool, logy: bool) -> list[str]:
+class _Above:
+    """What has happened in no run of a point: hollow marks above the data, a row for each look."""
+
+    def __init__(self, groups: Groups, looks: list[tuple[Any, Any]]) -> None:
+        never = [
+            at[2:]
+            for at, points in groups.items()
+            if not all(any_finite(values) for values in points.values())
+        ]
+        self.rows = [look for look in looks if look in never]
+
+    def draw(
+        self, axes: Axes, points: dict[Any, list[float]], look: Look, at: Any, every: list[Any]
+    ) -> None:
+        """The marks of one line."""
+        x = [one for one, values in points.items() if not any_finite(values)]
+        if x:
+            place = 1 - ROW * (self.rows.index(at) + 0.7)
+            axes.plot(
+                _places(x, every),
+                [place] * len(x),
+                transform=axes.get_xaxis_transform(),
+                **_hollow(look),
+            )
+
+    def make_room(self, every: Sequence[Axes]) -> None:
+        """Lift the top of all axes, which share it, above the data; a line marks where it was."""
+        if not self.rows:
+            return
+        share = 1 - ROW * (len(self.rows) + 0.4)
+        low, high = every[0].get_ylim()
+        logarithmic = every[0].get_yscale() == "log"
+        top = low * (high / low) ** (1 / share) if logarithmic else low + (high - low) / share
+        every[0].set_ylim(low, top)
+        for axes in every:
+            axes.axhline(high, color="#808080", linewidth=0.8, linestyle=":")
+
+
+def _hollow(look: Look) -> Look:
+    edge = {"markeredgecolor": look["color"], "markeredgewidth": 1.0}
+    return look | edge | {"markerfacecolor": "white", "linestyle": "none", "zorder": 4}
+
+
+def _places(x: Sequence[Any], every: list[Any]) -> list[float]:
+    """Where values lie on the x axis: texts one after the other."""
+    texts = any(isinstance(one, str) for one in every)
+    return [float(every.index(one) if texts else one) for one in x]
+
+
+def _left_out(table: Observations, logx: bool, logy: bool, groups: Groups) -> list[str]:
     said = []
-    if missing := int(np.sum(~np.isfinite(table.numbers))):
+    means = [numbers for points in groups.values() for numbers in points.values()]
+    late = sum(number == float("inf") for numbers in means for number in numbers)
+    if late:
+        said.append(
+            f"{late:,} of {len(table.numbers):,} values are not reached by the last record. "
+            "Hollow: some of a point's are not, the mean is that of the others; above the dotted "
+            "line: none is."
+        )
+    if missing := int(np.sum(~np.isfinite(table.numbers))) - late:
         said.append(f"{missing:,} of {len(table.numbers):,} values are not there or not finite.")
     for axis, log, values in (("x", logx, table.columns["x"]), ("y", logy, table.numbers)):
         low = sum(1 for value in values if log and np.isfinite(value) and value <= 0)
@@ -222,12 +289,18 @@ def _line(
 ) -> None:
     """Means, in the order of x, and how far the values reach."""
     texts = any(isinstance(x, str) for x in every)
-    at = sorted(points, key=order)
-    x = np.array([every.index(one) for one in at] if texts else at, dtype=float)
-    means = np.array([np.mean(points[one]) for one in at])
-    low, high = np.array([_reach(points[one], band) for one in at]).T
+    reached = {one: [v for v in points[one] if np.isfinite(v)] for one in sorted(points, key=order)}
+    at = [one for one, values in reached.items() if values]
+    if not at:
+        return
+    x = np.array(_places(at, every))
+    means = np.array([np.mean(reached[one]) for one in at])
+    low, high = np.array([_reach(reached[one], band) for one in at]).T
     marks = {"markevery": max(1, len(x) // 12)}
     axes.plot(x, means, zorder=3, **look | marks | ({"linestyle": "none"} if texts else {}))
+    some = [i for i, one in enumerate(at) if len(reached[one]) < len(points[one])]
+    if some:
+        axes.plot(x[some], means[some], **_hollow(look))
     if band == "none" or np.array_equal(low, high):
         return
     if len(x) > 1 and not texts:

@@ -1,7 +1,7 @@
 """The figure ``xy``: any variable against any other, settings as colours, dashes and panels."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -24,6 +24,7 @@ from fracsim.problems.registry import DESCRIBED
 from fracsim.products.entries import distinct, group, varied
 from fracsim.products.runs import Runs
 from fracsim.products.selection import Selection, best_choice
+from fracsim.products.starts import DECIDES, DERIVED
 from fracsim.products.where import Conditions
 
 ROLES = ("hue", "dashes", "panel", "row")
@@ -44,10 +45,14 @@ class Request(Shown):
     row: str | None = None
     select: str | None = None
 
-    def roles(self) -> dict[str, str]:
-        """Role -> name, of those given; x first."""
+    def roles(self, own: Collection[str] = ()) -> dict[str, str]:
+        """Role -> name, of those given; x first. Names in ``own`` are meant as they are."""
         given = {role: getattr(self, role) for role in ("x", *ROLES)}
-        return {role: meant(name) for role, name in given.items() if name is not None}
+        return {
+            role: name if name in own else meant(name)
+            for role, name in given.items()
+            if name is not None
+        }
 
 
 def draw_runs(
@@ -89,6 +94,7 @@ def draw_runs(
     units: list[Unit] = [RunUnit(entry, selection) for entry in entries]
     for option, name in (("--y", y), *((f"--{role}", name) for role, name in roles.items())):
         check_name(units, option, name)
+    keys = _undecided(units, keys, roles)
     roles = _filled(roles, [*free_dimensions(units, y, roles.values()), *keys])
     if chosen:
         units = _at_best_rates([unit for unit in units if isinstance(unit, RunUnit)], roles)
@@ -119,7 +125,7 @@ def draw_studies(
     if request.select is not None:
         raise UsageError("--select chooses records of trajectories; files of studies have none")
     y = request.y or _first_number(units[0])
-    roles = request.roles()
+    roles = request.roles(own=units[0].settings)
     check_name(units, "--y", y)
     dims = (units[0].values(y) or ((),))[0]
     if "x" not in roles:
@@ -203,6 +209,24 @@ def _telling(runs: Runs) -> list[str]:
     ):
         keys.remove("gap")  # each fractal has its own default
     return keys
+
+
+def _undecided(units: Sequence[Unit], keys: list[str], roles: Mapping[str, str]) -> list[str]:
+    """The settings that vary between runs which what is drawn does not tell apart, where something
+    is drawn that follows from settings (Σ 1/n, κ): it stands for those."""
+    named = [name for name in roles.values() if name in DERIVED or name in units[0].settings]
+    if not {*DECIDES} & {*named}:
+        return keys
+    groups: dict[tuple[str, ...], list[Unit]] = {}
+    for unit in units:
+        found = (unit.values(name) for name in named)
+        at = tuple("" if one is None else str(one[1].tolist()) for one in found)
+        groups.setdefault(at, []).append(unit)
+    return [
+        key
+        for key in keys
+        if any(len({str(unit.settings.get(key)) for unit in one}) > 1 for one in groups.values())
+    ]
 
 
 def _how_runs(

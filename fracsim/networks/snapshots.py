@@ -90,15 +90,17 @@ def _drawn(trajectory: Trajectory, row: Row, first: Snapshot) -> list[Snapshot]:
     settings = {key: column[row] for key, column in trajectory.runs.items()}
     if first.step == 0 or settings.get("init_from") or "initialisation" not in settings:
         return []
-    bias, weight_std = (float(settings.get(key, math.nan)) for key in ("bias", "weight_std"))
+    laws = (float(settings.get(key, math.nan)) for key in ("bias", "bias_std", "weight_std"))
+    bias, bias_std, weight_std = (None if math.isnan(value) else value for value in laws)
     real = np.float64 if settings.get("precision") == "float64" else np.float32
     params = initial_parameters(
         first.shape,
         str(settings["initialisation"]),
         int(settings["seed"]),
-        None if math.isnan(bias) else bias,
+        bias,
         real,
-        weight_std=None if math.isnan(weight_std) else weight_std,
+        bias_std,
+        weight_std,
     )
     drawn = np.asarray(params, np.float64)
     return [dataclasses.replace(first, params=drawn, step=0, score=math.nan)]

@@ -25,6 +25,7 @@ from fracsim.products.entries import (
     without_repeats,
 )
 from fracsim.products.selection import CHOSEN, OVER, Point, Selection, split_name
+from fracsim.products.starts import derived_names
 from fracsim.products.where import Conditions, accepted
 
 _NAMES = List(Text(), least=0)
@@ -58,10 +59,11 @@ class Runs:
 
     @property
     def variables(self) -> list[str]:
-        """Names of the recorded variables that some run has, and ``relative_error``, √(1 - R²),
-        where labels are real."""
+        """Names of the recorded variables that some run has, ``relative_error``, √(1 - R²), where
+        labels are real, and what follows from a run as a whole (``start_step`` and so on)."""
         names = list(dict.fromkeys(name for file in self._files() for name in file.records))
-        return [*names, "relative_error"] if "test_r2" in names else names
+        names += ["relative_error"] if "test_r2" in names else []
+        return [*names, *dict.fromkeys(name for run in self for name in derived_names(run))]
 
     def varied(self, without: Iterable[str] = ()) -> list[str]:
         """The settings that differ between the runs, the most telling first, leaving out those in
@@ -116,7 +118,9 @@ class Runs:
         from 0, or of layer j, from 1.
 
         ``select``: "best", the record with the best test accuracy (R² of real labels), "last", or
-        "step:N"; NaN where a run has no such record. Raises UsageError for an unknown name."""
+        "step:N"; NaN where a run has no such record; ``start_step`` and ``start_step_by_level`` are
+        infinite where a run has not started by its last one. Raises UsageError for an unknown
+        name."""
         selection = Selection(select)
         self._check([split_name(name)[0]], [*self.settings, *self.variables], "variable")
         found = [selection.value(entry, name) for entry in self.entries]

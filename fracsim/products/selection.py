@@ -17,6 +17,7 @@ from fracsim.errors import UsageError, nearest
 from fracsim.kernels.norms import deviation
 from fracsim.products.dead import living
 from fracsim.products.entries import Entry, distinct, group, records, relative_error
+from fracsim.products.starts import DERIVED
 
 RECORDS = "best, last, or step:N"
 
@@ -113,11 +114,14 @@ class Selection:
         (T + 1,), NaN where it has no such record or no such variable.
 
         ``relative_error`` is one of real labels, and ``name[j]`` the value of level or layer j of
-        a variable that has one for each, -1 the last.
+        a variable that has one for each, -1 the last. What follows from the run as a whole
+        (``starts.DERIVED``) does not depend on the record.
         """
         if name in entry.settings:
             return entry.setting(name)
         base, at = split_name(name)
+        if base in DERIVED:
+            return _of_run(entry, base, at)
         stored = "test_r2" if base == "relative_error" else base
         if stored not in entry.trajectory.records:
             return float("nan")
@@ -185,6 +189,8 @@ class Selection:
 
     def _record_words(self, entries: Sequence[Entry], name: str | None) -> str:
         qualities = dict.fromkeys(entry.quality for entry in entries)
+        if name is not None and (base := split_name(name)[0]) in DERIVED:
+            return DERIVED[base].words
         if self.record == "best":
             if name is None or name in qualities:
                 return "best over the recorded steps"
@@ -250,6 +256,21 @@ def _component(entry: Entry, values: NDArray[np.float64], name: str, at: int) ->
         raise UsageError(f"{name}: {base} is one number for each record; accepted is {base}")
     base = split_name(name)[0]
     there = np.flatnonzero(np.isfinite(entry.series(base)).any(axis=0))
+    place = place_of(base, at, int(there[-1]) + 1 if len(there) else 0)
+    return np.nan if place is None else values[place]
+
+
+def _of_run(entry: Entry, base: str, at: int | None) -> Any:
+    """What follows from a whole run, or one of its values by level."""
+    one = DERIVED[base]
+    if one.needs and one.needs not in entry.trajectory.records:
+        return float("nan")
+    values = one.function(entry)
+    if at is None:
+        return values
+    if not one.dims:
+        raise UsageError(f"{base}[{at}]: {base} is one number for each run; accepted is {base}")
+    there = np.flatnonzero(~np.isnan(values))
     place = place_of(base, at, int(there[-1]) + 1 if len(there) else 0)
     return np.nan if place is None else values[place]
 

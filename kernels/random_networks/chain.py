@@ -17,7 +17,22 @@ from fracsim.kernels.random.philox import CHAIN, random_words, uniform
 FEW = 12
 """Up to so many degrees of freedom a χ² is made of uniforms, above by rejection."""
 
+AT_ONCE = 256
+"""Draws that are made side by side; results do not depend on it."""
+
 _LAYER = 1 << 16  # blocks that a layer may use
+
+ARTANHS = np.array([1 / power for power in range(21, 0, -2)])
+"""Coefficients of artanh(s)/s in s², the highest first: enough for |s| ≤ 0.172."""
+
+SINES = np.array([(-1) ** (i // 2) / math.factorial(i) for i in range(23, 0, -2)])
+"""Coefficients of sin(x)/x in x², the highest first: enough for |x| ≤ π/2."""
+
+_NORMALS = np.array([1, 2, 4, 4, 5, 6])
+"""The first of the two words of the normal, by the number of uniforms before it."""
+
+_LOG2_HIGH, _LOG2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10
+"""log 2 in two parts, of which the first times a small whole number is exact."""
 
 
 @inlined
@@ -40,62 +55,105 @@ def heads(word, coins):
 def chi_square_chain(seed, first, widths, kappa, bias_variance, start, out):
     """out[l, i] = M_{l+1} of draw ``first + i``, from M_0 = ``start``.
 
-    ``widths`` (T,) int64; ``out`` (T, N) float64; bias_variance is σ_b²."""
-    for i in range(out.shape[1]):
-        m = start
+    ``widths`` (T,) int64; ``out`` (T, N) float64; bias_variance is σ_b². AT_ONCE draws at a time,
+    so that words and logarithms are computed by vectors."""
+    draws, drawn = np.empty(AT_ONCE), np.empty(AT_ONCE)
+    words, coins = np.empty((8, AT_ONCE), np.uint32), np.empty(AT_ONCE, np.int64)
+    for begin in range(0, out.shape[1], AT_ONCE):
+        count, index = min(AT_ONCE, out.shape[1] - begin), np.uint64(first + begin)
+        draws[:count] = start
         for layer in range(widths.size):
-            m = 2.0 * kappa * m + bias_variance
-            m *= coin_chi_square(seed, np.uint64(first + i), layer, widths[layer]) / widths[layer]
-            out[layer, i] = m
+            n, block = widths[layer], layer * _LAYER
+            take_words(seed, index, block, count, words[:4])
+            if n <= 32:
+                take_words(seed, index, block + 1, count, words[4:])
+                for i in range(count):
+                    coins[i] = heads(words[0, i], n)
+                few_degrees(words, coins, min(n, FEW), count, drawn)
+                for i in range(count):
+                    if coins[i] > FEW:
+                        drawn[i] = _many(seed, index + np.uint64(i), block, coins[i])
+            else:
+                for i in range(count):
+                    four = words[0, i], words[1, i], words[2, i], words[3, i]
+                    drawn[i] = _of_many_coins(seed, index + np.uint64(i), layer, n, four)
+            for i in range(count):
+                draws[i] = (2.0 * kappa * draws[i] + bias_variance) * (drawn[i] / n)
+                out[layer, begin + i] = draws[i]
+
+
+@kernel
+def take_words(seed, index, block, count, words):
+    """words (4, ≥ count) = the words of one block of so many draws, from ``index`` on."""
+    for i in range(count):
+        a, b, c, d = random_words(index + np.uint64(i), CHAIN, block, seed)
+        words[0, i], words[1, i], words[2, i], words[3, i] = a, b, c, d
 
 
 @formula
-def coin_chi_square(seed, index, layer, n):
-    """A draw of χ²_K with K ~ Binomial(n, 1/2); 0 where K = 0."""
+def _of_many_coins(seed, index, layer, n, four):
+    """A draw of χ²_K with K ~ Binomial(n, 1/2), n > 32; 0 where K = 0. ``four``: the words of the
+    layer's first block."""
     block = layer * _LAYER
-    a, b, c, d = random_words(index, CHAIN, block, seed)
-    if n <= 32:
-        k = heads(a, n)
-        if k <= FEW:
-            return _few(seed, index, block, k, b, c, d)
-    else:
-        k, left = 0, n
-        while True:
-            k += heads(a, min(left, 32)) + heads(b, min(max(left - 32, 0), 32))
-            k += heads(c, min(max(left - 64, 0), 32)) + heads(d, min(max(left - 96, 0), 32))
-            left -= 128
-            if left <= 0:
-                break
-            block += 1
-            a, b, c, d = random_words(index, CHAIN, block, seed)
-        if k == 0:
-            return 0.0
-    return _many(seed, index, block, k)
+    a, b, c, d = four
+    k, left = 0, n
+    while True:
+        k += heads(a, min(left, 32)) + heads(b, min(max(left - 32, 0), 32))
+        k += heads(c, min(max(left - 64, 0), 32)) + heads(d, min(max(left - 96, 0), 32))
+        left -= 128
+        if left <= 0:
+            break
+        block += 1
+        a, b, c, d = random_words(index, CHAIN, block, seed)
+    return _many(seed, index, block, k) if k > 0 else 0.0
 
 
-@formula
-def _few(seed, index, block, k, b, c, d):
-    """χ²_K as -2 log of K/2 uniforms, and a squared normal where K is odd. The words b, c, d of
-    the block are used first."""
-    product, used = 1.0, 1
-    w0, w1, w2, w3 = b, b, c, d
-    for _ in range(k // 2):
-        if used == 4:
-            block += 1
-            w0, w1, w2, w3 = random_words(index, CHAIN, block, seed)
-            used = 0
-        product *= uniform(w0 if used == 0 else w1 if used == 1 else w2 if used == 2 else w3)
-        used += 1
-    total = -2.0 * math.log(product)
-    if k % 2 == 1:
-        if used > 2:
-            block += 1
-            w0, w1, w2, w3 = random_words(index, CHAIN, block, seed)
-            used = 0
-        u = uniform(w0 if used == 0 else w1 if used == 1 else w2)
-        v = uniform(w1 if used == 0 else w2 if used == 1 else w3)
-        total -= 2.0 * math.log(u) * math.cos(2.0 * math.pi * v) ** 2
-    return total
+@kernel
+def few_degrees(words, degrees, most, count, drawn):
+    """drawn = χ²_K of K = degrees ≤ FEW (what is above it is not to be used): -2 log of the product
+    of K/2 uniforms and, where K is odd, a squared normal -2 log(u) cos²(2π v).
+
+    ``words`` (8, AT_ONCE) of two blocks: word 0 was the coins, uniforms are words 1, 2, …, then u
+    and v, in one block."""
+    products, radii, turns = np.ones(AT_ONCE), np.ones(AT_ONCE), np.zeros(AT_ONCE)
+    for j in range(1, most // 2 + 1):
+        for i in range(count):
+            factor = uniform(words[j, i])
+            products[i] *= factor if j <= degrees[i] // 2 else 1.0
+    for i in range(count):
+        if degrees[i] & 1 and degrees[i] <= FEW:
+            place = _NORMALS[degrees[i] // 2]
+            radii[i], turns[i] = uniform(words[place, i]), uniform(words[place + 1, i])
+    take_logs(products, count)
+    take_logs(radii, count)
+    for i in range(count):
+        quarter = 0.25 - abs(turns[i] - np.floor(turns[i] + 0.5))
+        x = 2.0 * math.pi * quarter  # cos(2π v) = sin x, in ± π/2
+        y, sine = x * x, 0.0
+        for c in range(SINES.size):
+            sine = sine * y + SINES[c]
+        sine *= x
+        drawn[i] = -2.0 * (products[i] + radii[i] * (sine * sine))
+
+
+@kernel
+def take_logs(values, count):
+    """log of the first ``count`` normal numbers in (0, 1], in place, to about 1e-16 of the result:
+    log(2^e m) = e log 2 + 2 artanh((m - 1)/(m + 1)), by its series."""
+    bits = values.view(np.int64)
+    exponents = np.empty(AT_ONCE)
+    for i in range(count):
+        exponents[i] = np.float64((bits[i] >> 52) - 1023)
+        bits[i] = (bits[i] & 0x000FFFFFFFFFFFFF) | 0x3FF0000000000000
+    for i in range(count):
+        large = values[i] > 1.4142135623730951
+        m = 0.5 * values[i] if large else values[i]
+        e = exponents[i] + 1.0 if large else exponents[i]
+        s = (m - 1.0) / (m + 1.0)
+        z, series = s * s, 0.0
+        for c in range(ARTANHS.size):
+            series = series * z + ARTANHS[c]
+        values[i] = e * _LOG2_HIGH + (2.0 * s * series + e * _LOG2_LOW)
 
 
 @formula

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from fracsim.kernels.jit import kernel
 from fracsim.kernels.network.shape import Shape, flat_layout, split_layers
+from fracsim.kernels.norms import norms
 from fracsim.kernels.random.philox import PLACES, random_words, uniform
 from fracsim.kernels.regions.affine import affine_functions, merge_pieces, polygons
+from fracsim.kernels.regions.box import cut_box, join_regions, put_box
 from fracsim.kernels.regions.line import cut_segment, number_pieces
 from fracsim.kernels.regions.plane import (
     CORNERS,
@@ -48,6 +50,19 @@ class Cells(NamedTuple):
     """(F, 3) gradient and offset of f"""
     areas: Array
     """(F,)"""
+    pieces: Array
+    """(F,) number of the linear piece, 0, 1, …"""
+
+
+class Parts(NamedTuple):
+    """A box, cut into F regions."""
+
+    functions: Array
+    """(F, d + 1) gradient and offset of f"""
+    volumes: Array
+    """(F,)"""
+    patterns: Array
+    """(F, W) the units that are active, as bits, layer after layer"""
     pieces: Array
     """(F,) number of the linear piece, 0, 1, …"""
 
@@ -170,6 +185,64 @@ def _functions(
         scales,
     )
     return functions, scales
+
+
+AT_ONCE = 4096
+"""Regions of a box that one call of the kernel finds."""
+
+
+def cut_sides(shape: Shape, params: Array, sides: Array, most: int) -> Parts:
+    """The regions of a network with d = 2 or 3 inputs in the box of ``sides`` (d, 2).
+
+    Raises TooManyRegions where there are more than ``most``.
+    """
+    d, units = shape.inputs, sum(shape.widths)
+    low, high = np.ascontiguousarray(sides.T)
+    if not shape.depth:
+        whole = np.zeros((1, 1), np.uint64)
+        return Parts(
+            params[None, :].copy(), np.array([np.prod(high - low)]), whole, np.zeros(1, np.int64)
+        )
+    words, corners = -(-(units + 2 * d) // 64), 2 * (units + 2 * d)
+    at, size = np.zeros((units + 2, 3), np.int64), np.ones(1, np.int64)
+    places = np.empty((units + 2, corners, d))
+    walls = np.zeros((units + 2, corners, words), np.uint64)
+    patterns = np.zeros((units + 2, words), np.uint64)
+    put_box(low, high, units, at, places, walls, patterns)
+    columns = np.concatenate([norms(w, axis=0) for w, _ in split_layers(shape, params)[:-1]])
+    nearness = NEARNESS * float(np.linalg.norm(high - low))
+    layout, blocks, total = flat_layout(shape), [], 0
+    while size[0]:
+        functions, measures = np.empty((AT_ONCE, d + 1)), np.empty((AT_ONCE, 2))
+        found = np.empty((AT_ONCE, 2, words), np.uint64)
+        stack = size, at, places, walls, patterns
+        count = cut_box(params, layout, columns, nearness, *stack, functions, found, measures)
+        blocks.append((functions[:count], found[:count], measures[:count]))
+        total += count
+        if total > most:
+            raise TooManyRegions
+    functions, found, measures = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    active = np.ascontiguousarray(found[:, 0])
+    pieces = np.empty(total, np.int64)
+    join_regions(_neighbours(active, found[:, 1], units), functions, measures[:, 0].copy(), pieces)
+    return Parts(functions, measures[:, 1].copy(), active, pieces)
+
+
+def _neighbours(patterns: Array, walls: Array, units: int) -> Array:
+    """(M, 2) regions that touch along a wall: they differ in that unit alone."""
+    keys = patterns.view(f"S{8 * patterns.shape[1]}").ravel()
+    order = np.argsort(keys)
+    pairs = []
+    for unit in range(units):
+        word, bit = unit // 64, np.uint64(1) << np.uint64(unit % 64)
+        there = np.flatnonzero(walls[:, word] & patterns[:, word] & bit)
+        others = patterns[there]
+        others[:, word] ^= bit
+        wanted = others.view(keys.dtype).ravel()
+        place = order[np.searchsorted(keys, wanted, sorter=order) % len(keys)]
+        same = keys[place] == wanted
+        pairs.append(np.stack([there[same], place[same]], axis=1))
+    return np.concatenate(pairs)
 
 
 def cut_line(shape: Shape, params: Array, start: Array, end: Array, most: int) -> Intervals:

@@ -48,6 +48,8 @@ MADE = {
     "regions records.h5 --snapshot all": "regions FILE",
     "regions --random --width 8 --depth 2 --draws 20 --bias-std 0.5": "regions FILE",
     "regions records.h5 --snapshot all --lines 20 --along cells": "regions FILE",
+    "regions records.h5 --snapshot all --lines 500 --along distance": "regions FILE",
+    "regions --random --inputs 3 --width 6 --depth 2 --bias-std 0.5": "regions FILE",
     "meanfield": "meanfield FILE",
     "lengths --random --width 20 --depth 5 --draws 10": "lengths FILE",
     "lengths records.h5 --snapshot all": "lengths FILE",

@@ -208,6 +208,8 @@ def test_without_a_fixed_point_the_circle_is_the_input():
     [
         (["--random", "--activation", "gelu"], "unknown activation 'gelu'"),
         (["--random", "--weight-std", 0], "weight_std (--weight-std) is 0; accepted"),
+        (["--random", "--weight-std", -1], "weight_std (--weight-std) is -1; accepted"),
+        (["run.h5", "--along", "cells", "--scale", 0], "scale (--scale) is 0; accepted"),
         (["--random", "--width", 0], "width (--width) is 0; accepted"),
         ([], "give either a FILE with a network or --random"),
         (["--random", "--along", "cells"], "a random network has no fractal; it needs a FILE"),

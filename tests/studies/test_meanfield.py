@@ -148,6 +148,7 @@ def test_the_command_its_file_and_its_figure(tmp_path):
     [
         (["--activation", "gelu"], "activation (--activation) is 'gelu'; accepted is one of relu"),
         (["--weight-std", 0], "weight_std (--weight-std) is 0; accepted is a number above 0"),
+        (["--weight-std", -4], "weight_std (--weight-std) is -4; accepted is a number above 0"),
         (["--bias-std", -1], "bias_std (--bias-std) is -1; accepted is a number"),
     ],
 )

@@ -9,7 +9,13 @@ import pytest
 import scipy.stats
 from command_line import fracsim
 
-from fracsim.kernels.random_networks.chain import chi_square_chain
+from fracsim.kernels.random_networks.chain import (
+    AT_ONCE,
+    FEW,
+    chi_square_chain,
+    few_degrees,
+    take_logs,
+)
 from fracsim.networks.initial import (
     Shape,
     initial_parameters,
@@ -248,3 +254,30 @@ def test_wrong_input_is_told_in_one_sentence(options, said):
     assert said in result.err
     assert result.err.count("\n") == 1
     assert "Traceback" not in result.err
+
+
+def test_logarithms_by_vectors_are_those_of_numpy():
+    values = np.ones(AT_ONCE)
+    values[:-6] = np.random.default_rng(0).random(AT_ONCE - 6)
+    values[-6:] = 1.0, 0.5, 2.0**-198, 1 - 2.0**-33, 2**-0.5, 2.0**-0.5 * (1 + 2.0**-50)
+    found = values.copy()
+    take_logs(found, AT_ONCE)
+    np.testing.assert_allclose(found, np.log(values), rtol=4e-16, atol=0)
+
+
+def test_a_few_degrees_are_products_of_uniforms_and_a_normal():
+    """χ²_K by NumPy from the same words, for every K up to FEW."""
+    words = np.random.default_rng(1).integers(0, 2**32, (8, AT_ONCE), np.uint32)
+    degrees = np.arange(AT_ONCE) % (FEW + 1)
+    drawn = np.empty(AT_ONCE)
+    few_degrees(words, degrees, FEW, AT_ONCE, drawn)
+    u = (words + 0.5) / 2.0**32
+    for i, k in enumerate(degrees):
+        half = k // 2
+        wanted = -2 * np.log(u[1 : half + 1, i]).sum()
+        if k % 2:
+            block = 0 if half < 2 else 1 if half < 4 else 2
+            place = {0: half + 1, 1: 4, 2: half + 1}[block]
+            turn = 2 * np.pi * u[place + 1, i]
+            wanted -= 2 * np.log(u[place, i]) * np.cos(turn) ** 2
+        assert drawn[i] == pytest.approx(wanted, rel=1e-9, abs=1e-14)

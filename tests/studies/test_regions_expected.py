@@ -163,7 +163,7 @@ def test_segments_lead_across_the_borders_of_cells():
     [
         (["--draws", 5], "no --bias-std: with biases of 0 all boundaries of layer 1 meet"),
         (["--draws", 5, "--bias-std", 0], "--bias-std 0: with biases of 0 all boundaries"),
-        (["--draws", 5, "--bias-std", 0.1, "--inputs", 3], "has no plane to cut"),
+        (["--draws", 5, "--bias-std", 0.1, "--inputs", 4], "box of 2 or 3 dimensions"),
         (["--along", "cells"], "takes a FILE trained on a fractal"),
     ],
 )

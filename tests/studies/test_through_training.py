@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from command_line import fracsim
+from figure_files import experiment_of, write_file
 
 from fracsim.cli.plot import command
 from fracsim.data.reader import open_trajectory
@@ -24,6 +25,7 @@ network_depth = 2
 width = 8
 initialisation = "he-uniform"
 weight_std = 1.2
+bias_std = 0.1
 train_points = 500
 test_points = 200
 steps = 60
@@ -44,7 +46,7 @@ def trained(tmp_path_factory):
 def test_snapshots_begin_with_the_network_as_it_was_drawn(trained):
     found = snapshots_of(str(trained), None, "all")
     assert [one.step for one in found] == [0, 20, 40, 60]
-    drawn = initial_parameters(Shape(2, (8, 8)), "he-uniform", 3, weight_std=1.2)
+    drawn = initial_parameters(Shape(2, (8, 8)), "he-uniform", 3, bias_std=0.1, weight_std=1.2)
     np.testing.assert_array_equal(found[0].params, drawn)
     assert not any(np.isnan(one.score) for one in found)
 
@@ -74,6 +76,7 @@ def test_all_snapshots_are_read_in_one_opening_of_the_file(trained, monkeypatch)
         ("lengths", ["--along", "cells"], {"ratio_by_level": (4, 3, 2)}),
         ("moments", ["--points", 50], {"mean_by_level": (4, 3, 2)}),
         ("regions", ["--along", "cells", "--lines", 20], {"rate_by_level": (4, 3), "rate": (4,)}),
+        ("regions", ["--along", "distance", "--lines", 3000], {"density": (4,)}),
     ],
 )
 def test_measures_by_level_and_their_figures(trained, tmp_path, study, options, names):
@@ -101,6 +104,35 @@ def test_the_borders_of_level_0_are_the_border_of_the_square(trained):
     (snapshot,) = json.loads(result.out)["snapshots"]
     lengths = [one["input_length"] for one in snapshot["levels"]]
     assert lengths == pytest.approx([8, 32 / 3, 128 / 9])
+
+
+def test_borders_blown_up_are_a_control(trained, tmp_path):
+    """Longer by the factor; the file and its figure say by how much."""
+    from fracsim.studies import open_study
+
+    own = json.loads(fracsim("lengths", trained, "--along", "cells", "--json").out)
+    path = tmp_path / "control.h5"
+    words = ["--along", "cells", "--scale", 1.5, "--snapshot", "all", "--json", "-o", path]
+    done = fracsim("lengths", trained, *words)
+    assert done.code == 0, done.err
+    control = json.loads(done.out)
+    assert control["scale"] == open_study(path).attributes["scale"] == 1.5
+    for one, other in zip(
+        own["snapshots"][-1]["levels"], control["snapshots"][-1]["levels"], strict=True
+    ):
+        assert other["input_length"] == pytest.approx(1.5 * one["input_length"])
+    figure = str(tmp_path / "c.png")
+    drawn = CliRunner().invoke(command, ["lengths", str(path), "-o", figure])
+    assert drawn.exit_code == 0, drawn.output
+
+
+@pytest.mark.parametrize("study", ["lengths", "moments", "regions"])
+def test_a_trajectory_without_weights_is_refused_in_one_sentence(study, tmp_path):
+    write_file(tmp_path / "bare.h5", experiment_of({}, steps=1000, record_every=500, width=8))
+    result = fracsim(study, tmp_path / "bare.h5", "--snapshot", "all")
+    assert result.code == 1
+    assert "weights" in result.err
+    assert result.err.count("\n") == 1
 
 
 def test_a_file_without_snapshots_is_refused_in_one_sentence(tmp_path):

@@ -15,22 +15,18 @@ from fracsim.kernels.random_networks.activations import ACTIVATIONS, HARDTANH, K
 from fracsim.kernels.random_networks.forward import activate
 from fracsim.machine.cpus import available_threads
 from fracsim.networks.random import RandomNetwork, random_network
-from fracsim.networks.snapshots import Snapshot, alone, snapshots_of
-from fracsim.studies.lengths.curves import (
-    Curve,
-    cell_borders,
-    circle,
-    diagonal,
-    polyline,
-    random_plane,
-)
+from fracsim.studies.lengths.curves import Curve, circle, random_plane
 from fracsim.studies.lengths.declaration import Settings
-from fracsim.studies.lengths.measure import (
-    Lengths,
-    exact_lengths,
-    measured_by_chords,
-    refined,
+from fracsim.studies.lengths.measure import exact_lengths, lengths_of
+from fracsim.studies.lengths.picture import (
+    NETWORKS,
+    POINTS,
+    Picture,
+    angles,
+    autocorrelation_theory,
+    take_picture,
 )
+from fracsim.studies.lengths.stored import line_of, of_stored
 from fracsim.studies.lengths.theory import Theory, start_square, theory
 from fracsim.studies.meanfield.maps import check_activation
 from fracsim.studies.study import OnProgress, Result, silent
@@ -54,6 +50,10 @@ class RandomMeasured(Result):
     z_lengths: Floats
     by_layer: dict[str, Floats]
     curve: dict[str, Any]
+    pictures: Sequence[Picture] = ()
+    """Of the first networks, where the curve is a circle."""
+    picture_theory: Floats | None = None
+    """(T, angles) autocorrelation in wide layers"""
     notes: Sequence[str] = ()
     form: str = "random"
 
@@ -66,6 +66,21 @@ class RandomMeasured(Result):
             "length": self.lengths,
             "z_length": self.z_lengths,
             **self.by_layer,
+            **self._pictured(),
+        }
+
+    def _pictured(self) -> dict[str, Any]:
+        """Autocorrelation of the circle, and its image in the first network."""
+        if not self.pictures:
+            return {}
+        found = [one.autocorrelation for one in self.pictures]
+        theory = self.picture_theory
+        return {
+            "angle": angles(),
+            "autocorrelation": np.mean(found, axis=0),
+            "autocorrelation_theory": np.full_like(found[0], np.nan) if theory is None else theory,
+            "place": self.pictures[0].places,
+            "variance_share": self.pictures[0].shares,
         }
 
     def attributes(self) -> dict[str, Any]:
@@ -115,79 +130,6 @@ class RandomMeasured(Result):
         return lines
 
 
-@brief
-@dataclass(frozen=True, eq=False)
-class StoredMeasured(Result):
-    """Of a stored network, or of all snapshots of a run (form "stored")."""
-
-    snapshots: list[Snapshot]
-    along: str
-    levels: list[int]
-    input_lengths: list[float]
-    ratios: Floats
-    """(snapshots, levels, T)"""
-    notes: Sequence[str] = ()
-    form: str = "stored"
-
-    def arrays(self) -> dict[str, Any]:
-        """Ratios by snapshot, level and layer."""
-        widths = self.snapshots[0].shape.widths
-        return {
-            "layer": np.arange(1, len(widths) + 1),
-            "units": np.array(widths),
-            "snapshot": np.array([one.step for one in self.snapshots]),
-            "test_accuracy": np.array([one.score for one in self.snapshots]),
-            "level": np.array(self.levels),
-            "input_length": np.array(self.input_lengths),
-            "ratio_by_level": self.ratios,
-        }
-
-    def attributes(self) -> dict[str, Any]:
-        """The network and the curve."""
-        return {**self.snapshots[-1].attributes(), "along": self.along, "activation": "relu"}
-
-    def summary(self) -> dict[str, Any]:
-        """A list of snapshots, each with a list of levels."""
-        return {
-            "network": self.snapshots[-1].about,
-            "along": self.along,
-            "snapshots": [
-                {
-                    "step": one.step,
-                    "test_accuracy": None if math.isnan(one.score) else one.score,
-                    "levels": [
-                        {
-                            "level": level,
-                            "input_length": length,
-                            "ratio": list(map(float, ratios)),
-                            "growth": _mean_growth(ratios),
-                        }
-                        for level, length, ratios in zip(
-                            self.levels, self.input_lengths, rows, strict=True
-                        )
-                    ],
-                }
-                for one, rows in zip(self.snapshots, self.ratios, strict=True)
-            ],
-        }
-
-    def words(self) -> list[str]:
-        """Ratios of the first and the last snapshot, and their mean growth."""
-        last = self.snapshots[-1]
-        what = "borders of cells" if self.along == "cells" else f"a {self.along}"
-        lines = [f"{last.about}: {what}, length over the input's"]
-        head = "".join(f"{f'layer {n + 1}':>10}" for n in range(last.shape.depth))
-        lines.append(f"{'step':>10}{'level':>7}{head}{'growth':>10}")
-        for row in sorted({0, len(self.snapshots) - 1}):
-            for level, ratios in zip(self.levels, self.ratios[row], strict=True):
-                cells = "".join(f"{value:10.4g}" for value in ratios)
-                growth = _mean_growth(ratios)
-                said = f"{'-':>10}" if growth is None else f"{growth:10.4g}"
-                lines.append(f"{self.snapshots[row].step:10,}{level:7}{cells}{said}")
-        lines.append("growth: per layer, from layer 1 to the last")
-        return lines
-
-
 def compute(settings: Settings, progress: OnProgress = silent) -> Result:
     """Measure. Raises UsageError, FileError."""
     if settings.random:
@@ -205,12 +147,18 @@ def of_random(settings: Settings, progress: OnProgress = silent) -> RandomMeasur
     exact = _exactly(settings, activation)
     lengths = np.empty((3, draws, network.shape.depth))
     starts = np.empty((2, draws))
+    pictured = min(draws, NETWORKS) if settings.along == "circle" else 0
+    pictures: dict[int, Picture] = {}
 
     def one(index: int) -> None:
         seed = settings.seed + index
         curve, z_length = along.curve(seed)
         starts[:, index] = curve.length, z_length
-        lengths[:, index] = _lengths(
+        if index < pictured:
+            points = along.curve(seed, POINTS + 1)[0].points[:-1]
+            params = network.parameters(seed)
+            pictures[index] = take_picture(network.shape, params, code, points, index == 0)
+        lengths[:, index] = lengths_of(
             network.shape, network.parameters(seed), code, curve, exact, settings.points
         )
 
@@ -224,7 +172,12 @@ def of_random(settings: Settings, progress: OnProgress = silent) -> RandomMeasur
     by_layer["chord_error"] = lacking.mean(0)
     facts = {"radius": along.radius, "from_preactivation": int(along.from_z)}
     curve = facts if settings.along == "circle" else {}
-    return RandomMeasured(network, activation, settings.along, exact, x, z, by_layer, curve, notes)
+    kept = [pictures[index] for index in range(pictured)]
+    limit = None
+    if kept and along.from_z and along.square is not None:
+        limit = autocorrelation_theory(network, activation, along.square)
+    measured = x, z, by_layer, curve, kept, limit, notes
+    return RandomMeasured(network, activation, settings.along, exact, *measured)
 
 
 class _Start:
@@ -246,25 +199,19 @@ class _Start:
             self.radius = settings.radius
         self.square = self.radius**2 / self.inputs
 
-    def curve(self, seed: int) -> tuple[Curve, float]:
-        """The curve for one network, and the length of its preactivation z_0 (NaN: none)."""
+    def curve(self, seed: int, points: int | None = None) -> tuple[Curve, float]:
+        """The curve for one network, a circle with so many vertices, and the length of its
+        preactivation z_0 (NaN: none)."""
         settings = self.settings
         if settings.along == "circle":
             plane = random_plane(self.inputs, seed)
-            found = circle(plane, self.radius, settings.points)
+            found = circle(plane, self.radius, points or settings.points)
             if not self.from_z:
                 return found, math.nan
             h = np.empty_like(found.points)
             activate(self.code, found.points, h)
             return Curve(h, found.piece), found.length
-        return _line(settings, self.inputs, -1.0), math.nan
-
-
-def _line(settings: Settings, inputs: int, low: float) -> Curve:
-    """The segment or polyline."""
-    if settings.path is None:
-        return diagonal(inputs, low)
-    return polyline(settings.path, inputs, low, f"a {settings.along}")
+        return line_of(settings, self.inputs, -1.0), math.nan
 
 
 def _exactly(settings: Settings, activation: str) -> bool:
@@ -272,16 +219,6 @@ def _exactly(settings: Settings, activation: str) -> bool:
     if settings.exact and not linear:
         raise UsageError(f"--exact: {activation} is smooth; accepted are relu and hardtanh")
     return linear and (settings.along != "circle" if settings.exact is None else settings.exact)
-
-
-def _lengths(
-    shape: Shape, params: Floats, code: int, curve: Curve, exact: bool, points: int
-) -> Lengths:
-    if exact:
-        return exact_lengths(shape, params, code, curve)
-    if len(curve.points) < points:
-        curve = refined(curve, curve.length / points)
-    return measured_by_chords(shape, params, code, curve)
 
 
 def _chords_note(settings: Settings, activation: str, lacking: float) -> str:
@@ -321,42 +258,6 @@ def _by_layer(
     }
 
 
-def of_stored(settings: Settings, progress: OnProgress = silent) -> StoredMeasured:
-    """Lengths in a stored network, or in all snapshots of a run."""
-    assert settings.file is not None
-    snapshots = snapshots_of(settings.file, settings.run, settings.snapshot)
-    last = snapshots[-1]
-    if not last.shape.depth:
-        raise UsageError("the network has no hidden layers, so a curve keeps its length")
-    levels, curves = _stored_curves(settings, last)
-    exact = settings.along != "circle" if settings.exact is None else settings.exact
-    ratios = np.empty((len(snapshots), len(curves), last.shape.depth))
-    for row, one in enumerate(snapshots):
-        progress(row, len(snapshots), one.about)
-        for column, curve in enumerate(curves):
-            found = _lengths(one.shape, one.params, RELU, curve, exact, settings.points)
-            ratios[row, column] = found.x / curve.length
-    lengths = [curve.length for curve in curves]
-    notes = alone(settings.file, settings.snapshot, [one.step for one in snapshots])
-    return StoredMeasured(snapshots, settings.along, levels, lengths, ratios, notes=notes)
-
-
-def _stored_curves(settings: Settings, last: Snapshot) -> tuple[list[int], list[Curve]]:
-    inputs = last.shape.inputs
-    if settings.along == "cells":
-        if last.fractal is None:
-            raise UsageError(
-                "--along cells: the network was trained on no fractal; accepted: circle, segment, "
-                "polyline"
-            )
-        levels = list(range(last.fractal_depth + 1))
-        return levels, [cell_borders(last.fractal, level) for level in levels]
-    if settings.along == "circle":
-        plane, radius = random_plane(inputs, settings.seed), settings.radius or 0.7
-        return [0], [circle(plane, radius, settings.points)]
-    return [0], [_line(settings, inputs, last.low)]
-
-
 def checks() -> Iterator[tuple[str, float, float]]:
     """For the doctor: |x| twice over [-1, 1] keeps its length; hardtanh of 2x has length 2."""
     line = Curve(np.array([[-1.0], [1.0]]), np.zeros(2, np.int64))
@@ -366,13 +267,6 @@ def checks() -> Iterator[tuple[str, float, float]]:
     clip = np.array([2.0, 0.0, 1.0, 0.0])
     found = exact_lengths(Shape(1, 1, 1), clip, HARDTANH, line)
     yield "length of a clipped segment", abs(float(found.x[0]) - 2.0), 1e-12
-
-
-def _mean_growth(ratios: Floats) -> float | None:
-    """Per layer, from layer 1 to the last."""
-    if len(ratios) < 2 or not ratios[0] > 0:
-        return None
-    return float((ratios[-1] / ratios[0]) ** (1 / (len(ratios) - 1)))
 
 
 def _mean(values: Floats) -> float:

@@ -84,9 +84,10 @@ def diagonal(dimension: int, low: float) -> Curve:
     return Curve(np.stack([start, end]), np.zeros(2, np.int64))
 
 
-def cell_borders(fractal: Fractal, level: int) -> Curve:
+def cell_borders(fractal: Fractal, level: int, scale: float = 1.0) -> Curve:
     """The borders of all cells of K_level, cell after cell: closed polygons for d = 2, the cells
-    themselves for d = 1. Raises UsageError for larger d."""
+    themselves for d = 1; each blown up about its cell's centre by ``scale``. Raises UsageError for
+    larger d."""
     if fractal.dimension > 2:
         raise UsageError(
             f"--along cells: the borders of cells are curves for d ≤ 2, and {fractal.name} has "
@@ -97,6 +98,8 @@ def cell_borders(fractal: Fractal, level: int) -> Curve:
         corners = np.array([[low], [1.0]])
     else:
         corners = np.array([[low, low], [1, low], [1, 1], [low, 1], [low, low]], np.float64)
+    if scale != 1.0:
+        corners = (low + 1) / 2 + scale * (corners - (low + 1) / 2)
     matrices, offsets = fractal.cells(level)
     points = np.einsum("cpq,vq->cvp", matrices, corners) + offsets[:, None]
     piece = np.repeat(np.arange(len(offsets)), len(corners))

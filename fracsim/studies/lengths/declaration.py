@@ -44,6 +44,14 @@ class Settings(NetworkKeys):
         high=1e6,
         optional="1; see above without --inputs",
     )
+    scale: float | None = setting(
+        None,
+        "blow the borders of cells up about their centres, as a control",
+        float,
+        above=0,
+        high=1000,
+        optional="1: the borders themselves",
+    )
     points: int = setting(
         20_001, "vertices of the circle, or of each smooth piece", int, low=3, high=1e8
     )
@@ -82,6 +90,8 @@ class Settings(NetworkKeys):
                 return
             needs = "needs --path" if self.along == "polyline" else "takes no --path"
             raise UsageError(f"--along {self.along} {needs}")
+        if self.scale is not None and self.along != "cells":
+            raise UsageError(f"--scale is that of --along cells; --along is {self.along}")
         if self.radius is not None and self.along != "circle":
             raise UsageError(f"--radius is that of a circle; --along is {self.along}")
 
@@ -104,6 +114,35 @@ VARIABLES = (
     *(Variable(name, ("layer",), "<f8", "1", about) for name, about in _LAYER),
     Variable("length", ("draw", "layer"), "<f8", "1", "length of activations, each network"),
     Variable("z_length", ("draw", "layer"), "<f8", "1", "length of preactivations, each network"),
+    Variable("angle", ("angle",), "<f8", "radian", "difference of angles on the circle"),
+    Variable(
+        "autocorrelation",
+        ("layer", "angle"),
+        "<f8",
+        "1",
+        "mean of z(θ) · z(θ + Δ) over that of |z|² along the circle, preactivations",
+    ),
+    Variable(
+        "autocorrelation_theory",
+        ("layer", "angle"),
+        "<f8",
+        "1",
+        "the same in wide layers, by the correlation map (NaN: none applies)",
+    ),
+    Variable(
+        "place",
+        ("layer", "vertex", "component"),
+        "<f8",
+        "1",
+        "the circle's image z in the first network, along its principal components",
+    ),
+    Variable(
+        "variance_share",
+        ("layer", "component"),
+        "<f8",
+        "1",
+        "share of the variance of that image along each component",
+    ),
     Variable("snapshot", ("snapshot",), "<i8", "1", "optimiser steps done"),
     Variable("test_accuracy", ("snapshot",), "<f8", "1", "accuracy on the test set"),
     Variable("level", ("level",), "<i8", "1", "level j of the cells whose borders are the curve"),
@@ -141,12 +180,15 @@ STUDY = Study(
         "--width 200 --depth 6 --draws 6 -o l.h5",
         "fracsim lengths --random --inputs 2 --width 30-30-30-30-30 --draws 300",
         "fracsim lengths run.h5 --snapshot all --along cells -o trained.h5",
+        "fracsim lengths run.h5 --snapshot all --along cells --scale 1.5 -o control.h5",
     ),
     figure=Drawing(
         "fracsim.studies.lengths.figure:draw",
         "The length of curves by layer that `fracsim lengths` measured.",
-        """Length over the input's by layer, theory dashed, a line for each file of random
-        networks; or, of one stored network, by level of the cells and through training.""",
+        """Length over the input's by layer, theory dotted, a line for each file of random
+        networks; of one file of circles also their autocorrelation, and their image in planes of
+        principal components; or, of one stored network, by level of the cells and through
+        training.""",
         ("fracsim-plot lengths relu.h5 tanh.h5 -o lengths.png",),
         most=8,
     ),

@@ -80,3 +80,14 @@ def refined(curve: Curve, most: float) -> Curve:
             points.append(b[None])
         piece.append(np.full(len(points[-1]), curve.piece[i + 1]))
     return Curve(np.concatenate(points), np.concatenate(piece))
+
+
+def lengths_of(
+    shape: Shape, params: Floats, code: int, curve: Curve, exact: bool, points: int
+) -> Lengths:
+    """Of a curve in one network: exactly, or by chords between at least ``points`` vertices."""
+    if exact:
+        return exact_lengths(shape, params, code, curve)
+    if len(curve.points) < points:
+        curve = refined(curve, curve.length / points)
+    return measured_by_chords(shape, params, code, curve)

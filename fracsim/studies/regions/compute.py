@@ -15,6 +15,7 @@ from fracsim.studies.regions.declaration import Settings
 from fracsim.studies.regions.draws import of_draws
 from fracsim.studies.regions.levels import of_levels
 from fracsim.studies.regions.measure import Measured, Place, attributes, measure
+from fracsim.studies.regions.nearness import of_distances
 from fracsim.studies.regions.regions import count_on_segment
 from fracsim.studies.regions.subjects import Subject, random_subject, stored_subjects
 from fracsim.studies.study import OnProgress, Result, silent
@@ -89,14 +90,15 @@ class RegionsCounted(Result):
         """The counts, and what they stand beside."""
         lines = self.place.lines
         on_lines = f"on {lines:,} segments" if lines else ""
-        where = {"plane": "in the window", "segment": "on the segment", "lines": on_lines}
+        where = {"plane": "in the window", "box": "in the box", "segment": "on the segment"}
+        where["lines"] = on_lines
         facts = self.measured[-1].facts
         regions, pieces = (facts[key] for key in _COUNTS)
         return [
             f"{self.subjects[-1].about}: {regions:,} activation regions {where[self.place.kind]}, "
             f"{pieces:,} linear pieces",
             *(self._snapshots() if self.form == "training" else ()),
-            *_beside(facts),
+            *_beside(facts, self.place.dimension),
         ]
 
     def _snapshots(self) -> Iterator[str]:
@@ -112,6 +114,8 @@ def compute(settings: Settings, progress: OnProgress = silent) -> Result:
         return of_draws(settings, progress)
     if settings.along == "cells":
         return of_levels(settings, progress)
+    if settings.along == "distance":
+        return of_distances(settings, progress)
     return of_place(settings, progress)
 
 
@@ -160,12 +164,13 @@ def checks() -> Iterator[tuple[str, float, float]]:
     yield "linear regions, wrong ones", abs(line.activation_regions - 4), 0.0
 
 
-def _beside(facts: dict[str, Any]) -> Iterator[str]:
+def _beside(facts: dict[str, Any], dimension: int) -> Iterator[str]:
     """The average case, the distances and the bounds."""
     average, distance, n = facts["average_case"], facts["distance"], facts["neurons"]
     if "ratio" in average:
+        known = {2: "N²/2", 3: "N³/6"}[dimension]
         yield (
-            f"average case: N²/2 = {average['regions']:,.0f} for N = {n} neurons; "
+            f"average case: {known} = {average['regions']:,.0f} for N = {n} neurons; "
             f"here {average['ratio']:.3g} times as many"
         )
     else:

@@ -94,10 +94,10 @@ class Settings:
     )
     along: str = setting(
         "window",
-        "where segments lie: in the window, or from the centres of the fractal's cells across "
-        "their borders, level by level",
+        "where segments lie: in the window, from the centres of the fractal's cells across their "
+        "borders, level by level, or short ones anywhere, by their distance to the cells",
         str,
-        choices=("window", "cells"),
+        choices=("window", "cells", "distance"),
     )
     draws: int | None = setting(
         None,
@@ -145,8 +145,10 @@ class Settings:
             raise UsageError("give --segment or --lines, not both")
         if self.draws is not None and not self.random:
             raise UsageError("draws (--draws) describes random networks; it needs --random")
-        if self.along == "cells" and (self.random or self.segment is not None):
-            raise UsageError("--along cells: takes a FILE trained on a fractal, and no --segment")
+        if self.along != "window" and (self.random or self.segment is not None):
+            raise UsageError(
+                f"--along {self.along}: takes a FILE trained on a fractal, and no --segment"
+            )
 
 
 VARIABLES = (
@@ -161,6 +163,7 @@ VARIABLES = (
     Variable("corner_count", ("region",), "<i4", "1", "how many corners the region has"),
     Variable("gradient", ("region", "dim"), "<f8", "1", "gradient of f on the region"),
     Variable("area", ("region",), "<f8", "1", "area of the region"),
+    Variable("volume", ("region",), "<f8", "1", "volume of the region"),
     Variable(
         "sign",
         ("region",),
@@ -254,6 +257,28 @@ VARIABLES = (
     Variable("switches_expected", ("layer",), "<f8", "1", "the mean expected"),
     Variable("level", ("level",), "<i8", "1", "level j of the cells that segments start in"),
     Variable(
+        "nearness",
+        ("nearness",),
+        "<f8",
+        "1",
+        "distance to the nearest border of a cell over the cell's side, negative inside cells",
+    ),
+    Variable(
+        "density_by_distance",
+        ("snapshot", "level", "nearness"),
+        "<f8",
+        "1",
+        "length of boundaries per unit area (d = 1: how many per unit length) at that distance",
+    ),
+    Variable(
+        "density_error",
+        ("snapshot", "level", "nearness"),
+        "<f8",
+        "1",
+        "standard error of density_by_distance",
+    ),
+    Variable("density", ("snapshot",), "<f8", "1", "the same anywhere in the window"),
+    Variable(
         "rate_by_level",
         ("snapshot", "level"),
         "<f8",
@@ -271,16 +296,19 @@ STUDY = Study(
     help="""Count the linear regions of the network in FILE, or of a random one, and set them beside
     the known bounds.
 
-    Networks with 2 inputs are counted in a window of the plane, with 1 input on an interval, with
-    any number along a segment or many. Activation regions: the same units are active. Linear
-    pieces: neighbours with the same affine function are one.""",
+    Networks with 2 inputs are counted in a window of the plane, with 3 in a box, with 1 on an
+    interval, with any number along a segment or many. Activation regions: the same units are
+    active. Linear pieces: neighbours with the same affine function are one. --along distance: the
+    density of boundaries by the distance to the cells of the fractal.""",
     settings=Settings,
     variables=VARIABLES,
     forms={
         "draws": ("draw_regions", "draw_pieces", "draw_distance"),
         "levels": ("snapshot", "level", "rate_by_level", "rate"),
+        "distances": ("snapshot", "level", "nearness", "density_by_distance", "density"),
         "training": ("snapshot", "activation_regions", "linear_pieces", "test_accuracy"),
         "plane": ("vertices", "corners", "corner_count", "gradient", "offset"),
+        "box": ("gradient", "offset", "volume", "piece", "distance"),
         "segment": ("end", "slope", "offset", "start", "stop", "crossed_layer"),
         "lines": ("start", "stop", "segment_regions", "distance"),
     },
@@ -290,7 +318,9 @@ STUDY = Study(
         "fracsim regions --random --inputs 2 --depth 3 --width 64 --bias-std 0.5 -o regions.h5",
         "fracsim regions run.h5 --snapshot all -o training.h5",
         "fracsim regions run.h5 --snapshot all --along cells -o levels.h5",
+        "fracsim regions run.h5 --snapshot all --along distance -o distance.h5",
         "fracsim regions --random --depth 3 --width 32 --bias-std 0.1 --draws 24",
+        "fracsim regions --random --inputs 3 --depth 3 --width 20 --bias-std 0.1",
         "fracsim regions --random --inputs 10 --depth 5 --width 100 --bias-std 0.5 --lines 1e5",
     ),
     figure=Drawing(
@@ -306,6 +336,7 @@ STUDY = Study(
         {"random": True, "depth": 2, "width": 8, "segment": (-1.0, -1.0, 1.0, 1.0), "points": 2},
         {"random": True, "depth": 2, "width": 8, "bias_std": 0.5, "lines": 2, "points": 2},
         {"random": True, "depth": 2, "width": 8, "bias_std": 0.5, "draws": 2, "points": 2},
+        {"random": True, "depth": 2, "width": 4, "inputs": 3, "bias_std": 0.5, "points": 2},
     ),
     checks="fracsim.studies.regions.compute:checks",
 )

@@ -116,7 +116,8 @@ class DrawsCounted(Result):
     def words(self) -> list[str]:
         """The means."""
         found = self.summary()
-        where = {"plane": "in the window", "segment": "on the segment", "lines": "on all segments"}
+        where = {"plane": "in the window", "box": "in the box", "segment": "on the segment"}
+        where["lines"] = "on all segments"
         lines = [
             f"{self._about()}: {found['activation_regions']:,.5g} activation regions "
             f"{where[self.place.kind]} on average, standard error {found['standard_error']:.2g}"

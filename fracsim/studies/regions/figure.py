@@ -19,7 +19,7 @@ from fracsim.figures import style
 from fracsim.figures.fractal import corners, drawable_depth
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.norms import norms
-from fracsim.studies.regions.figure_draws import draw_draws, draw_levels
+from fracsim.studies.regions.figure_draws import draw_distances, draw_draws, draw_levels
 
 MOST_REGIONS = 300_000
 """More regions than this are smaller than a printed dot."""
@@ -59,6 +59,8 @@ def _counts(study: StudyContents) -> str:
         return f"{study.attributes['activation_regions']:,.5g} activation regions on average"
     if study.form == "levels":
         return "breakpoints across the borders of cells, by level"
+    if study.form == "distances":
+        return "density of boundaries by distance to the cells"
     if study.form == "training":
         return "linear regions through training"
     regions, pieces = (
@@ -237,8 +239,31 @@ def _draw_lines(study: StudyContents, size: style.Inches | None) -> Figure:
     return figure
 
 
+def _draw_box(study: StudyContents, size: style.Inches | None) -> Figure:
+    """Volumes of the regions, as shares of the box, beside distances."""
+    volume = study.arrays["volume"]
+    share = volume[volume > 0] / volume.sum()
+    figure = style.new_figure((3.4, 4.8) if style.is_narrow(size) else (6.6, 3.2), size)
+    left, right = figure.subplots(*style.arrange(2, size, 2), squeeze=False).ravel()
+    low, high = np.log10(np.quantile(share, [0.002, 1.0]))
+    left.hist(
+        share,
+        bins=np.logspace(low, high + 1e-9, 41).tolist(),
+        color=style.colour(0),
+        edgecolor="white",
+        linewidth=0.3,
+    )
+    left.set_xscale("log")
+    mean = 1 / len(volume)
+    left.axvline(mean, color=style.colour(1), label=f"mean {mean:.2g}")
+    left.legend(loc="upper left")
+    left.set(xlabel="volume of a region / the box's", ylabel="regions")
+    _distance_histogram(right, study)
+    return figure
+
+
 def _distance_histogram(axes: Axes, study: StudyContents) -> None:
-    scaled = study.arrays["distance"] * int(study.attributes["neurons"])
+    scaled = study.arrays["distance"] * float(study.attributes["neurons"])
     scaled = scaled[np.isfinite(scaled)]
     most = float(np.quantile(scaled, 0.98)) if len(scaled) else 1.0
     axes.hist(
@@ -279,8 +304,10 @@ def _draw_training(study: StudyContents, size: style.Inches | None) -> Figure:
 _PAINTERS = {
     "draws": draw_draws,
     "levels": draw_levels,
+    "distances": draw_distances,
     "training": _draw_training,
     "plane": _draw_plane,
+    "box": _draw_box,
     "segment": _draw_segment,
     "lines": _draw_lines,
 }

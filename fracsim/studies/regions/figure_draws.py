@@ -82,6 +82,44 @@ def draw_levels(study: StudyContents, size: style.Inches | None) -> Figure:
     return figure
 
 
+def draw_distances(study: StudyContents, size: style.Inches | None) -> Figure:
+    """Density of boundaries against the distance to the cells, a panel for each level: at the last
+    snapshot and, dashed, at the first."""
+    arrays = study.arrays
+    distance, levels = arrays["nearness"], arrays["level"]
+    shown = {int(step): row for row, step in enumerate(arrays["snapshot"])}
+    steps = sorted({min(shown), max(shown)})
+    looks = {steps[-1]: style.look(1) | {"linestyle": "-"}}
+    if len(steps) > 1:
+        looks[steps[0]] = style.look(0) | {"linestyle": "--"}
+    handles = [Line2D([], [], label=f"step {step:,}", **looks[step]) for step in steps]
+    anywhere: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0, "zorder": 1}
+    handles.append(Line2D([], [], color="#606060", label="anywhere", **anywhere))
+    notes = [
+        f"{int(study.attributes['lines']):,} short segments. Distance to the nearest border of a "
+        "cell, in sides of a cell; left of 0: inside. Bars: two standard errors."
+    ]
+    rows, columns = style.arrange(len(levels), size, min(3, len(levels)))
+    own = (3.4, 2.2 * rows) if style.is_narrow(size) else (2.4 * columns + 0.6, 2.3 * rows)
+    figure, body = style.page(own, size, notes, handles)
+    grid = body.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes in grid[len(levels) :]:
+        axes.remove()
+    for column, (axes, level) in enumerate(zip(grid, levels, strict=False)):
+        axes.axvspan(float(distance[0]), 0.0, color="#E8E8E8", linewidth=0, zorder=0)
+        for step, look in looks.items():
+            values = arrays["density_by_distance"][shown[step], column]
+            error = 2 * np.nan_to_num(arrays["density_error"][shown[step], column])
+            axes.errorbar(distance, values, yerr=error, **look)
+            mean = float(arrays["density"][shown[step]])
+            axes.axhline(mean, color=look["color"], **anywhere)
+        style.panel_head(axes, f"cells of $K_{{{int(level)}}}$")
+        axes.set(xlabel="distance / side", ylabel="boundaries per unit")
+        axes.label_outer(remove_inner_ticks=False)
+    grid[0].set_ylim(bottom=0)  # of all, which share it: after the last has been drawn
+    return figure
+
+
 def _look(level: int, levels: int) -> dict[str, Any]:
     return {
         "color": style.shade(level, levels),

@@ -7,6 +7,7 @@ at initialisation, for N neurons, the number of boundaries that a line meets per
 linear in N, a plane has about N²/2 regions, and the distance from a point to the nearest boundary
 is proportional to 1/N; training changes this little."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from fracsim.errors import UsageError
 from fracsim.kernels.network.shape import Shape
 from fracsim.kernels.norms import norms
 from fracsim.studies.regions.bounds import region_bounds
+from fracsim.studies.regions.box import box_regions
 from fracsim.studies.regions.regions import (
     boundary_distances,
     checked_box,
@@ -48,10 +50,17 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """plane, segment or lines."""
+        """plane, box, segment or lines."""
         if self.lines is not None:
             return "lines"
-        return "segment" if self.segment is not None or len(self.window) == 2 else "plane"
+        if self.segment is not None or len(self.window) == 2:
+            return "segment"
+        return "plane" if len(self.window) == 4 else "box"
+
+    @property
+    def dimension(self) -> int:
+        """Of the set of inputs on which regions are counted."""
+        return {"plane": 2, "box": len(self.window) // 2}.get(self.kind, 1)
 
 
 class Measured(NamedTuple):
@@ -82,33 +91,43 @@ def measure(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) 
             "median": float(np.median(distances)),
             "mean_times_neurons": mean * neurons,
         },
-        "bounds": region_bounds(shape, 2 if place.kind == "plane" else 1),
+        "bounds": region_bounds(shape, place.dimension),
     }
     return Measured(facts, {**counted.arrays, "place": points, "distance": distances})
 
 
 def count(shape: Shape, params: NDArray[Any], place: Place, threads: int = 1) -> Measured:
     """Count in a place, and nothing else. Raises as ``measure``."""
-    counting = {"plane": _on_plane, "segment": _on_segment, "lines": _on_lines}[place.kind]
-    return counting(shape, params, place, threads)
+    counting = {"plane": _on_plane, "box": _in_box, "segment": _on_segment, "lines": _on_lines}
+    return counting[place.kind](shape, params, place, threads)
+
+
+def _in_box(shape: Shape, params: NDArray[Any], place: Place, threads: int) -> Measured:
+    parts = box_regions(shape, params, place.window)
+    facts = _in_space(parts.activation_regions, parts.linear_pieces, shape)
+    arrays: Arrays = {
+        "gradient": parts.gradient,
+        "offset": parts.offset,
+        "volume": parts.volume,
+        "piece": parts.piece,
+    }
+    return Measured(facts, arrays)
+
+
+def _in_space(regions: int, pieces: int, shape: Shape) -> Facts:
+    """Counts beside N^d/d!, the average case."""
+    d = shape.inputs
+    average = sum(shape.widths) ** d / math.factorial(d)
+    return {
+        "activation_regions": regions,
+        "linear_pieces": pieces,
+        "average_case": {"regions": average, "ratio": regions / max(average, 1)},
+    }
 
 
 def _on_plane(shape: Shape, params: NDArray[Any], place: Place, threads: int) -> Measured:
-    if shape.inputs != 2:
-        raise UsageError(
-            f"a network with {shape.inputs} inputs has no plane to cut; count along lines, with "
-            f"--segment or --lines"
-        )
     parts = partition(shape, params, place.window)
-    half_square = sum(shape.widths) ** 2 / 2
-    facts = {
-        "activation_regions": parts.activation_regions,
-        "linear_pieces": parts.linear_pieces,
-        "average_case": {
-            "regions": half_square,
-            "ratio": parts.activation_regions / max(half_square, 1),
-        },
-    }
+    facts = _in_space(parts.activation_regions, parts.linear_pieces, shape)
     arrays: Arrays = {
         "vertices": parts.vertices,
         "corners": parts.corners,
