@@ -67,8 +67,8 @@ def _notes(studies: Sequence[StudyContents], runs: Runs) -> list[str]:
     )
     several = [" to ".join(f"{n:,}" for n in sorted({n[0], n[-1]})) for n in (draws, tests)]
     notes = [
-        f"Kernels: mean of {several[0]} draws, {several[1]} test points; λ by validation. Layers "
-        "count the output, L = T + 1."
+        f"Kernels: {'one draw' if draws == [1] else f'mean of {several[0]} draws'}, {several[1]} "
+        "test points; λ by validation. Layers count the output, L = T + 1."
     ]
     if runs.entries:
         notes.append(f"Trained: {runs.selected()}; the same numbers of training points.")
