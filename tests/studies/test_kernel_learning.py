@@ -1,6 +1,7 @@
 """Kernel ridge regression and gradient flow against plain solutions, and known accuracies."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,6 +199,25 @@ def test_settings_of_problems_that_do_not_fit_are_one_sentence(options, sentence
     result = fracsim("kernel-learning", *options)
     assert result.code == 2
     assert sentence in result.sentence
+
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.mark.compiled
+@pytest.mark.slow
+@pytest.mark.skipif(not FASHION.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
+def test_depth_changes_the_third_digit_on_fashion_mnist():
+    """The authors' protocol (docs/studies/kernel-learning.md) at 500 points."""
+    options = ["--problem", "images", "--images", FASHION, "--kernel", "rf,ntk", "--layers", "3,5"]
+    options += ["--train-points", 500, "--validation-points", 2000, "--ridge", "0.1,0.01"]
+    done = fracsim("kernel-learning", *options, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert said["test_points"] == 10_000
+    accuracies = [row["accuracy"] for row in said["results"]]
+    assert accuracies == pytest.approx([0.7945] * 4, abs=0.01)
+    assert said["nearest_neighbour"][0]["accuracy"] == pytest.approx(0.713, abs=0.005)
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -95,7 +95,8 @@ class Learnt(Result):
         about = said.get("images", said.get("table"))
         if "fractal" in said:
             about = f"{said['fractal']}, n = {said['fractal_depth']}, curve {said['curve']}"
-        lines = [f"{about}; mean of {said['draws']} draws, {said['test_points']:,} test points"]
+        draws = "one draw" if said["draws"] == 1 else f"mean of {said['draws']} draws"
+        lines = [f"{about}; {draws}, {said['test_points']:,} test points"]
         for row in said["results"]:
             name = row["kernel"] + (f", L = {row['layers']}" if row["layers"] else "")
             line = f"  {name}, {row['train_points']:,} points: accuracy {row['accuracy']:.4f}"
