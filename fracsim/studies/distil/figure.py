@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ from fracsim.studies.distil.compute import METHODS, Distilled, students_of
 from fracsim.studies.distil.declaration import Settings
 
 _NEEDED = ("method", "teachers", "network_depth", "width", "train_points", "accuracy", "seeds")
-_BAR = {"color": "#404040", "linewidth": 2}
+_BAR: dict[str, Any] = {"color": "#404040", "linewidth": 2}
 
 
 @dataclass(frozen=True)
