@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from fracsim.data.reader import open_trajectory
 from fracsim.errors import UsageError
-from fracsim.experiments.experiment import make_experiment
+from fracsim.experiments.experiment import load_experiment, make_experiment
 from fracsim.experiments.grid import Grid
 from fracsim.kernels.random.philox import TEST, TRAIN
+from fracsim.sweeps.sweep import run_sweep
 from fracsim.training.run import make_run, problem_of
 
 
@@ -63,3 +65,19 @@ def test_shells_are_a_fractal_of_the_radius():
 def test_a_fractal_in_the_plane_has_no_shells():
     with pytest.raises(UsageError, match="fractals on the line, as cantor1d"):
         made(problem="radial-fractal", fractal="vicsek")
+
+
+@pytest.mark.slow
+def test_products_of_four_are_learnt_and_of_eight_are_not(tmp_path):
+    """120 units in 1 to 4 layers, at the best of four rates: what docs/studies/multiply.md says."""
+    experiment = load_experiment("product-depth", quick=True)
+    run_sweep(experiment, tmp_path / "p.h5")
+    r2 = np.nanmax(open_trajectory(tmp_path / "p.h5").variable("test_r2"), axis=1)
+    best = {}
+    for run, value in zip(experiment.runs, r2, strict=True):
+        key = run.factors, run.network_depth, run.learning_rate
+        best.setdefault(key, []).append(np.sqrt(1 - value))
+    for depth, wanted in enumerate([0.099, 0.039, 0.041, 0.035], start=1):
+        assert wanted / 2 < np.mean(best[4, depth, 0.003]) < 2 * wanted
+    for depth in range(1, 5):
+        assert min(np.mean(best[8, depth, rate]) for rate in (0.001, 0.003, 0.01, 0.03)) > 0.5

@@ -1,8 +1,7 @@
-"""Real labels from the training to the figure: records against NumPy, the same bits however a sweep
-is cut, and every command that reads the file."""
+"""Real labels from the training to the figure: records against NumPy, and every command that reads
+the file."""
 
 import json
-import signal
 
 import h5py
 import numpy as np
@@ -14,9 +13,7 @@ from learnt import radial, table, write_table
 from matplotlib.text import Text
 from reference_problems import qualities
 from small_experiments import same_numbers
-from stops import StopAt
 
-from fracsim.data.check import read_whole
 from fracsim.data.reader import open_trajectory
 from fracsim.data.schema import REAL_RECORDS, records_of
 from fracsim.figures.depth_width import draw
@@ -80,51 +77,6 @@ def test_a_training_that_overflows_is_told(tmp_path):
     assert product.run_status == ("diverged",)
     assert fracsim("check", tmp_path / "a.h5").code == 0
     assert fracsim("status", tmp_path / "a.h5", "--runs").code == 0
-
-
-# --- the same bits --------------------------------------------------------------------------------
-
-
-def test_stop_and_go_on(experiment, tmp_path, short_slices):
-    run_sweep(experiment, tmp_path / "straight.h5", threads=1)
-    for share, threads in ((0.3, 1), (0.7, 2)):
-        summary = run_sweep(
-            experiment, tmp_path / "a.h5", threads=threads, progress=StopAt(share, signal.SIGTERM)
-        )
-        assert summary.status == "interrupted"
-        read_whole(tmp_path / "a.h5")
-    assert run_sweep(experiment, tmp_path / "a.h5").status == "complete"
-    straight, product = (open_trajectory(tmp_path / f"{name}.h5") for name in ("straight", "a"))
-    same_numbers(straight, product)
-    for run in range(4):
-        np.testing.assert_array_equal(straight.weights(run)[1], product.weights(run)[1])
-
-
-def test_shards_make_the_file_of_the_whole(experiment, tmp_path):
-    run_sweep(experiment, tmp_path / "whole.h5")
-    for i in range(3):
-        run_sweep(experiment, tmp_path / f"s{i}.h5", shard=f"{i}/3")
-    shards = [tmp_path / f"s{i}.h5" for i in range(3)]
-    assert fracsim("merge", *shards, "-o", tmp_path / "merged.h5").code == 0
-    same_numbers(open_trajectory(tmp_path / "whole.h5"), open_trajectory(tmp_path / "merged.h5"))
-    assert fracsim("check", tmp_path / "merged.h5", *shards).code == 0
-
-
-def test_processes_make_the_same_bits(experiment, tmp_path):
-    run_sweep(experiment, tmp_path / "a.h5")
-    run_sweep(experiment, tmp_path / "b.h5", executor="processes", threads=2)
-    same_numbers(open_trajectory(tmp_path / "a.h5"), open_trajectory(tmp_path / "b.h5"))
-
-
-def test_a_card_measures_the_same(experiment, tmp_path):
-    """In a simulator, side by side: R² and errors to the last digits of float32."""
-    few = {"train_points": 40, "test_points": 12, "batch_size": 8, "network_depth": 1}
-    short = experiment.changed({"steps": 2, "record_every": 1, **few}, "none")
-    run_sweep(short, tmp_path / "a.h5")
-    run_sweep(short, tmp_path / "b.h5", backend="cuda")
-    one, other = open_trajectory(tmp_path / "a.h5"), open_trajectory(tmp_path / "b.h5")
-    for name in set(one.records) - {"wall_time"}:
-        np.testing.assert_allclose(one.variable(name), other.variable(name), rtol=2e-4)
 
 
 # --- the commands ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from command_line import fracsim
-from learnt import radial, table, write_table
+from every_problem import CASES, experiment_on
 from places import TOP
 from small_experiments import same_numbers, small
 from stops import Once, StopAt
@@ -104,19 +104,15 @@ def test_the_same_bits_as_local(tmp_path, cluster, straight):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("problem", ["radial", "table"])
-def test_other_problems_than_fractals(tmp_path, cluster, problem):
-    """Workers draw the points, and read the table, themselves."""
-    crossed = {"width": (3, 5), "seed": (0, 7)}
-    if problem == "radial":
-        experiment = radial("final", crossed)
-    else:
-        experiment = table(write_table(tmp_path / "t.npz", real=True, groups=2), "final", crossed)
+@pytest.mark.parametrize("case", CASES)
+def test_every_problem(tmp_path, cluster, case):
+    """Workers draw the points, and read tables, images and teachers, themselves."""
+    experiment = experiment_on(case, tmp_path)
     run_sweep(experiment, tmp_path / "a.h5")
     run_sweep(experiment, tmp_path / "b.h5", executor=f"dask:{cluster.address}")
     one, other = open_trajectory(tmp_path / "a.h5"), open_trajectory(tmp_path / "b.h5")
     same_numbers(one, other)
-    for run in range(4):
+    for run in range(len(experiment.runs)):
         assert (one.weights(run)[1] == other.weights(run)[1]).all()
 
 

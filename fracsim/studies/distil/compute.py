@@ -106,12 +106,11 @@ class Distilled(Result):
 
     def words(self) -> list[str]:
         """A row for each student, then the verdicts."""
-        rows: list[tuple[object, ...]] = [
-            ("T", "k", "points", "method", "rate", "accuracy", "from", "to", "agrees", "R²", "most")
-        ]
+        head = "T k points method rate accuracy from to most agrees R² most"
+        rows: list[tuple[object, ...]] = [tuple(head.split())]
         for one in self.students:
-            numbers = (one.best.mean, one.best.least, one.best.greatest, one.agreement, one.r2)
-            shown = [_shown(value) for value in (*numbers, one.ceiling)]
+            accuracy = (one.best.mean, one.best.least, one.best.greatest, one.ceiling)
+            shown = [_shown(value) for value in (*accuracy, one.agreement, one.r2, one.r2_ceiling)]
             rows.append(
                 (one.depth, one.width, f"{one.train_points:,}", one.name, f"{one.rate:g}", *shown)
             )
@@ -125,7 +124,12 @@ def compute(settings: Settings, progress: OnProgress = silent) -> Distilled:
     """Summarise a trajectory file. Raises UsageError, FileError."""
     runs = load_runs([settings.students])
     students = students_of(runs, settings.pieces_points, progress)
-    return Distilled(students, tuple(runs.caveats))
+    gone = any(
+        one.teachers and math.isnan(one.r2_ceiling) and not math.isnan(one.ceiling)
+        for one in students
+    )
+    missing = "no greatest R² is told: the file of a teacher is gone, or another network's"
+    return Distilled(students, (*runs.caveats, *([missing] if gone else [])))
 
 
 def students_of(runs: Runs, points: int = 0, progress: OnProgress = silent) -> list[Student]:
@@ -201,13 +205,16 @@ def _student(entries: list[Entry], points: int) -> Student:
 
 
 def _with_ceilings(student: Student, entries: list[Entry], pieces: int, points: int) -> Student:
-    """In one dimension: as many sign changes as pieces allow, and as many lines."""
+    """In one dimension: as many sign changes as pieces allow, and as many lines on the test points
+    of each seed."""
     first = entries[0].settings
     fractal, gap = entries[0].fractal(), first.get("gap")
     least = least_errors(fractal, int(first["fractal_depth"]), str(first["curve"]), gap)
     ceiling = 1 - float(least[min(pieces, len(least) - 1)])
-    r2 = segment_r2(first, fractal, pieces, points) if points and student.teachers else math.nan
-    return dataclasses.replace(student, ceiling=ceiling, r2_ceiling=r2)
+    if not points or not student.teachers:
+        return dataclasses.replace(student, ceiling=ceiling)
+    r2 = [segment_r2(entry.settings, fractal, pieces, points) for entry in entries]
+    return dataclasses.replace(student, ceiling=ceiling, r2_ceiling=float(np.mean(r2)))
 
 
 def _at_best(entries: list[Entry], name: str, method: str) -> float:
