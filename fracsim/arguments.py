@@ -182,9 +182,10 @@ class Place(Check):
         """As given."""
         try:
             path = os.fspath(value)
-        except TypeError:
-            path = b""
-        if not isinstance(path, str) or not path or "\0" in path:
+            wrong = b"\0" in os.fsencode(path)
+        except Exception:  # of whoever wrote it; UnicodeEncodeError
+            path, wrong = b"", True
+        if wrong or not isinstance(path, str) or not path:
             raise refused(name, value, "the name of a file")
         found: str | os.PathLike[str] = value
         return found
