@@ -117,11 +117,11 @@ def replacing(
     try:
         check_name(path)
         target = Path(os.path.realpath(path))
-        part = part_path(target)
         if target.exists() and not target.is_file():
             raise FileError(
                 f"cannot write '{os.fspath(path)}': it is a folder or a device, not a file"
             )
+        part = part_path(target)
         part.unlink(missing_ok=True)
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         file = AtomicFile(fd)
