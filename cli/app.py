@@ -136,12 +136,21 @@ def _naming_variables(command: click.Command | None) -> click.Command | None:
             return parse(ctx, args)
 
     def invoke_command(ctx: click.Context) -> Any:
+        _check_numba()
         with _origins(ctx):
             return invoke(ctx)
 
     named: Any = command
     named.parse_args, named.invoke, named.names_variables = parse_args, invoke_command, True
     return command
+
+
+def _check_numba() -> None:
+    """Raise UsageError for the one variable of numba whose wrong values end its import; of others
+    it warns."""
+    given = os.environ.get("NUMBA_NUM_THREADS", "").strip()
+    if given.lstrip("-").isdecimal() and int(given) < 1:
+        raise UsageError(f"NUMBA_NUM_THREADS is {given}; accepted is a whole number from 1")
 
 
 @contextmanager

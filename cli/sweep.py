@@ -150,9 +150,15 @@ def _one_line_result(result: dict[str, Any], status: str) -> str:
             f"best test R² {result['best_test_r2']:.4f}, last {final['test_r2']:.4f} "
             f"(root mean square error {final['test_rmse']:.4g}){dead}"
         )
+    # of labels that are a teacher's outputs, training has no accuracy
+    beside = [
+        f"{words} {final[name]:.4f}"
+        for name, words in (("train_accuracy", "training"), ("test_agreement", "teacher's sign"))
+        if final.get(name) is not None
+    ]
     return about + (
         f"best test accuracy {result['best_test_accuracy']:.4f}, "
-        f"last {final['test_accuracy']:.4f} (training {final['train_accuracy']:.4f}){dead}"
+        f"last {final['test_accuracy']:.4f} ({', '.join(beside)}){dead}"
     )
 
 

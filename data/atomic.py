@@ -88,6 +88,16 @@ class AtomicFile(io.RawIOBase):
             raise self._error
 
 
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Raise FileError for what no system takes as the name of a file."""
+    try:
+        wrong = b"\0" in os.fsencode(path)
+    except UnicodeEncodeError:
+        wrong = True
+    if wrong:
+        raise FileError(f"{os.fspath(path)!r} is not a file name")
+
+
 def part_path(target: Path) -> Path:
     """Where the file that will take the place of ``target`` is written."""
     return target.with_name(f".{target.name}.part")
@@ -105,14 +115,13 @@ def replacing(
     under which the old file is kept. Raises FileError, which ends with `consequence`."""
     fd = -1
     try:
-        if "\0" in os.fspath(path):
-            raise FileError(f"{os.fspath(path)!r} is not a file name")
+        check_name(path)
         target = Path(os.path.realpath(path))
-        part = part_path(target)
         if target.exists() and not target.is_file():
             raise FileError(
                 f"cannot write '{os.fspath(path)}': it is a folder or a device, not a file"
             )
+        part = part_path(target)
         part.unlink(missing_ok=True)
         fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         file = AtomicFile(fd)

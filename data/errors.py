@@ -43,6 +43,12 @@ def reason(error: OSError) -> str:
     return _REASONS.get(error.errno or 0, error.strerror or str(error))
 
 
+def about_file(error: OSError) -> FileError:
+    """What the operating system says of a file, as an error of ours."""
+    name = error.filename if isinstance(error.filename, str) else "the file"
+    return FileError(f"'{name}' cannot be used: {reason(error)}")
+
+
 def printable(text: str, most: int = 300) -> str:
     """Text of a file nobody vouches for, which may be long, have many lines or command the
     terminal."""

@@ -58,7 +58,7 @@ def opened(
     taken."""
     try:
         name = name or os.fspath(path)
-    except TypeError:
+    except Exception:  # of whoever wrote it
         raise FileError(f"{named(path)} is not a file name") from None
     fd = _descriptor(path, name)
     try:

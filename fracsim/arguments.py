@@ -18,11 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fracsim.data.errors import FileError
+from fracsim.data.errors import FileError, about_file
 from fracsim.errors import FracsimError, UsageError, nearest
 from fracsim.text import shortened
 from fracsim.values import (
     is_bool,
+    is_text,
     limits_of,
     masked,
     python_value,
@@ -44,7 +45,7 @@ LARGEST_SEED = 2**64 - 1
 
 def door(**checks: Check) -> Callable[[F], F]:
     """Check the arguments named of a function, in this order; None passes where it is the
-    default."""
+    default. What the system says of a file becomes a FileError."""
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
@@ -61,7 +62,10 @@ def door(**checks: Check) -> Callable[[F], F]:
                 value = given.arguments[name]
                 if value is not None or defaults[name] is not None:
                     given.arguments[name] = _read(check, name, value, sizes)
-            return function(*given.args, **given.kwargs)
+            try:
+                return function(*given.args, **given.kwargs)
+            except OSError as error:
+                raise about_file(error) from error
 
         return checked  # type: ignore[return-value]
 
@@ -100,7 +104,7 @@ class Whole(Check):
     """A whole number; both limits are included."""
 
     low: int | None = None
-    high: int | None = None
+    high: int = 2**63 - 1
 
     def read(self, name: str, value: Any, sizes: Sizes) -> int:
         """An int."""
@@ -108,10 +112,9 @@ class Whole(Check):
             found = operator.index(value) if not is_bool(value) else None
         except Exception:  # of whoever wrote it
             found = None
-        if found is None or not (
-            (self.low is None or found >= self.low) and (self.high is None or found <= self.high)
-        ):
-            raise refused(name, value, f"a whole number{limits_of(self.low, self.high)}")
+        if found is None or found > self.high or (self.low is not None and found < self.low):
+            high = None if self.high == Whole.high and (found or 0) <= self.high else self.high
+            raise refused(name, value, f"a whole number{limits_of(self.low, high)}")
         return found
 
 
@@ -151,7 +154,7 @@ class Text(Check):
 
     def read(self, name: str, value: Any, sizes: Sizes) -> str:
         """The text."""
-        if not isinstance(value, str):
+        if not is_text(value):
             raise refused(name, value, "a text" if not self.choices else self._accepted)
         if self.choices and value not in self.choices:
             hint = nearest(value, self.choices)
@@ -182,9 +185,10 @@ class Place(Check):
         """As given."""
         try:
             path = os.fspath(value)
-        except TypeError:
-            path = b""
-        if not isinstance(path, str) or not path or "\0" in path:
+            wrong = b"\0" in os.fsencode(path)
+        except Exception:  # of whoever wrote it; UnicodeEncodeError
+            path, wrong = b"", True
+        if wrong or not isinstance(path, str) or not path:
             raise refused(name, value, "the name of a file")
         found: str | os.PathLike[str] = value
         return found

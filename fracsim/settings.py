@@ -198,6 +198,11 @@ def checked(key: str, accepts: Setting, value: Any) -> Any:
     if found is not None and not accepts.holds(found):
         one_number = accepts.kind in (int, float) and not (accepts.many or accepts.coordinates)
         raise refusal(key, accepts, value, quoted=not one_number)
+    if accepts.many and found is not None and len(set(found)) < len(found):
+        twice = next(one for one in found if found.count(one) > 1)
+        raise UsageError(
+            f"{label(key, accepts)} has {twice} twice; accepted are values that differ"
+        )
     return found
 
 
@@ -332,7 +337,7 @@ def _one(kind: type, value: Any) -> Any:
     value = python_value(value)
     if kind is bool and isinstance(value, bool):
         return value
-    if kind is str and isinstance(value, str):
+    if kind is str and isinstance(value, str) and value.strip():
         return value.strip()
     if kind is float and (is_number(value) or isinstance(value, str)):
         return float(value)

@@ -37,6 +37,14 @@ def is_bool(value: object) -> bool:
     return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"))
 
 
+def is_text(value: object) -> bool:
+    """Whether a value is text that files can hold: Unicode without NUL."""
+    try:
+        return isinstance(value, str) and b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def masked(value: Any) -> bool:
     """Whether some entries of a NumPy array are masked: what lies behind a mask is no number."""
     mask = getattr(value, "mask", None)

@@ -6,6 +6,7 @@ import contextlib
 import decimal
 import io
 import math
+import os
 import warnings
 
 import numpy as np
@@ -247,3 +248,20 @@ def test_wrong_sizes_reach_no_kernel(calls):
         verify(**{**tried, "distribution": other})
     with pytest.raises(fracsim.UsageError, match="params is an array"):
         split(**{**parts, "params": parts["params"][:-1]})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["x" * 300, "x" * 240, "a/" * 3000 + "b", "nowhere/x.h5", "/dev/null/x.h5", ".", "loop/x.h5"],
+)
+def test_what_the_system_says_of_a_file_is_a_sentence(calls, path):
+    """Of names that are too long (also with the endings of a checkpoint), of loops of links, and
+    of folders that are files."""
+    with contextlib.suppress(FileExistsError):
+        os.symlink("loop", "loop")
+    for name, (function, arguments) in calls.items():
+        for argument, value in arguments.items():
+            if isinstance(value, os.PathLike):
+                ended, _ = outcome(function, {**arguments, argument: path})
+                said = ended in ("FileError", "RunError", "UsageError")
+                assert said or (ended == "value" and len(path) == 240), (name, argument, ended)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from fracsim.errors import UsageError
-from fracsim.settings import REQUIRED, Setting, checked, make_settings, setting
+from fracsim.settings import REQUIRED, Setting, checked, make_settings, setting, settings_of
+from fracsim.studies import STUDIES
+from fracsim.training.run import Run
 
 WHOLE = Setting("", int, low=1, high=1e6, many=True)
 NUMBERS = Setting("", float, many=True)
@@ -102,3 +104,45 @@ def test_settings_are_made_and_checked():
     ):
         with pytest.raises(UsageError, match=said):
             make_settings(Some, values, "here")
+
+
+DECLARED = {"Run": Run} | {name: study.settings for name, study in STUDIES.items()}
+SETTINGS = [
+    pytest.param(key, accepts, id=f"{name}.{key}")
+    for name, declared in DECLARED.items()
+    for key, accepts in settings_of(declared).items()
+]
+
+
+def some_of(accepts: Setting) -> tuple[str, ...]:
+    """Texts that a setting of several values accepts, one of them alone."""
+    if accepts.choices:
+        return accepts.choices[:1]
+    if accepts.kind is str:
+        return ("1",)
+    for one in ("1", "2", "0.5", "3", "5", "10"):
+        try:
+            checked("key", accepts, one)
+        except UsageError:
+            continue
+        return (one,)
+    raise AssertionError(accepts)
+
+
+@pytest.mark.parametrize(("key", "accepts"), SETTINGS)
+@pytest.mark.parametrize("text", ["", " ", "\t"])
+def test_an_empty_text_is_no_value_of_any_setting(key, accepts, text):
+    """As of an unset variable in a shell: --gap "$GAP"."""
+    with pytest.raises(UsageError, match=f"^({key} |{key.upper()} is)"):
+        checked(key, accepts, text)
+
+
+@pytest.mark.parametrize(("key", "accepts"), [one for one in SETTINGS if one.values[1].many])
+def test_no_alternative_is_taken_twice(key, accepts):
+    """Each would be computed and drawn twice, and counted twice in a mean."""
+    (one,) = some_of(accepts)
+    assert len(checked(key, accepts, one)) == 1
+    with pytest.raises(UsageError, match="twice; accepted are values that differ"):
+        checked(key, accepts, f"{one},{one}")
+    with pytest.raises(UsageError, match="twice; accepted are values that differ"):
+        checked(key, accepts, [one, one])

@@ -178,14 +178,22 @@ def panel_head(axes: Axes, text: str) -> None:
 def plain(name: object) -> str:
     """A name (a fractal's, a file's) for a title or a label: what looks like mathematics in it is
     text."""
-    return str(name).replace("$", r"\$")
+    return drawable(str(name)).replace("$", r"\$")
+
+
+def drawable(text: str) -> str:
+    """A text whose letters, and ends of lines, a font may have: others are question marks, as those
+    of a file's name that is no text."""
+    return "".join(
+        one if one.isprintable() or one == "\n" else " " if one.isspace() else "?" for one in text
+    )
 
 
 def wrapped(text: str, width: float, points: float, math: bool = True) -> str:
     """A text in lines of at most ``width`` inches, broken between words, never inside mathematics;
     a longer word without any is broken where it must be."""
     lines = []
-    for given in text.split("\n"):
+    for given in drawable(text).split("\n"):
         line = ""
         for word in _WORD.findall(given) if math else given.split():
             for part in _pieces(word, width, points, math):

@@ -230,3 +230,10 @@ def test_a_reader_that_goes_away_is_no_error():
         timeout=120,
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("value", ["0", "-1", " 0 "])
+def test_a_variable_that_ends_the_import_of_numba_is_named(monkeypatch, value):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", value)
+    said = fracsim("show", "fractal", "cantor1d")
+    assert (said.code, "NUMBA_NUM_THREADS is" in said.sentence) == (2, True)

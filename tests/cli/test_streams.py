@@ -112,6 +112,7 @@ PLACES = {
     "no home": {"HOME": None, "XDG_CACHE_HOME": None, "MPLCONFIGDIR": None},
     "a home that is not there": {"HOME": "/nowhere/at/all", "MPLCONFIGDIR": None},
     "no terminal": {"TERM": "dumb", "COLUMNS": "1"},
+    "no folder for temporary files": {"TMPDIR": "/nowhere", "MATPLOTLIBRC": "/nowhere"},
 }
 
 

@@ -1,4 +1,5 @@
-"""Deep networks and deep fractals: many layers and levels fit in a figure that names some."""
+"""Odd figures: of letters that no font has, of deep networks and deep fractals, whose layers and
+levels are many."""
 
 import warnings
 
@@ -43,3 +44,18 @@ def test_the_dead_are_told_once(monkeypatch):
     from fracsim.figures.collect import caveats_of
 
     assert caveats_of(Runs([], ["1 of 1 run is dead", "more"])) == ["more", "1 of 1 run is dead."]
+
+
+ODD = ["\udcff", "\ud800", "\x1b[31m", "a\0b", "\t", "\x7f", "\u202e", "a\nb", "$\udcff$", "\xa0"]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_letters_that_are_none_are_drawn(tmp_path, text):
+    """Of titles, and of names of files and fractals, which need not be text."""
+    with style.styled():
+        figure, body = style.page((3.4, 2.0), None, [f"note of {text}"])
+        style.head(body, f"title {text} of {style.plain(text)}", "")
+        style.panel_head(body.subplots(), text)
+        figure.savefig(tmp_path / "a.png")
+        figure.savefig(tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text(encoding="utf-8").isascii()
