@@ -116,6 +116,9 @@ def test_processes_make_the_same_bits(experiment, tmp_path):
     same_numbers(open_trajectory(tmp_path / "a.h5"), open_trajectory(tmp_path / "b.h5"))
 
 
+@pytest.mark.parametrize(
+    "experiment", ["radial", pytest.param("table", marks=pytest.mark.slow)], indirect=True
+)
 def test_a_card_measures_the_same(experiment, tmp_path):
     """In a simulator, side by side: R² and errors to the last digits of float32."""
     few = {"train_points": 40, "test_points": 12, "batch_size": 8, "network_depth": 1}
