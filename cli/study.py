@@ -4,7 +4,7 @@ The heart of a command: options -> settings -> compute -> file, JSON or words.""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,28 @@ from fracsim.text import duration
 if TYPE_CHECKING:
     from fracsim.studies.study import Result, Study
 
-Declared = dict[str, tuple[str, Callable[[], click.Command]]]
+Declared = Mapping[str, tuple[str, Callable[[], click.Command]]]
 """Name -> short help, and what makes the command."""
 
 
+class _Commands(Declared):
+    def __getitem__(self, name: str) -> tuple[str, Callable[[], click.Command]]:
+        study = STUDIES[name]
+        return study.about, partial(study_command, study)
+
+    def __contains__(self, name: object) -> bool:
+        return name in STUDIES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(STUDIES)
+
+    def __len__(self) -> int:
+        return len(STUDIES)
+
+
 def study_commands() -> Declared:
-    """The command of every study."""
-    return {name: (one.about, partial(study_command, one)) for name, one in STUDIES.items()}
+    """The command of every study; of those that nobody asks for, the declaration is not read."""
+    return _Commands()
 
 
 class Value(click.ParamType):

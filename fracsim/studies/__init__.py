@@ -1,10 +1,12 @@
 """The studies there are, one line for each. Neither this list nor any declaration imports anything
-heavy, so that ``--help`` answers at once."""
+heavy, so that ``--help`` answers at once; a declaration is read when it is asked for."""
 
 from __future__ import annotations
 
+from collections import UserDict
+from collections.abc import MutableMapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
@@ -14,13 +16,24 @@ if TYPE_CHECKING:
     from fracsim.studies.study import Study
 
 
-def _declared(*folders: str) -> dict[str, Study]:
-    """Name of the command -> ``STUDY`` of each folder's ``declaration``."""
-    found = (import_module(f"{__name__}.{folder}.declaration").STUDY for folder in folders)
-    return {study.name: study for study in found}
+class _Studies(UserDict[str, Any]):
+    """Name of the command -> ``STUDY`` of the ``declaration`` in the folder of that name."""
+
+    def __init__(self, *folders: str) -> None:
+        super().__init__({folder.replace("_", "-"): folder for folder in folders})
+
+    def __getitem__(self, name: str) -> Study:
+        found = self.data[name]
+        if isinstance(found, str):
+            found = self.data[name] = import_module(f"{__name__}.{found}.declaration").STUDY
+        study: Study = found
+        return study
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
-STUDIES = _declared(
+STUDIES: MutableMapping[str, Study] = _Studies(
     "construct",
     "bounds",
     "gradient",

@@ -77,7 +77,7 @@ def fault(done):
 
 
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&-", ">&- -q"])
-@pytest.mark.parametrize("name", some(WRITES, ["train", "export", "bounds"]))
+@pytest.mark.parametrize("name", some(WRITES, ["train", "export"]))
 def test_with_closed_streams_the_work_is_done(folder, tmp_path, name, closed):
     output = tmp_path / ("out.png" if name == "plot" else "out.h5")
     done = process(folder, WRITES[name], closed, output=output)

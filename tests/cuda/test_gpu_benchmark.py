@@ -162,6 +162,7 @@ def test_without_a_card_it_says_what_is_missing(monkeypatch):
 
 
 @pytest.mark.compiled
+@pytest.mark.slow
 def test_a_rehearsal_goes_through_all_of_it(tmp_path):
     out, page = tmp_path / "out.json", tmp_path / "page.md"
     options = ["--dry", "--peers", "--json", str(out), "--markdown", str(page)]

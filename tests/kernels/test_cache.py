@@ -112,15 +112,26 @@ def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def mine(tmp_path):
-    """A folder with a module of one kernel, compiled and kept; and where."""
-    (tmp_path / "mine.py").write_text(MODULE)
-    kept = tmp_path / "kept"
-    done = run(tmp_path, NUMBA_CACHE_DIR=str(kept))
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A folder with a module of one kernel, compiled and kept; and what is kept, by file."""
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.py").write_text(MODULE)
+    done = run(folder, NUMBA_CACHE_DIR=str(folder / "kept"))
     assert (done.stdout, done.returncode) == ("42\n", 0), done.stderr
-    assert list(kept.rglob("*.nbi")), "nothing was kept"
-    return tmp_path, kept
+    assert list(folder.rglob("*.nbi")), "nothing was kept"
+    return folder, {file: file.read_bytes() for file in folder.rglob("*.nb?")}
+
+
+@pytest.fixture
+def mine(compiled):
+    """The folder as it was once the kernel was compiled; and where kernels are kept."""
+    folder, contents = compiled
+    for file in set(folder.rglob("*.nb?")) - set(contents):
+        file.unlink()
+    for file, data in contents.items():
+        file.write_bytes(data)
+    return folder, folder / "kept"
 
 
 def test_a_folder_of_the_users_own_holds_folders_of_ours(mine):

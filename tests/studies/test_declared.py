@@ -293,6 +293,23 @@ def test_what_is_missing_or_would_be_lost(tmp_path, monkeypatch):
     assert (tmp_path / "mine.toml").read_text() == "text"
 
 
+def test_a_study_has_the_name_of_its_folder_and_is_read_when_it_is_asked_for():
+    assert all(study.name == name for name, study in STUDIES.items())
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from fracsim.cli.app import command; import atexit\n"
+            "atexit.register(lambda: print([n for n in sys.modules if n.endswith('.declaration')]))"
+            "\ncommand.main(['regions', '--help'], prog_name='fracsim')",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=TOP,
+    )
+    assert done.stdout.endswith("['fracsim.studies.regions.declaration']\n"), done
+
+
 def test_settings_of_studies_are_frozen():
     for study in STUDIES.values():
         assert study.settings.__dataclass_params__.frozen

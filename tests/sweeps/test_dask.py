@@ -180,6 +180,7 @@ def test_a_lost_scheduler_ends_the_sweep_in_a_sentence_and_loses_nothing(tmp_pat
     path = tmp_path / "a.h5"
     with contextlib.closing(Cluster()) as cluster:
         cluster.add_worker()
+        cluster.wait_for(1)  # on a busy machine both take a while to start
         once = Once(0.1, cluster.scheduler.kill)
         with pytest.raises(
             RunError, match=r"dask:tcp://127.* gave the work up \(was it shut down\?\)"

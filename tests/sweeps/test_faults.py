@@ -102,7 +102,9 @@ def each_write_fails(tmp_path, monkeypatch, straight, number, lasting, every):
     assert not [name for name in os.listdir(tmp_path) if not name.endswith(".h5")]
 
 
-@pytest.mark.parametrize("number", list(SENTENCES))
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, pytest.param(errno.EIO, marks=pytest.mark.slow), errno.EMFILE]
+)
 def test_writes_of_a_sweep_may_fail(tmp_path, monkeypatch, straight, number):
     each_write_fails(
         tmp_path, monkeypatch, straight, number, lasting=number != errno.EMFILE, every=37
