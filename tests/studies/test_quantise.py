@@ -185,6 +185,25 @@ def test_deep_networks_need_the_same_bits_at_every_depth_and_shallow_ones_more_a
     assert by_depth.notes == ()
 
 
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize("n", [2, 3])
+def test_trained_networks_of_few_bits(n, tmp_path):
+    """Deep and shallow ones: 10 bits are as good as all, and 3 are not, where there is something to
+    lose; a deep one needs no fewer than a shallow one."""
+    lost = {}
+    for depth in (1, 5):
+        net = tmp_path / f"t{depth}.h5"
+        words = ["train", "--fractal-depth", n, "--depth", depth, "--width", 50, "--lr", 0.001]
+        words += ["--steps", 15_000, "--record-every", 15_000, "--test-points", 1000]
+        assert fracsim(*words, "-o", net, "-q").code == 0
+        told = json.loads(fracsim("quantise", net, "--bits", "3,5,10", "--json").out)
+        lost[depth] = [told["accuracy"] - row["accuracy"] for row in told["results"]]
+        assert abs(lost[depth][-1]) < 0.01
+    assert lost[5][0] > 0.2
+    assert lost[5][1] > lost[1][1] - 0.02
+
+
 @pytest.mark.compiled
 def test_networks_that_need_more_bits_are_left_out_and_told(tmp_path):
     path = tmp_path / "d.h5"
