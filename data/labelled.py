@@ -49,12 +49,14 @@ def to_frame(axes: Arrays, runs: Arrays, done: np.ndarray, variables: Arrays) ->
     there = np.arange(len(axes["step"])) < done[:, None]
     rows, records = np.nonzero(there)
     columns = {name: values[rows] for name, values in runs.items()}
+    dims = {one.name: one.dims for one in schema.EVERY_RECORD}
     for name, values in variables.items():
         found = values[there]
         if found.ndim == 1:
             columns[name] = found
         else:
-            columns |= {f"{name}_{j}": found[:, j] for j in range(found.shape[1])}
+            first = schema.FIRST_NUMBER.get(dims[name][-1], 0)
+            columns |= {f"{name}_{first + j}": found[:, j] for j in range(found.shape[1])}
     keys = [axes["run"][rows], axes["step"][records]]
     index = package.MultiIndex.from_arrays(keys, names=["run", "step"])
     frame: pandas.DataFrame = package.DataFrame(columns, index)

@@ -54,12 +54,9 @@ def kernels():
     return jobs
 
 
-OLDER, NEWEST = ptx.ARCHITECTURES
-
-
-@pytest.fixture(params=[pytest.param(OLDER, marks=pytest.mark.slow), NEWEST])
+@pytest.fixture(params=ptx.EACH)
 def texts(request):
-    """{kernel: PTX} for one architecture, which takes ten seconds or more."""
+    """{kernel: PTX} for one architecture."""
     found = ptx.compile_ptx("test_ptx:kernels", (request.param,))
     return {name: text for (name, _), text in found.items()}
 

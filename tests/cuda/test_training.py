@@ -86,11 +86,11 @@ def test_steps_are_those_of_the_cpu(card, backend, generator, loss, optimizer, s
         (Shape(3, 0, 4), 8),
         (Shape(3, 1, 1), 8),
         (Shape(1, 1, 9), 1),
-        (Shape(2, 3, 5), 11),
-        (Shape(2, 2, 9), 13),
+        pytest.param(Shape(2, 3, 5), 11, marks=pytest.mark.slow),
+        pytest.param(Shape(2, 2, 9), 13, marks=pytest.mark.slow),
         (Shape(2, (9, 1, 5)), 11),
         (Shape(1, (3, 10)), 8),
-        (Shape(3, (10, 2, 7, 4)), 6),
+        pytest.param(Shape(3, (10, 2, 7, 4)), 6, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -158,7 +158,7 @@ def planned(monkeypatch, elements):
 
 @pytest.mark.parametrize(
     "widths",
-    [(9, 9), (9, 3)]
+    [pytest.param((9, 9), marks=pytest.mark.slow), (9, 3)]
     if SIMULATED
     else [(5, 5), (20, 20), (30, 30), (60, 60), (20, 3, 30), (60, 1, 20)],
     ids=lambda widths: "-".join(map(str, widths)),
@@ -216,7 +216,9 @@ def test_real_labels(card, backend, generator):
     both(card, backend, shape, rule, (rates, seeds, params, source, sets))
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.slow) for name in OPTIMIZERS[:2])]
+)
 def test_a_diverged_run_stops_while_others_go_on(card, backend, generator, optimizer):
     shape, rule = Shape(2, 1, 4), rule_of("squared", optimizer, batch=4)
     _, seeds, params, source, sets = small(generator, shape, 3)

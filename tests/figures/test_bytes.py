@@ -43,19 +43,31 @@ REGIONS = {
 }
 """File -> options of the `fracsim regions` that makes it."""
 
+QUICK = [
+    *((name, "svg") for name in FIGURES),
+    *((name, suffix) for name in ("training", "regions") for suffix in ("png", "pdf")),
+]
+"""What is drawn by default: to draw every figure in every format takes a minute."""
+
+REST = [
+    (name, suffix)
+    for name in FIGURES
+    for suffix in ("png", "svg", "pdf")
+    if (name, suffix) not in QUICK
+]
+
 DRAW_ALL = """
 import sys
 from fracsim.cli.plot import command
 for figure in sys.argv[2:]:
-    name, *arguments = figure.split()
-    for suffix in ("png", "svg", "pdf"):
-        command([*arguments, "-q", "-o", f"{sys.argv[1]}/{name}.{suffix}"], standalone_mode=False)
+    file, *arguments = figure.split()
+    command([*arguments, "-q", "-o", f"{sys.argv[1]}/{file}"], standalone_mode=False)
 """
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory) -> list[Path]:
-    """Two folders with all figures in all formats."""
+def files(tmp_path_factory) -> Path:
+    """The folder of the files that are drawn."""
     folder = tmp_path_factory.mktemp("files")
     grid = {"network_depth": [1, 3], "width": [10, 20], "seed": [0, 1]}
     write_file(folder / "grid.h5", experiment_of(grid, **SMALL))
@@ -92,25 +104,49 @@ def twice(tmp_path_factory) -> list[Path]:
             str(folder / f"{name}.h5"),
         ]
         simulate(arguments, standalone_mode=False)
-    figures = [" ".join([name, *arguments]) for name, arguments in FIGURES.items()]
-    root = TOP
+    return folder
+
+
+def drawn(files: Path, tmp_path_factory, figures: list[tuple[str, str]]) -> list[Path]:
+    """Two folders with these figures in these formats."""
+    lines = [" ".join([f"{name}.{suffix}", *FIGURES[name]]) for name, suffix in figures]
     processes, outputs = [], []
     for seed in ("1", "2"):
         output = tmp_path_factory.mktemp("figures")
         environment = {**os.environ, "PYTHONHASHSEED": seed, "MPLBACKEND": "no such backend"}
-        environment["PYTHONPATH"] = os.pathsep.join([str(root), environment.get("PYTHONPATH", "")])
-        command = [sys.executable, "-c", DRAW_ALL, str(output), *figures]
-        processes.append(subprocess.Popen(command, cwd=folder, env=environment))
+        environment["PYTHONPATH"] = os.pathsep.join([str(TOP), environment.get("PYTHONPATH", "")])
+        command = [sys.executable, "-c", DRAW_ALL, str(output), *lines]
+        processes.append(subprocess.Popen(command, cwd=files, env=environment))
         outputs.append(output)
         time.sleep(1.1)  # a date in a file has a resolution of a second
     assert [process.wait() for process in processes] == [0, 0]
     return outputs
 
 
-@pytest.mark.compiled
-@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
-@pytest.mark.parametrize("name", FIGURES)
-def test_same_bytes(twice, name, suffix):
-    first, second = ((folder / f"{name}.{suffix}").read_bytes() for folder in twice)
+@pytest.fixture(scope="module")
+def twice(files, tmp_path_factory) -> list[Path]:
+    return drawn(files, tmp_path_factory, QUICK)
+
+
+@pytest.fixture(scope="module")
+def others(files, tmp_path_factory) -> list[Path]:
+    return drawn(files, tmp_path_factory, REST)
+
+
+def same(folders: list[Path], name: str, suffix: str) -> None:
+    first, second = ((folder / f"{name}.{suffix}").read_bytes() for folder in folders)
     assert first == second
     assert len(first) > 2000
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize(("name", "suffix"), QUICK)
+def test_same_bytes(twice, name, suffix):
+    same(twice, name, suffix)
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize(("name", "suffix"), REST)
+def test_same_bytes_in_other_formats(others, name, suffix):
+    same(others, name, suffix)

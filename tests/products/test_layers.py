@@ -36,6 +36,11 @@ def drawn(path):
     return sorted({int(x) for axes in figure.axes for line in axes.lines for x in line.get_xdata()})
 
 
+def tabulated(path):
+    columns = open_trajectory(path).to_pandas().columns
+    return [int(name.rpartition("_")[2]) for name in columns if name.startswith("gradient_norm_")]
+
+
 def labelled(path):
     return open_trajectory(path).to_xarray().layer.values.tolist()
 

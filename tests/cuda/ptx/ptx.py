@@ -34,6 +34,9 @@ from places import HELPERS, TOP
 
 ARCHITECTURES = ("sm_80", "sm_90")
 
+EACH = [pytest.param("sm_80", marks=pytest.mark.slow), "sm_90"]
+"""For ``parametrize``: to compile for one takes seconds, so that by default it is the newest."""
+
 OF_THE_SIMULATOR = ("NUMBA_ENABLE_CUDASIM", "NUMBA_DISABLE_JIT")
 """Variables that keep numba from compiling for a card."""
 
