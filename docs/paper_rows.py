@@ -1,0 +1,115 @@
+"""The kept runs of docs/results as rows, and how docs/paper.py counts them."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from results import read_results
+
+HERE = Path(__file__).resolve().parent
+Row = dict[str, str]
+
+MARGIN_WIDE, MARGIN_SPAN, MARGIN_CURVE = 0.03, 0.02, 0.05
+"""From width 50 on a cell agrees within MARGIN_WIDE of the mean, any cell within MARGIN_SPAN of its
+seeds' span; a curve of figure 5 within MARGIN_CURVE."""
+
+
+def load(name: str) -> list[Row]:
+    """The rows of docs/results/NAME.csv; none where the runs are still to come."""
+    path = HERE / "results" / f"{name}.csv"
+    return read_results(path)[1] if path.exists() else []
+
+
+def ended(rows: Iterable[Row], **wanted: object) -> list[Row]:
+    """The complete runs with these settings."""
+    return [
+        row
+        for row in rows
+        if row["status"] == "complete" and all(row[k] == str(v) for k, v in wanted.items())
+    ]
+
+
+def distinct(rows: Iterable[Row], key: str) -> list[str]:
+    """The values of a setting, numbers by size."""
+    found = {row[key] for row in rows}
+    return sorted(found, key=lambda text: (float(text) if text[:1].isdigit() else 0.0, text))
+
+
+def best(rows: Iterable[Row]) -> list[float]:
+    """The best test accuracy of each run."""
+    return [float(row["best"]) for row in rows]
+
+
+def cell(rows: Sequence[Row], theirs: float | None = None, wide: bool = True) -> str:
+    """``**mean** [least, greatest] of seeds (theirs)``, with ! where theirs lies outside what seeds
+    and margins allow."""
+    if not rows:
+        return "–"
+    found = best(rows)
+    mean = statistics.fmean(found)
+    text = f"**{mean:.3f}**"
+    if len(found) > 1:
+        text += f" [{min(found):.3f}, {max(found):.3f}]"
+    if theirs is not None:
+        text += f" ({theirs:.3f})" + ("" if agrees(found, theirs, wide) else " !")
+    return text
+
+
+def agrees(found: Sequence[float], theirs: float, wide: bool) -> bool:
+    """Whether the paper's number is within the margins of ours: of the mean where the layers are
+    wide, of the seeds' span everywhere."""
+    near = min(found) - MARGIN_SPAN <= theirs <= max(found) + MARGIN_SPAN
+    margin = MARGIN_WIDE
+    if not wide:
+        return min(found) - margin <= theirs <= max(found) + margin
+    return near or abs(statistics.fmean(found) - theirs) <= margin
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def levels_at(row: Row) -> list[tuple[int, list[float | None]]]:
+    """(step, accuracy of each level or None where it has no points) at the kept records."""
+    found = []
+    for part in row["levels"].split():
+        step, _, shares = part.partition(":")
+        values = [None if text == "-" else int(text) / 1000 for text in shares.split("/")]
+        found.append((int(step), values))
+    return found
+
+
+def learnt_at(row: Row, level: int, share: float = 0.8) -> int | None:
+    """The first kept step from which on so many points of a level are right; None where that never
+    is. A network that says no everywhere is right on every level for a while."""
+    found = None
+    for step, values in levels_at(row):
+        value = values[level]
+        if value is None or value < share:
+            found = None
+        elif found is None:
+            found = step
+    return found
+
+
+def by_two(rows: Sequence[Row], first: str, second: str) -> dict[int, dict[int, list[float]]]:
+    """``[value of first][value of second]``: the best test accuracies."""
+    return {
+        int(one): {
+            int(other): best(ended(rows, **{first: one, second: other}))
+            for other in distinct(rows, second)
+        }
+        for one in distinct(rows, first)
+    }
+
+
+def lively(rows: Iterable[Row]) -> list[Row]:
+    """The runs that did not die."""
+    return [row for row in rows if not row["dead_since"]]
+
+
+def span_reaches(found: Sequence[float], value: float, margin: float) -> bool:
+    """Whether a value is within a margin of what seeds span."""
+    return min(found) - margin <= value <= max(found) + margin
