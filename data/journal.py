@@ -14,6 +14,7 @@ what counts, and the counters lie between it and the one before."""
 import hashlib
 import json
 import struct
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ _HEAD = struct.Struct("<16sQQQ")
 _DIGEST = 32
 _MOST_HEADER = 1 << 24
 _BLOCK = 1 << 22
-_TRIES = 100  # of reading a file between two commits
+_TRIES = 1000  # of reading a file between two commits
+_PAUSE = 0.01  # seconds between them
 
 
 class State(NamedTuple):
@@ -121,11 +123,13 @@ class Journal:
             before = self.states(fd)
             counters = State(-1, *self._counters(b"".join(self._live(fd))))
             after = self.states(fd)
-            if [state.number for state in before] == [state.number for state in after]:
-                break
-        if not before or not _fits(counters, before):
-            raise FileError(f"'{name}' is damaged: its counters do not match their checksum")
-        return before[0]
+            if [state.number for state in before] != [state.number for state in after]:
+                time.sleep(_PAUSE)  # in the middle of a commit: this says nothing of the file
+            elif before and _fits(counters, before):
+                return before[0]
+            else:
+                raise FileError(f"'{name}' is damaged: its counters do not match their checksum")
+        raise FileError(f"'{name}' changes too fast to be read")
 
     def _live(self, fd: int) -> list[bytes]:
         """HDF5's own counters, in the order of a slot."""

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import socket
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -154,7 +155,7 @@ class OutputLock:
         return -1
 
     def _refuse_another_host(self) -> None:
-        age = time.time() - os.fstat(self._fd).st_mtime
+        age = _now(self.path.parent) - os.fstat(self._fd).st_mtime
         if self.left and self.left.get("host") != socket.gethostname() and age < SIGN_OF_LIFE:
             raise FileError(
                 self._sentence(self.left)
@@ -177,6 +178,16 @@ class OutputLock:
         except (OSError, ValueError, RecursionError):
             return {}
         return owner if isinstance(owner, dict) else {}
+
+
+def _now(folder: Path) -> float:
+    """The time by the file system's clock, which dates its files; another host's may be minutes
+    off."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:  # a full disk
+        return time.time()
 
 
 def _alive(pid: Any) -> bool:

@@ -8,7 +8,7 @@ import sys
 # samples, too: all that is imported has to be there before the limits bind
 from fracsim.data import reader, samples  # noqa: F401
 from fracsim.data.errors import FileError
-from fracsim.data.sandbox import FAULT, SECONDS
+from fracsim.data.sandbox import FAULT, cpu_seconds
 
 _ROOM = 1 << 30  # bytes of address space beyond what the interpreter and the file take
 
@@ -16,11 +16,14 @@ _ROOM = 1 << 30  # bytes of address space beyond what the interpreter and the fi
 def main() -> None:
     """What the child does: take the limits, read everything, say what is wrong."""
     fd, name = int(sys.argv[2]), sys.argv[3]
-    limit_memory(os.fstat(fd).st_size)
+    size = os.fstat(fd).st_size
+    limit_memory(size)
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        # SIGXCPU at the first, which nobody else sends; SIGKILL would look like a memory killer's
+        seconds = cpu_seconds(size)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         reader.inspect(fd, name)

@@ -77,6 +77,19 @@ def test_another_host_counts_as_alive_while_it_gives_signs_of_life(tmp_path):
         assert taken.left["host"] == "elsewhere"
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clocks_of_two_hosts_may_differ(tmp_path, monkeypatch, hours):
+    """The file system's clock dates the signs of life, so it has to judge them."""
+    path, clock = tmp_path / "a.h5", time.time
+    monkeypatch.setattr(locks.time, "time", lambda: clock() + 3600 * hours)
+    lock_path(path).write_text(json.dumps({"host": "elsewhere", "pid": 17}))
+    with pytest.raises(FileError, match="process 17 on elsewhere"):
+        OutputLock(path).__enter__()
+    os.utime(lock_path(path), (clock() - 100, clock() - 100))
+    with OutputLock(path):
+        assert sorted(item.name for item in tmp_path.iterdir()) == ["a.h5.lock"]
+
+
 def test_a_holder_gives_signs_of_life(tmp_path, monkeypatch):
     with OutputLock(tmp_path / "a.h5") as held:
         os.utime(held.path, (0, 0))

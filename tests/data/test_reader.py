@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import trajectory_files as files
 
-from fracsim.data import sandbox, trailer, untrusted
+from fracsim.data import journal, sandbox, trailer, untrusted
 from fracsim.data.atomic import AtomicFile
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory, sniff
@@ -143,14 +143,25 @@ def test_quarantine_tells_what_the_child_found(tmp_path):
         open_trajectory(path)
 
 
+BURN = """
+import sys, json
+sys.path[:] = json.loads(sys.argv[1])
+from fracsim.data import reader, sandbox_child
+sandbox_child.cpu_seconds = lambda size: 1
+def burn(fd, name):
+    while True:
+        pass
+reader.inspect = burn
+sandbox_child.main()
+"""
+KILL = "import os, time; os.kill(os.getpid(), {}); time.sleep(60)"
+
+
 @pytest.mark.parametrize(
     ("deed", "sentence"),
     [
-        ("import os; os.kill(os.getpid(), 11)", "reading it crashes or never ends"),
-        (
-            "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass",
-            "crashes or never ends",
-        ),
+        (KILL.format(11), "is damaged: reading it crashes or never ends"),
+        (BURN, "is damaged: reading it crashes or never ends"),
         (
             "raise SystemError('no such thing')",
             "could not be inspected: SystemError: no such thing",
@@ -161,6 +172,51 @@ def test_quarantine_tells_what_the_child_found(tmp_path):
 def test_what_happens_to_the_child_does_not_happen_to_us(tmp_path, monkeypatch, deed, sentence):
     monkeypatch.setattr(sandbox, "_CODE", deed)
     refused(files.unfinished(tmp_path / "run.h5", version=1), sentence)
+
+
+@pytest.mark.parametrize("number", [1, 2, 9, 15, 34])
+def test_a_signal_from_outside_says_nothing_of_the_file(tmp_path, monkeypatch, number):
+    """Of a memory killer, a scheduler, a terminal."""
+    monkeypatch.setattr(sandbox, "_CODE", KILL.format(number))
+    with pytest.raises(FileError, match=r"not be inspected: the process .* killed by") as told:
+        open_trajectory(files.unfinished(tmp_path / "run.h5", version=1))
+    assert "damaged" not in str(told.value)
+
+
+def test_a_busy_machine_says_nothing_of_the_file(tmp_path, monkeypatch):
+    """Processor time judges, never the clock."""
+    path = files.unfinished(tmp_path / "run.h5", version=1)
+    monkeypatch.setattr(sandbox, "SECONDS", 1)
+    monkeypatch.setattr(sandbox, "_CODE", "import time; time.sleep(2.5)" + sandbox._CODE)
+    assert open_trajectory(path).status == "running"
+    monkeypatch.setattr(sandbox, "PATIENCE", 1)
+    with pytest.raises(FileError, match="could not be inspected in 1 s: the machine or its disk"):
+        open_trajectory(path)
+
+
+def test_an_interrupt_of_the_terminal_does_not_reach_the_child(tmp_path, monkeypatch):
+    deed = "import os, sys; sys.exit(os.getsid(0) != os.getpid())"
+    monkeypatch.setattr(sandbox, "_CODE", deed)
+    assert open_trajectory(files.unfinished(tmp_path / "run.h5", version=1)).status == "running"
+
+
+@pytest.mark.parametrize("commits", [3, 200, 10**6])
+def test_commits_in_quick_succession_are_no_damage(tmp_path, monkeypatch, commits):
+    """Each look at the two states of a journal finds them changed."""
+    path, looks = files.unfinished(tmp_path / "run.h5"), iter(range(2 * commits))
+    whole = journal.Journal.states
+
+    def changing(self, fd):
+        n = next(looks, None)
+        return whole(self, fd) if n is None else [whole(self, fd)[0]._replace(number=n)]
+
+    monkeypatch.setattr(journal.Journal, "states", changing)
+    monkeypatch.setattr(journal, "_PAUSE", 0)
+    if commits < 1000:
+        assert open_trajectory(path).status == "running"
+    else:
+        with pytest.raises(FileError, match="changes too fast to be read"):
+            open_trajectory(path)
 
 
 def test_flipped_bits_of_an_unfinished_file_never_take_us_along(tmp_path):
