@@ -17,6 +17,9 @@ from fracsim.kernels.random.philox import CHAIN, random_words, uniform
 FEW = 12
 """Up to so many degrees of freedom a χ² is made of uniforms, above by rejection."""
 
+SELDOM = 20
+"""Of so many coins or fewer, more than FEW heads are too seldom to draw them side by side."""
+
 AT_ONCE = 256
 """Draws that are made side by side; results do not depend on it."""
 
@@ -56,30 +59,44 @@ def chi_square_chain(seed, first, widths, kappa, bias_variance, start, out):
     """out[l, i] = M_{l+1} of draw ``first + i``, from M_0 = ``start``.
 
     ``widths`` (T,) int64; ``out`` (T, N) float64; bias_variance is σ_b². AT_ONCE draws at a time,
-    so that words and logarithms are computed by vectors."""
+    so that words, logarithms and sines are computed by vectors."""
     draws, drawn = np.empty(AT_ONCE), np.empty(AT_ONCE)
-    words, coins = np.empty((8, AT_ONCE), np.uint32), np.empty(AT_ONCE, np.int64)
+    words, degrees = np.empty((8, AT_ONCE), np.uint32), np.empty(AT_ONCE, np.int64)
+    accepted = np.empty(AT_ONCE, np.bool_)
     for begin in range(0, out.shape[1], AT_ONCE):
         count, index = min(AT_ONCE, out.shape[1] - begin), np.uint64(first + begin)
         draws[:count] = start
         for layer in range(widths.size):
-            n, block = widths[layer], layer * _LAYER
-            take_words(seed, index, block, count, words[:4])
-            if n <= 32:
-                take_words(seed, index, block + 1, count, words[4:])
+            n = widths[layer]
+            block = toss_coins(seed, index, layer * _LAYER, n, count, words, degrees)
+            take_words(seed, index, block + 1, count, words[4:])
+            fewer, accepted[:] = FEW if n <= 32 else 0, False
+            if n > SELDOM:
+                many_degrees(words[4:], degrees, count, drawn, accepted)
+            if n > fewer:
                 for i in range(count):
-                    coins[i] = heads(words[0, i], n)
-                few_degrees(words, coins, min(n, FEW), count, drawn)
-                for i in range(count):
-                    if coins[i] > FEW:
-                        drawn[i] = _many(seed, index + np.uint64(i), block, coins[i])
-            else:
-                for i in range(count):
-                    four = words[0, i], words[1, i], words[2, i], words[3, i]
-                    drawn[i] = _of_many_coins(seed, index + np.uint64(i), layer, n, four)
+                    if degrees[i] > fewer and not accepted[i]:
+                        drawn[i] = one_draw(seed, index + np.uint64(i), block, degrees[i])
+            if fewer > 0:
+                few_degrees(words, degrees, min(n, FEW), count, drawn)
             for i in range(count):
                 draws[i] = (2.0 * kappa * draws[i] + bias_variance) * (drawn[i] / n)
                 out[layer, begin + i] = draws[i]
+
+
+@kernel
+def toss_coins(seed, index, block, n, count, words, degrees):
+    """degrees = heads of n coins, of so many draws from ``index`` on; returns the last block that
+    was used, whose words are words 0 to 3. Blocks begin at ``block``."""
+    degrees[:count] = 0
+    for start in range(0, n, 128):
+        take_words(seed, index, block + start // 128, count, words[:4])
+        for word in range(4):
+            coins = min(n - start - 32 * word, 32)
+            if coins > 0:
+                for i in range(count):
+                    degrees[i] += heads(words[word, i], coins)
+    return block + (n - 1) // 128
 
 
 @kernel
@@ -90,28 +107,10 @@ def take_words(seed, index, block, count, words):
         words[0, i], words[1, i], words[2, i], words[3, i] = a, b, c, d
 
 
-@formula
-def _of_many_coins(seed, index, layer, n, four):
-    """A draw of χ²_K with K ~ Binomial(n, 1/2), n > 32; 0 where K = 0. ``four``: the words of the
-    layer's first block."""
-    block = layer * _LAYER
-    a, b, c, d = four
-    k, left = 0, n
-    while True:
-        k += heads(a, min(left, 32)) + heads(b, min(max(left - 32, 0), 32))
-        k += heads(c, min(max(left - 64, 0), 32)) + heads(d, min(max(left - 96, 0), 32))
-        left -= 128
-        if left <= 0:
-            break
-        block += 1
-        a, b, c, d = random_words(index, CHAIN, block, seed)
-    return _many(seed, index, block, k) if k > 0 else 0.0
-
-
 @kernel
 def few_degrees(words, degrees, most, count, drawn):
-    """drawn = χ²_K of K = degrees ≤ FEW (what is above it is not to be used): -2 log of the product
-    of K/2 uniforms and, where K is odd, a squared normal -2 log(u) cos²(2π v).
+    """drawn = χ²_K where K = degrees ≤ FEW: -2 log of the product of K/2 uniforms and, where K is
+    odd, a squared normal -2 log(u) cos²(2π v).
 
     ``words`` (8, AT_ONCE) of two blocks: word 0 was the coins, uniforms are words 1, 2, …, then u
     and v, in one block."""
@@ -127,13 +126,39 @@ def few_degrees(words, degrees, most, count, drawn):
     take_logs(products, count)
     take_logs(radii, count)
     for i in range(count):
-        quarter = 0.25 - abs(turns[i] - np.floor(turns[i] + 0.5))
-        x = 2.0 * math.pi * quarter  # cos(2π v) = sin x, in ± π/2
-        y, sine = x * x, 0.0
-        for c in range(SINES.size):
-            sine = sine * y + SINES[c]
-        sine *= x
-        drawn[i] = -2.0 * (products[i] + radii[i] * (sine * sine))
+        cosine = cosine_of_turn(turns[i])
+        few = -2.0 * (products[i] + radii[i] * (cosine * cosine))
+        drawn[i] = few if degrees[i] <= FEW else drawn[i]
+
+
+@kernel
+def many_degrees(words, degrees, count, drawn, accepted):
+    """drawn = χ²_K of K = degrees by the first attempt of ``one_draw``, whose words are these
+    (4, AT_ONCE); ``accepted`` where its quick test lets it pass: others are left to ``one_draw``.
+    """
+    radii = np.empty(AT_ONCE)
+    for i in range(count):
+        radii[i] = uniform(words[0, i])
+    take_logs(radii, count)
+    for i in range(count):
+        k = degrees[i]
+        shape = 0.5 * max(k, 2) - 1.0 / 3.0
+        x = math.sqrt(-2.0 * radii[i]) * cosine_of_turn(uniform(words[1, i]))
+        v = 1.0 + x / math.sqrt(9.0 * shape)
+        quick = uniform(words[2, i]) < 1.0 - 0.0331 * x * x * x * x
+        accepted[i] = (k > 1) & (v > 0.0) & quick
+        drawn[i] = 2.0 * shape * (v * v * v)
+
+
+@inlined
+def cosine_of_turn(turn):
+    """cos(2π turn), to about 1e-16."""
+    quarter = 0.25 - abs(turn - np.floor(turn + 0.5))
+    x = 2.0 * math.pi * quarter  # cos(2π turn) = sin x, in ± π/2
+    y, sine = x * x, 0.0
+    for c in range(SINES.size):
+        sine = sine * y + SINES[c]
+    return x * sine
 
 
 @kernel
@@ -157,11 +182,13 @@ def take_logs(values, count):
 
 
 @formula
-def _many(seed, index, block, k):
-    """χ²_K = 2 Gamma(K/2) by rejection, one block for each attempt.
+def one_draw(seed, index, block, k):
+    """χ²_K = 2 Gamma(K/2) by rejection, one block for each attempt; 0 where K = 0.
 
     Source: G. Marsaglia, W. W. Tsang, *A simple method for generating gamma variables*, ACM TOMS
     26, 2000."""
+    if k == 0:
+        return 0.0
     shape = 0.5 * k - 1.0 / 3.0 if k > 1 else 0.5 + 1.0 - 1.0 / 3.0
     scale = 1.0 / math.sqrt(9.0 * shape)
     while True:

@@ -66,8 +66,8 @@ def activate(code, z, h):
 def chord_lengths(plan, rows, w, code, x, lengths):
     """Add up the chords of one piece x (N, n_0), layer by layer; vertices are not kept.
 
-    lengths (T, 2, 2): [layer, z or activations, all chords or those between every other vertex].
-    N must be odd where the last are wanted. Overwrites the rows of the work array."""
+    lengths (T, 3): [layer, chords of z, of activations, of activations at every other vertex]. N
+    must be odd where the last are wanted. Overwrites the rows of the work array."""
     layers = lengths.shape[0]
     for first in range(0, x.shape[0] - 1, CHORDS):
         count = min(CHORDS + 1, x.shape[0] - first)
@@ -78,43 +78,48 @@ def chord_lengths(plan, rows, w, code, x, lengths):
         for layer in range(layers):
             through_layer(plan, rows, w, layer, count)
             n_out, stride = plan[layer, N_OUT], plan[layer, STRIDE]
-            add_chords(w, rows[AFTER], stride, n_out, count, lengths[layer, 0])
+            lengths[layer, 0] += chords_between(w, rows[AFTER], stride, n_out, count, 1)
             for p in range(count):
                 source, target = rows[AFTER] + p * stride, rows[BEFORE] + p * (n_out + 1)
+                z, h = w[source : source + n_out], w[target : target + n_out]
                 for o in range(n_out):
-                    w[target + o] = activation(code, w[source + o])
+                    h[o] = activation(code, z[o])
                 w[target + n_out] = 1.0
-            add_chords(w, rows[BEFORE], n_out + 1, n_out, count, lengths[layer, 1])
+            lengths[layer, 1] += chords_between(w, rows[BEFORE], n_out + 1, n_out, count, 1)
+            lengths[layer, 2] += chords_between(w, rows[BEFORE], n_out + 1, n_out, count, 2)
 
 
 @kernel
-def add_chords(w, place, stride, width, count, lengths):
-    """lengths[0] += the chords between the ``count`` rows at ``place``, lengths[1] += those between
-    every other row."""
-    for p in range(count - 1):
-        lengths[0] += distance(w, place + p * stride, place + (p + 1) * stride, width)
-    for p in range(0, count - 2, 2):
-        lengths[1] += distance(w, place + p * stride, place + (p + 2) * stride, width)
+def chords_between(w, place, stride, width, count, every):
+    """Σ of the chords between every ``every``-th of the ``count`` rows at ``place``."""
+    total = 0.0
+    for p in range(0, count - every, every):
+        total += distance(w, place + p * stride, place + (p + every) * stride, width)
+    return total
 
 
 @formula
 def distance(w, a, b, width):
-    """Euclidean distance of two rows, in eight partial sums that need not wait for each other."""
+    """Euclidean distance of two rows, in eight partial sums that need not wait for each other.
+
+    Rows are slices, whose indices are seen to be in range: the compiler then takes whole vectors of
+    them."""
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    x, y = w[a : a + width], w[b : b + width]
     whole = width - width % 8
     for i in range(0, whole, 8):
-        d0, d1 = w[a + i] - w[b + i], w[a + i + 1] - w[b + i + 1]
-        d2, d3 = w[a + i + 2] - w[b + i + 2], w[a + i + 3] - w[b + i + 3]
-        d4, d5 = w[a + i + 4] - w[b + i + 4], w[a + i + 5] - w[b + i + 5]
-        d6, d7 = w[a + i + 6] - w[b + i + 6], w[a + i + 7] - w[b + i + 7]
+        d0, d1 = x[i] - y[i], x[i + 1] - y[i + 1]
+        d2, d3 = x[i + 2] - y[i + 2], x[i + 3] - y[i + 3]
+        d4, d5 = x[i + 4] - y[i + 4], x[i + 5] - y[i + 5]
+        d6, d7 = x[i + 6] - y[i + 6], x[i + 7] - y[i + 7]
         s0, s1, s2, s3 = s0 + d0 * d0, s1 + d1 * d1, s2 + d2 * d2, s3 + d3 * d3
         s4, s5, s6, s7 = s4 + d4 * d4, s5 + d5 * d5, s6 + d6 * d6, s7 + d7 * d7
     for i in range(whole, width):
-        s0 += (w[a + i] - w[b + i]) ** 2
+        s0 += (x[i] - y[i]) ** 2
     root = math.sqrt(((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7)))
     if LEAST <= root <= MOST:
         return root
-    return norm_of(w[a : a + width] - w[b : b + width])
+    return norm_of(x - y)
 
 
 @kernel

@@ -14,7 +14,10 @@ from fracsim.kernels.random_networks.chain import (
     FEW,
     chi_square_chain,
     few_degrees,
+    many_degrees,
+    one_draw,
     take_logs,
+    take_words,
 )
 from fracsim.networks.initial import (
     Shape,
@@ -95,7 +98,7 @@ def test_a_law_with_biases():
     assert out[-1].mean() == pytest.approx(0.073856, rel=0.01)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 13, 32, 33, 40, 128, 200])
+@pytest.mark.parametrize("n", [1, 2, 5, 13, 24, 32, 33, 40, 128, 200, 300])
 def test_one_layer_of_the_chain_is_a_mixture_of_chi_squares(n):
     draws = np.sort(chain([n], 20_000)[0]) * n / 2
     k = np.arange(n + 1)
@@ -105,6 +108,19 @@ def test_one_layer_of_the_chain_is_a_mixture_of_chi_squares(n):
     alive = draws > 0
     assert np.abs(law - place)[alive].max() < 1.95 / math.sqrt(len(draws))  # p = 0.001
     assert (draws == 0).mean() == pytest.approx(2.0**-n, abs=0.01)
+
+
+def test_draws_made_side_by_side_are_those_made_one_by_one():
+    """Each accepted first attempt is what the plain loop draws; the others are few."""
+    index, seed, block = np.uint64(7), np.uint64(3), 5
+    words, drawn = np.empty((4, AT_ONCE), np.uint32), np.empty(AT_ONCE)
+    degrees, accepted = np.arange(AT_ONCE) % 100, np.empty(AT_ONCE, np.bool_)
+    take_words(seed, index, block + 1, AT_ONCE, words)
+    many_degrees(words, degrees, AT_ONCE, drawn, accepted)
+    assert 0.9 < accepted.mean() < 0.99
+    assert not accepted[degrees < 2].any()
+    alone = [one_draw(seed, index + np.uint64(i), block, degrees[i]) for i in range(AT_ONCE)]
+    np.testing.assert_allclose(drawn[accepted], np.array(alone)[accepted], rtol=1e-13)
 
 
 def test_the_chain_is_the_law_of_whole_networks():

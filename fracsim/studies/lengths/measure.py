@@ -55,14 +55,14 @@ def measured_by_chords(shape: Shape, params: Floats, code: int, curve: Curve) ->
     all of it, is the estimate of what these lack."""
     plan, rows = rows_plan(shape)
     work = pack_rows(plan, rows, np.ascontiguousarray(params, np.float64))
-    lengths = np.zeros((shape.depth, 2, 2))
+    lengths = np.zeros((shape.depth, 3))
     ends = np.flatnonzero(np.diff(curve.piece)) + 1
     for part in np.split(np.ascontiguousarray(curve.points, np.float64), ends):
         chord_lengths(plan, rows, work, code, part, lengths)
-    fine, coarse = lengths[:, 1, 0], lengths[:, 1, 1]
+    z, fine, coarse = lengths.T
     share = 1.0 if len(KINKS[code]) else 1 / 3
     lacking = share * np.maximum(fine - coarse, 0) / np.maximum(fine, 1e-300)
-    return Lengths(lengths[:, 0, 0], fine, lacking)
+    return Lengths(z, fine, lacking)
 
 
 def refined(curve: Curve, most: float) -> Curve:
