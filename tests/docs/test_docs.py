@@ -1,7 +1,6 @@
 """The documentation is true: its Python runs, its commands parse, and nothing public is left
 out."""
 
-import importlib.util
 import json
 import re
 import shlex
@@ -12,6 +11,7 @@ import pytest
 from images import small_images, write_npz
 from pages import PAGES, blocks
 from places import TOP
+from scripts_of_docs import script_of_docs
 
 import fracsim
 from fracsim.cli import app, plot
@@ -220,16 +220,6 @@ def test_every_command_is_documented():
     for path in names_of(GROUPS["fracsim-plot"], "fracsim-plot"):
         name = path.split()[-1]
         assert name in STUDIES or re.search(rf"^\| `{name}\b", figures, re.MULTILINE), path
-
-
-def script_of_docs(name: str):
-    """A script of docs/ as a module."""
-    spec = importlib.util.spec_from_file_location("script", TOP / "docs" / name)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_every_study_has_its_row_and_its_page():

@@ -8,14 +8,16 @@ import figure_files
 import numpy as np
 import pytest
 from command_line import fracsim, run_group
+from matplotlib.legend import Legend
 
 from fracsim.cli.plot import command as plot
+from fracsim.data.studies import StudyContents
 from fracsim.experiments.experiment import load_experiment
 from fracsim.products.runs import load_runs
 from fracsim.studies import STUDIES
 from fracsim.studies.conjecture.compute import Scatter, _impossible, compute
 from fracsim.studies.conjecture.declaration import Settings
-from fracsim.studies.conjecture.figure import fineness
+from fracsim.studies.conjecture.figure import _SCALE, draw, fineness
 from fracsim.studies.conjecture.points import kendall_tau, nearest_on_line, points_of
 from fracsim.studies.kernel_learning.machine import nearest
 from fracsim.sweeps.sweep import run_sweep
@@ -151,8 +153,23 @@ def test_an_impossible_error_is_told(trained):
     assert _impossible([dataclasses.replace(one, own_least=0.3, deep_error=0.29)]) == []
     (said,) = _impossible([dataclasses.replace(one, own_least=0.3, deep_error=0.2)])
     assert "is below 0.3000, the least that is possible" in said
+    (said,) = _impossible(
+        [dataclasses.replace(one, shallow_own_least=0.4, shallow_trained=0.3)] * 2
+    )
+    assert said.startswith("T = 1, curve")
     scatter = Scatter([one], (5,), (said,))
     assert math.isnan(scatter.arrays()["kendall_tau"][0])
+
+
+def test_more_curves_than_the_legend_can_name_are_a_scale(tmp_path):
+    path = made_up(
+        tmp_path / "runs.h5", "conjecture1d", fractal_depth=[3, 4, 5], curve=list("123456")
+    )
+    result = compute(Settings(str(path), neighbour_points=0))
+    figure = draw(StudyContents("conjecture", result.arrays(), {}))
+    names = [text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()]
+    assert names[:3] == [f"cantor1d, n = {n}" for n in (3, 4, 5)]
+    assert names[3:] == list(_SCALE)
 
 
 def test_wrong_input_is_one_sentence(tmp_path):

@@ -145,3 +145,32 @@ def made_up_study(
     }
     write_study(path, STUDIES["gradient"].format, arrays, attributes)
     return path
+
+
+def made_up_students(path: Path, line: bool = False) -> Path:
+    """A file of ``fracsim distil``: six sizes, three methods and an ensemble; on a ``line`` with
+    the ceilings of accuracy and R²."""
+    methods, sizes = ("labels, hinge", "labels, squared", "teacher", "teacher"), 6
+    count = len(methods) * sizes
+    place, kind = np.divmod(np.arange(count), len(methods))
+    accuracy = 0.6 + 0.05 * place + 0.02 * kind
+    taught = kind >= 2
+    arrays = {
+        "method": np.array(methods)[kind],
+        "teachers": np.where(kind == 3, 4, taught),
+        "network_depth": 1 + place // 3,
+        "width": np.array(["100", "1000", "100-20-100"])[place % 3],
+        "train_points": np.full(count, 200_000),
+        "learning_rate": np.full(count, 0.01),
+        "seeds": np.full(count, 5),
+        "accuracy": accuracy,
+        "least": accuracy - 0.03,
+        "greatest": accuracy + 0.02,
+        "deviation": np.full(count, 0.01),
+        "agreement": np.where(taught, accuracy, np.nan),
+        "r2": np.where(taught, accuracy - 0.3, np.nan),
+        "ceiling": np.full(count, 0.97 if line else np.nan),
+        "r2_ceiling": np.where(taught & line, 0.95, np.nan),
+    }
+    write_study(path, STUDIES["distil"].format, arrays, {"students": "d.h5", "notes": "[]"})
+    return path

@@ -16,7 +16,7 @@ from fracsim.text import counted, table
 _NOISE = 4.0
 """Standard deviations of a test error by which one may fall below what is possible. The best of
 many records of many runs is taken."""
-_OF_POINTS = [one.name for one in dataclasses.fields(Point) if one.name != "test_points"]
+_OF_POINTS = [one.name for one in dataclasses.fields(Point)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +106,10 @@ class Scatter(Result):
                 arrays[key][i] for key in ("kendall_tau", "corner_points", "corner_gain")
             )
             shallow = f"m = {m}" if m else "trained shallow ones"
-            corner = (
-                f"{counted(int(many), 'point')} above {CORNER:g}, deep better there by at most "
-                f"{max(gain, 0):.4f}"
-                if many
-                else f"no point above {CORNER:g}: the corner is empty by design"
-            )
+            corner = f"no point above {CORNER:g}: the corner is empty by design"
+            if many:
+                better = f"there by at most {gain:.4f}" if gain > 0 else "at none of them"
+                corner = f"{counted(int(many), 'point')} above {CORNER:g}, deep better {better}"
             lines.append(f"{shallow}: Kendall's tau {tau:.2f} of the deepest; {corner}")
         return lines
 
@@ -129,12 +127,18 @@ def compute(settings: Settings, progress: OnProgress = silent) -> Scatter:
 
 def _impossible(points: list[Point]) -> list[str]:
     """A sentence where a test error is below the least that any network of its size has."""
-    below = [one for one in points if one.deep_error < one.own_least - _NOISE * one.noise]
-    return [
-        f"T = {one.network_depth}, curve {one.curve}: the test error {one.deep_error:.4f} is below "
-        f"{one.own_least:.4f}, the least that is possible, by more than chance"
-        for one in below
-    ]
+    said = []
+    for one in points:
+        for depth, error, least in (
+            (one.network_depth, one.deep_error, one.own_least),
+            (1, one.shallow_trained, one.shallow_own_least),
+        ):
+            if error < least - _NOISE * one.noise(least):
+                said.append(
+                    f"T = {depth}, curve {one.curve}: the test error {error:.4f} is below "
+                    f"{least:.4f}, the least that is possible, by more than chance"
+                )
+    return list(dict.fromkeys(said))  # a shallow network stands beside several deep ones
 
 
 def _plain(value: Any) -> Any:

@@ -54,10 +54,14 @@ VARIABLES = (
     _of_points("seeds", "seeds at that rate", "<i8"),
     _of_points("steps", "training steps", "<i8"),
     _of_points("shallow_trained", "least test error of trained networks of one layer (NaN: none)"),
+    _of_points(
+        "shallow_own_least", "exact least error of any network of that one's width (NaN: d > 1)"
+    ),
     _of_points("constructed", "error of Theorem 3's network of that T and k (NaN: none fits)"),
     _of_points("own_least", "exact least error of any network of that T and k (NaN: d > 1)"),
     _of_points("nearest_neighbour", "error of the nearest neighbour (NaN: left out)"),
     _of_points("upper", "1 where shallow_error is only known to be at most this", "<i8"),
+    _of_points("test_points", "points that an error is measured on", "<i8"),
     Variable("sign_changes", ("m",), "<i8", "1", "sign changes m of shallow networks (0: d > 1)"),
     Variable(
         "shallow_error",

@@ -20,6 +20,10 @@ _CHANCE = 0.5
 _MOST_PANELS = 3
 _LONGEST = 16
 """Characters of a curve in the legend."""
+_MOST_CURVES = 12
+"""Curves that the legend names; of more, colours are told apart by their scale."""
+_SCALE = ("negatives of level 0", "¼ (n - 1)", "½ (n - 1)", "¾ (n - 1)", "level n - 1")
+"""Places on that scale: the mean level of the negatives, in equal steps."""
 _COUNTED = (("seeds", "seed"), ("rates", "learning rate"))
 _NEEDED = ("shallow_error", "deep_error", "deep_mean", "network_depth", "curve", "fractal")
 
@@ -110,7 +114,11 @@ def fineness(curve: str, n: int) -> float:
 
 def _colour(curve: str, n: int) -> Any:
     """A colour of its own for each curve, from coarse, dark, to fine, light."""
-    return style.shade(round(1000 * fineness(curve, n)), 1001)
+    return _at(fineness(curve, n))
+
+
+def _at(fine: float) -> Any:
+    return style.shade(round(1000 * fine), 1001)
 
 
 def _handles(arrays: dict[str, np.ndarray], distributions: list[str]) -> list[Line2D]:
@@ -128,6 +136,13 @@ def _handles(arrays: dict[str, np.ndarray], distributions: list[str]) -> list[Li
         )
         for i, name in enumerate(distributions)
     ]
+    if len(curves) > _MOST_CURVES:
+        places = np.linspace(0, 1, len(_SCALE))
+        named = zip(_SCALE, places, strict=True)
+        return [
+            *found,
+            *(Line2D([], [], label=name, color=_at(x), linewidth=4) for name, x in named),
+        ]
     for curve, n in curves:
         label = f"curve {curve}" if len(curve) <= _LONGEST else f"{curve[: _LONGEST - 1]}…"
         label += f", n = {n}" if several else ""
@@ -145,9 +160,9 @@ def _how(arrays: dict[str, np.ndarray]) -> str:
     if arrays["seeds"].max() > 1:
         said += "; lines end at the mean over seeds at the best rate"
     said += (
-        ". Filled: the deepest; dark: negatives in coarse levels. Red: shallow networks at chance "
+        ". Filled: the deepest. Colour: mean level of the negatives, from coarse, dark, to fine. "
+        "Red: shallow networks at chance and deep ones not."
     )
-    said += "and deep ones not."
     if arrays["upper"].any():
         said += " In the plane shallow errors are upper bounds (arrows)."
     return said

@@ -42,6 +42,7 @@ class Point:
     seeds: int
     steps: int
     shallow_trained: float
+    shallow_own_least: float
     constructed: float
     own_least: float
     nearest_neighbour: float
@@ -50,10 +51,9 @@ class Point:
     """for each m"""
     test_points: int
 
-    @property
-    def noise(self) -> float:
-        """Standard deviation of the test error of a network whose error is ``own_least``."""
-        p = min(max(self.own_least, 1 / self.test_points), 0.5)
+    def noise(self, least: float) -> float:
+        """Standard deviation of the test error of a network whose error is ``least``."""
+        p = min(max(least, 1 / self.test_points), 0.5)
         return math.sqrt(p * (1 - p) / self.test_points)
 
 
@@ -94,12 +94,14 @@ def _of_distribution(
     deep = [entry for entry in entries if _depth(entry) > 1]
     shallow = [entry for entry in entries if _depth(entry) == 1]
     first, fractal = entries[0].settings, entries[0].fractal()
-    trained = 1 - max((entry.best() for entry in shallow), default=math.nan)
+    best_shallow = max(shallow, key=lambda entry: entry.best(), default=None)
+    trained = 1 - best_shallow.best() if best_shallow else math.nan
     line = fractal.dimension == 1
     if not deep or not (line or shallow):
         return []
     n, curve = int(first["fractal_depth"]), str(first["curve"])
     exact = least_errors(fractal, n, curve, first.get("gap")) if line else np.full(1, trained)
+    own_of_shallow = _own_least(exact, best_shallow) if line and best_shallow else math.nan
     neighbour = _nearest_neighbour(entries[0], neighbour_points)
     found = []
     for members in group(deep, _NETWORK).values():
@@ -122,8 +124,9 @@ def _of_distribution(
                 best.seeds,
                 int(members[0].steps[-1]),
                 trained,
+                own_of_shallow,
                 built,
-                _at(exact, math.prod(k + 1 for k in widths)) if line else math.nan,
+                _own_least(exact, members[0]) if line else math.nan,
                 neighbour,
                 not line,
                 tuple(_at(exact, m) for m in changes),
@@ -167,6 +170,11 @@ def kendall_tau(x: np.ndarray, y: np.ndarray) -> float:
 
 def _at(exact: np.ndarray, changes: int) -> float:
     return float(exact[min(changes, len(exact) - 1)])
+
+
+def _own_least(exact: np.ndarray, entry: Entry) -> float:
+    """The least error of networks of a run's widths: Π (k + 1) sign changes, d = 1."""
+    return _at(exact, math.prod(k + 1 for k in _widths(entry)))
 
 
 def _depth(entry: Entry) -> int:

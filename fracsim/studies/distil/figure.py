@@ -18,6 +18,8 @@ from fracsim.studies.distil.compute import METHODS, Distilled, students_of
 from fracsim.studies.distil.declaration import Settings
 
 _NEEDED = ("method", "teachers", "network_depth", "width", "train_points", "accuracy", "seeds")
+_SIDE_BY_SIDE = 3
+"""Sizes that are named side by side in the width of a column."""
 _BAR: dict[str, Any] = {"color": "#404040", "linewidth": 2}
 
 
@@ -65,6 +67,8 @@ def draw(
         handles.append(Line2D([], [], label="exact ceiling", **_BAR))
     bounded = any(np.isfinite(point.r2_ceiling) for point in points)
     own = (max(4.2, 1.6 + 0.8 * len(places)), 5.0 if bounded else 3.2)
+    if style.is_narrow(size):
+        own = (3.4, 5.4 if bounded else 3.6)
     notes = [_note(points, bounded), *caveats_of(runs)]
     figure, body = style.page(own, size, notes, handles)
     panels = body.subplots(1 + bounded, sharex=True, squeeze=False)[:, 0]
@@ -83,12 +87,21 @@ def draw(
     panels[0].set_ylabel("best test accuracy")
     if bounded:
         panels[1].set_ylabel("R² of the teacher")
-    panels[-1].set_xticks(range(len(places)), places)
+    _name_places(panels[-1], places, style.is_narrow(size))
     panels[-1].set_xlim(-0.6, len(places) - 0.4)
     for axes in panels:
         axes.grid(axis="x", visible=False)
     style.head(body, title, "Taught by a deep network, or by labels")
     return figure
+
+
+def _name_places(axes: Axes, places: Sequence[str], narrow: bool) -> None:
+    """The sizes below the axis; upright where a column has no room for them side by side."""
+    if narrow and len(places) > _SIDE_BY_SIDE:
+        upright = [place.replace("\n", ", ") for place in places]
+        axes.set_xticks(range(len(places)), upright, rotation=90)
+    else:
+        axes.set_xticks(range(len(places)), places)
 
 
 def _bar(axes: Axes, place: int, ceiling: float) -> None:
