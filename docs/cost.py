@@ -116,8 +116,9 @@ def page() -> str:
             ("depth", *(f"width {width}" for width in widths)),
             [(str(depth), *(f"{step[depth, width]:,.0f}" for width in widths)) for depth in depths],
         ),
-        "What the runs of [paper.md](paper.md) took, in hours of one core, most of them on a "
-        "machine that did other work, too:\n",
+        "What the runs of [paper.md](paper.md) and of Fashion-MNIST ([convolutions.md]"
+        "(convolutions.md)) took, in hours of one core, most of them on a machine that did other "
+        "work, too:\n",
         table(
             ("results", "runs", "hours"),
             [(name, f"{count:,}", f"{spent:.1f}") for name, count, spent in took()],

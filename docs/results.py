@@ -20,6 +20,9 @@ from fracsim.data.reader import Trajectory, open_trajectory
 
 STEPS = 20
 SETTINGS = (
+    "problem",
+    "images",
+    "network",
     "fractal",
     "fractal_depth",
     "curve",
@@ -30,8 +33,8 @@ SETTINGS = (
     "steps",
     "seed",
 )
-COLUMNS = (
-    *SETTINGS,
+"""Those that some run sets have a column."""
+FOUND = (
     "status",
     "records",
     "best",
@@ -48,10 +51,10 @@ def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
     """``step:a/b/…`` of ``STEPS`` records spread over the run, each level's accuracy per mille."""
     chosen = np.unique(np.linspace(0, done - 1, min(STEPS, done)).round().astype(int))
     by_level = trajectory.variable("test_accuracy_by_level")[row]
-    n = int(trajectory.runs["fractal_depth"][row])
+    n = trajectory.runs.get("fractal_depth")  # of images the classes, all of them
     parts = []
     for record in chosen:
-        shares = by_level[record][: n + 1]
+        shares = by_level[record][: None if n is None else int(n[row]) + 1]
         text = "/".join("-" if np.isnan(share) else f"{1000 * share:.0f}" for share in shares)
         parts.append(f"{trajectory.steps[record]}:{text}")
     return " ".join(parts)
@@ -65,7 +68,11 @@ def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
         accuracy = trajectory.variable("test_accuracy")[row][:done]
         best = int(np.nanargmax(np.where(trajectory.steps[:done] > 0, accuracy, np.nan)))
         since = int(trajectory.dead_since()[row])
-        settings = {key: np.asarray(trajectory.runs[key][row]).item() for key in SETTINGS}
+        settings = {
+            key: np.asarray(trajectory.runs[key][row]).item()
+            for key in SETTINGS
+            if key in trajectory.runs
+        }
         rows.append(
             settings
             | {
@@ -99,23 +106,31 @@ def main() -> None:
     if options.output.exists():
         before, rows = read_results(options.output)
         head = {key: set(text.split("; ")) for key, text in before.items()}
-        kept = {tuple(row[key] for key in SETTINGS): row for row in rows}
+        kept = {_name(row): row for row in rows}
     for file in options.files:
         trajectory = open_trajectory(file)
         for key in HEAD:
             if key in trajectory.attributes:
                 head.setdefault(key, set()).add(str(trajectory.attributes[key]))
         for row in rows_of(trajectory):
-            key = tuple(str(row[name]) for name in SETTINGS)
+            key = _name(row)
             if key not in kept or int(row["records"]) >= int(kept[key]["records"]):
                 kept[key] = row
     with options.output.open("w", encoding="utf-8", newline="") as out:
         for key, values in head.items():
             out.write(f"# {key}: {'; '.join(sorted(values))}\n")
-        writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+        columns = [key for key in SETTINGS if any(key in row for row in kept.values())]
+        writer = csv.DictWriter(out, (*columns, *FOUND), lineterminator="\n", restval="")
         writer.writeheader()
-        writer.writerows(sorted(kept.values(), key=lambda row: [_order(row[k]) for k in SETTINGS]))
+        writer.writerows(
+            sorted(kept.values(), key=lambda row: [_order(row.get(k, "")) for k in columns])
+        )
     print(f"{options.output}: {len(kept)} runs", file=sys.stderr)
+
+
+def _name(row: dict[str, Any]) -> tuple[str, ...]:
+    """What tells a run from others."""
+    return tuple(str(row.get(key, "")) for key in SETTINGS)
 
 
 def _order(value: Any) -> tuple[int, float, str]:

@@ -229,15 +229,17 @@ def measure(part: Work, expected: Estimate, backend: Backend) -> Estimate:
     """The estimate with the measured time of a step of each shape, and the time of the whole
     (records excluded).
 
-    Takes about 0.2 s per shape, and what is not yet compiled is compiled. Where runs are trained
-    side by side, a step is that of all runs of a shape together, or of as many as a launch has."""
+    Takes about 0.2 s per shape, or three steps, and what is not yet compiled is compiled; points
+    are drawn anew only where those of the shape before are others. Where runs are trained side by
+    side, a step is that of all runs of a shape together, or of as many as a launch has."""
     first: dict[Any, Run] = {}
     for run in part.runs:
         first.setdefault(shape_of(run), run)
     shapes, work = [], []
+    probe = _Probe(backend)
     for shape, run in zip(expected.shapes, first.values(), strict=True):
         count = min(shape.runs, max(expected.device.launches)) if expected.device else 1
-        seconds = _step_seconds(run, count, backend)
+        seconds = probe.step_seconds(run, count)
         shapes.append(dataclasses.replace(shape, step_seconds=seconds))
         work.append((shape.steps * seconds, shape.runs / count))
     total = sum(seconds * times for seconds, times in work)
@@ -248,30 +250,36 @@ def measure(part: Work, expected: Estimate, backend: Backend) -> Estimate:
     )
 
 
-def _step_seconds(run: Run, count: int, backend: Backend) -> float:
-    """Seconds per step of ``count`` such runs side by side: the least of three short trainings
-    (others may be using the machine), after one to compile."""
-    points = max(run.batch_size, min(run.train_points, _PROBE_POINTS))
-    probe = dataclasses.replace(run, train_points=points, test_points=10)
+class _Probe:
+    """Short trainings on few points, which are kept: images take longer to draw than to train on
+    for a few steps."""
 
-    def measured(steps: int) -> float:
-        return (
-            _train_quietly(
-                dataclasses.replace(probe, steps=steps, record_every=steps), count, backend
-            )
-            / steps
-        )
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._key: Any = None
+        self._data: Any = None
 
-    measured(1)
-    steps = max(2, min(100_000, int(_PROBE_SECONDS / measured(2))))
-    return min(measured(steps) for _ in range(3))
+    def step_seconds(self, run: Run, count: int) -> float:
+        """Seconds per step of ``count`` such runs side by side: the least of three short trainings
+        (others may be using the machine), the first of one step, to compile and to see how many
+        the others may have."""
+        points = max(run.batch_size, min(run.train_points, _PROBE_POINTS))
+        runs = (dataclasses.replace(run, train_points=points, test_points=10),) * count
+        first = self._trained(runs, 1)
+        if first > _PROBE_SECONDS:
+            return min(first, self._trained(runs, 1), self._trained(runs, 1))
+        steps = max(2, min(100_000, int(_PROBE_SECONDS / self._trained(runs, 2))))
+        return min(self._trained(runs, steps) for _ in range(3))
 
+    def _trained(self, runs: tuple[Run, ...], steps: int) -> float:
+        """Seconds per step of a training of so many steps."""
+        from fracsim.training.points import data_key, place_data
+        from fracsim.training.trainer import train_slices
 
-def _train_quietly(run: Run, count: int, backend: Backend) -> float:
-    from fracsim.training.points import place_data
-    from fracsim.training.trainer import train_slices
-
-    runs = (run,) * count
-    return max(
-        count * train_slices(runs, backend, place_data(runs, backend))[0].state.seconds, 1e-9
-    )
+        key = data_key(runs[0])
+        if key != self._key:
+            self._data, self._key = None, key  # the old ones go before the new ones come
+            self._data = place_data(runs, self._backend)
+        runs = tuple(dataclasses.replace(run, steps=steps, record_every=steps) for run in runs)
+        ended = train_slices(runs, self._backend, self._data)[0]
+        return max(len(runs) * ended.state.seconds, 1e-9) / steps

@@ -19,6 +19,9 @@ from fracsim.sweeps.sweep import run_sweep
 
 every_problem = pytest.mark.parametrize("case", CASES)
 
+ON_A_CARD = {"fractal": "classes", "radial": "real labels", "teacher": "both", "images": "refused"}
+"""Case -> what only it shows of a card by default; the others bring other points alone."""
+
 
 def same(one, other):
     """Records and weights, bit for bit."""
@@ -67,7 +70,10 @@ def test_processes_make_the_same_bits(case, tmp_path):
     same(tmp_path / "a.h5", tmp_path / "b.h5")
 
 
-@every_problem
+@pytest.mark.parametrize(
+    "case",
+    [case if case in ON_A_CARD else pytest.param(case, marks=pytest.mark.slow) for case in CASES],
+)
 def test_a_card_measures_the_same(case, tmp_path, monkeypatch):
     """In a simulator: to the last digits of float32."""
     shrink(monkeypatch)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from images import small_images, write_npz
+from learnt import radial
 from places import TOP
 from small_experiments import mixed, small
 
@@ -82,6 +83,18 @@ def test_a_measured_plan_has_times():
     slow, fast = measured.shapes[1].step_seconds, measured.shapes[0].step_seconds
     assert 0 < fast < slow < 0.1
     assert measured.seconds == pytest.approx(40 * (slow + fast))
+
+
+def test_a_measured_plan_draws_points_once_for_shapes_that_share_them(monkeypatch):
+    from fracsim.kernels.backend import get_backend
+    from fracsim.training import points
+
+    drawn, make = [], points.make_data
+    monkeypatch.setattr(points, "make_data", lambda run, on: drawn.append(run) or make(run, on))
+    experiment = radial("none", {"dimension": (2, 3), "width": (3, 4)})
+    expected = estimate(experiment, 1)
+    assert len(measure(experiment, expected, get_backend("cpu")).shapes) == 4
+    assert [run.dimension for run in drawn] == [2, 3]
 
 
 def test_free_memory_is_plausible():
