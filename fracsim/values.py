@@ -77,8 +77,8 @@ def python_value(value: Any, depth: int = 0) -> Any:
     if issubclass(type(value), str):
         return str.__str__(value)
     if isinstance(getattr(value, "ndim", None), int) and hasattr(value, "tolist"):
-        if masked(value):
-            raise ValueError(value)
+        if masked(value) or getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M"):
+            raise ValueError(value)  # a date or a span, of which NumPy would make a number
         if getattr(value, "size", 0) > MOST_VALUES:
             raise TooManyError
         return value.tolist()
