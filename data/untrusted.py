@@ -58,6 +58,7 @@ def opened(
     taken."""
     try:
         name = name or os.fspath(path)
+        name = str.__str__(name)  # an enumeration's own is another
     except Exception:  # of whoever wrote it
         raise FileError(f"{named(path)} is not a file name") from None
     fd = _descriptor(path, name)

@@ -22,6 +22,9 @@ from fracsim.data.errors import FileError, about_file
 from fracsim.errors import FracsimError, UsageError, nearest
 from fracsim.text import shortened
 from fracsim.values import (
+    BYTES,
+    TooManyError,
+    ended,
     is_bool,
     is_text,
     limits_of,
@@ -88,7 +91,7 @@ def _read(check: Check, name: str, value: Any, sizes: Sizes) -> Any:
     except (FracsimError, FileError):
         raise
     except Exception as error:
-        raise unreadable(name, value) from error
+        raise unreadable(name, value, error) from error
 
 
 class Check:
@@ -152,16 +155,17 @@ class Text(Check):
 
     choices: tuple[str, ...] = ()
 
-    def read(self, name: str, value: Any, sizes: Sizes) -> str:
-        """The text."""
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """The text, a plain str."""
         if not is_text(value):
             raise refused(name, value, "a text" if not self.choices else self._accepted)
+        value = str.__str__(value)  # a subclass may have another, as an enumeration has
         if self.choices and value not in self.choices:
             hint = nearest(value, self.choices)
             raise UsageError(
                 f"{name} is '{shortened(value)}'{hint or ';'} accepted is {self._accepted}"
             )
-        return str(value)
+        return value
 
     @property
     def _accepted(self) -> str:
@@ -181,8 +185,8 @@ class Flag(Check):
 class Place(Check):
     """The name of a file."""
 
-    def read(self, name: str, value: Any, sizes: Sizes) -> str | os.PathLike[str]:
-        """As given."""
+    def read(self, name: str, value: Any, sizes: Sizes) -> Any:
+        """As given, but a plain str for one whose class has its own, as an enumeration has."""
         try:
             path = os.fspath(value)
             wrong = b"\0" in os.fsencode(path)
@@ -190,8 +194,7 @@ class Place(Check):
             path, wrong = b"", True
         if wrong or not isinstance(path, str) or not path:
             raise refused(name, value, "the name of a file")
-        found: str | os.PathLike[str] = value
-        return found
+        return str.__str__(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -254,8 +257,10 @@ class List(Check):
 
     def read(self, name: str, value: Any, sizes: Sizes) -> list[Any]:
         """A list."""
-        value = value.tolist() if getattr(value, "ndim", None) == 1 else value
-        if not isinstance(value, Sequence | range) or isinstance(value, str | bytes):
+        if getattr(value, "ndim", None) == 1 and len(value) <= self.most:
+            value = value.tolist()
+        value = ended(value)
+        if not isinstance(value, Sequence) or isinstance(value, (str, *BYTES)):
             raise refused(name, value, "a list")
         if not self.least <= len(value) <= self.most:
             raise UsageError(
@@ -265,12 +270,10 @@ class List(Check):
 
 
 class Values(Check):
-    """A value of settings, or lists and mappings of such; what else is accepted the function
-    says."""
+    """A value of settings, or lists and mappings of such."""
 
     def read(self, name: str, value: Any, sizes: Sizes) -> Any:
-        """With lists and dicts of Python in place of NumPy's arrays and other sequences and
-        mappings."""
+        """With lists and dicts of Python in place of arrays and other sequences and mappings."""
         return python_value(value)
 
 
@@ -281,8 +284,7 @@ class Table(Check):
         """The same of Python's own types."""
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise refused(name, value, "a mapping of names to values")
-        found: dict[str, Any] = python_value(value)
-        return found
+        return dict(python_value(value))
 
 
 @dataclass(frozen=True)
@@ -334,15 +336,15 @@ class Array(Check):
             return value
         try:
             with np.errstate(all="ignore"):
-                found = np.asarray(value)
-        except MemoryError:
+                found = np.asarray(ended(value))
+        except (MemoryError, TooManyError):
             raise
         except Exception:  # of whoever wrote the value's methods
             raise refused(name, value, self._accepted(sizes)) from None
-        if self.point and not found.ndim:
-            found = found.reshape(1)
-        kinds = "iu" if self.dtype.lstrip("u").startswith("int") else "iuf"
-        if (found.dtype.kind not in kinds and found.size) or masked(value):
+        found = found.reshape(1) if self.point and not found.ndim else found
+        kinds = "iu" if "int" in self.dtype else "iuf"
+        wrong = found.dtype.kind not in kinds and found.size
+        if wrong or masked(value) or isinstance(value, BYTES):
             raise refused(name, value, self._accepted(sizes))
         self._fit(name, found, sizes)
         dtype: Any = self.dtype or (found.dtype if found.dtype in ("f4", "f8") else "f8")
@@ -356,10 +358,8 @@ class Array(Check):
         fits = len(found.shape) == len(letters)
         for letter, size in zip(letters, found.shape, strict=False):
             base, _, more = letter.partition("+")
-            if base.isdecimal():
-                fits &= size == int(base)
-            else:
-                fits &= size == sizes.setdefault(base, size) + int(more or 0)
+            due = int(base) if base.isdecimal() else sizes.setdefault(base, size) + int(more or 0)
+            fits &= size == due
         if not fits or (0 in found.shape and not self.empty):
             raise refused(name, found, self._accepted(sizes))
 
@@ -389,7 +389,7 @@ class Array(Check):
         letters = self.shape.split()
         known = {letter.partition("+")[0] for letter in letters} & set(sizes)
         where = ", ".join(f"{letter} = {sizes[letter]}" for letter in sorted(known))
-        kind = "whole numbers" if self.dtype.lstrip("u").startswith("int") else "finite numbers"
+        kind = "whole numbers" if "int" in self.dtype else "finite numbers"
         return f"an array ({', '.join(letters)}) of {kind}{f' with {where}' if where else ''}"
 
 

@@ -4,9 +4,13 @@ wrong sizes, values that are not finite, NumPy's scalars, empty and huge."""
 import collections
 import contextlib
 import decimal
+import enum
 import io
+import itertools
 import math
 import os
+import time
+import types
 import warnings
 
 import numpy as np
@@ -15,6 +19,7 @@ from public_calls import public_calls
 
 import fracsim
 from fracsim.errors import FracsimError
+from fracsim.experiments.grid import Grid
 from fracsim.kernels.points.geometry import Geometry
 
 
@@ -111,6 +116,57 @@ SLOW_WRONG = {
     "nul": "a\0b",
     "newline": "a\nb",
     "dollar": "$x_$",
+}
+
+
+class Endless(collections.abc.Sequence):
+    """A sequence that says it has two entries, and never ends."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, place):
+        return 1
+
+
+class Endlessly(dict):
+    """A mapping that never ends."""
+
+    def items(self):
+        return ((f"key{i}", i) for i in itertools.count())
+
+
+class Disguised:
+    """It says that it is a text."""
+
+    __class__ = str  # type: ignore[assignment]
+
+
+class Mute(str):
+    """A text that cannot be printed."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+    __repr__ = __format__ = __str__  # type: ignore[assignment]
+
+
+SLOW_WRONG |= {
+    "endless": Endless(),
+    "endless mapping": Endlessly(width=1),
+    "long length": type("Long", (Endless,), {"__len__": lambda _: 2**62})(),
+    "less than nothing": type("Less", (Endless,), {"__len__": lambda _: -1})(),
+    "longest range": range(2**70),
+    "disguised": Disguised(),
+    "mute": Mute("1"),
+    "long name of itself": type("Wordy", (), {"__repr__": lambda _: "x" * 10**7})(),
+    "nameless": type("Nameless", (), {"__repr__": lambda _: 3})(),
+    "spread": np.broadcast_to(np.float64(1), (10**12,)),
+    "spread twice": np.broadcast_to(np.float64(1), (10**6, 10**6)),
+    "no time": np.datetime64("NaT"),
+    "slice": slice(1, 2),
+    "read-only mapping": types.MappingProxyType({"a": 1}),
+    "nothing as a key": {None: 1},
 }
 
 
@@ -265,3 +321,48 @@ def test_what_the_system_says_of_a_file_is_a_sentence(calls, path):
                 ended, _ = outcome(function, {**arguments, argument: path})
                 said = ended in ("FileError", "RunError", "UsageError")
                 assert said or (ended == "value" and len(path) == 240), (name, argument, ended)
+
+
+def test_members_of_an_enumeration_of_texts_are_their_texts(tmp_path, monkeypatch):
+    """Not their names, which is what str makes of them."""
+
+    class Given(str, enum.Enum):  # noqa: UP042
+        FILE = "run.h5"
+        FRACTAL = "cantor1d"
+        SCHEME = "he"
+        WIDTH = "4"
+        BACKEND = "cpu"
+
+    assert f"{Given.FILE}" != "run.h5"
+    monkeypatch.chdir(tmp_path)
+    fracsim.train(
+        Given.FILE, fractal=Given.FRACTAL, initialisation=Given.SCHEME, width=Given.WIDTH,
+        fractal_depth=2, network_depth=1, steps=2, record_every=2,
+        train_points=20, test_points=10, batch_size=5,
+    )  # fmt: skip
+    assert os.listdir() == ["run.h5"]
+    stored = fracsim.open_trajectory(Given.FILE)
+    assert stored.path == "run.h5"
+    settings = [stored.runs[key][0] for key in ("fractal", "initialisation", "width")]
+    assert settings == ["cantor1d", "he", 4]
+    assert fracsim.get_backend(Given.BACKEND).name == "cpu"
+    assert fracsim.load_fractal(Given.FRACTAL).name == "cantor1d"
+    assert fracsim.bounds_of(Given.FRACTAL, 2, "1").fractal.name == "cantor1d"
+
+
+@pytest.mark.parametrize("where", ["Grid.cross", "parse_curve", "Grid.zip"])
+@pytest.mark.parametrize("kind", ["long range", "endless", "spread", "longest range"])
+def test_lists_without_end_are_refused_at_once(where, kind, calls):
+    function, arguments = calls[where]
+    given = {"Grid.cross": "axis", "parse_curve": "given", "Grid.zip": "table"}[where]
+    value = {"width": SLOW_WRONG[kind]} if where == "Grid.zip" else SLOW_WRONG[kind]
+    began = time.process_time()
+    assert outcome(function, {**arguments, given: value})[0] == "UsageError"
+    assert time.process_time() - began < 5
+
+
+def test_a_value_twice_among_very_many_is_found_at_once():
+    began = time.process_time()
+    with pytest.raises(fracsim.UsageError, match="has 90000 twice"):
+        Grid().cross("seed", [*range(90_001), 90_000])
+    assert time.process_time() - began < 5

@@ -6,6 +6,7 @@ evenly spaced ratios)."""
 
 from __future__ import annotations
 
+import collections
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from fracsim.arguments import Table, Text, Values, door
 from fracsim.errors import UsageError, nearest
 from fracsim.settings import label, nearest_key
 from fracsim.training.run import SETTINGS, check_key, coerce
-from fracsim.values import described, python_value
+from fracsim.values import BYTES, described, python_value
 
 MOST_RUNS = 100_000
 """More runs than this in one experiment are taken for a mistake."""
@@ -157,7 +158,7 @@ def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
     or has one twice."""
     if isinstance(axis, Mapping):
         axis = _range_values(key, axis)
-    if not isinstance(axis, Sequence) or isinstance(axis, str):
+    if not isinstance(axis, Sequence) or isinstance(axis, (str, *BYTES)):
         raise UsageError(
             f"the axis of {label(key)} is {described(axis)}; accepted is a list or a range "
             f"{{start, stop, step}}"
@@ -166,9 +167,14 @@ def axis_values(key: str, axis: Any, distinct: bool = True) -> tuple[Any, ...]:
         raise UsageError(
             f"the axis of {label(key)} is empty; accepted is a list of one or more values"
         )
+    if len(axis) > MOST_RUNS:
+        raise UsageError(
+            f"the axis of {label(key)} has {len(axis):,} values; accepted are at most {MOST_RUNS:,}"
+        )
     values = _read(key, axis)
     if distinct and len(set(values)) < len(values):
-        twice = next(value for value in values if values.count(value) > 1)
+        seen = collections.Counter(values)
+        twice = next(value for value in values if seen[value] > 1)
         raise UsageError(
             f"the axis of {label(key)} has {twice} twice; accepted are values that differ"
         )

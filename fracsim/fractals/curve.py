@@ -107,7 +107,7 @@ def parse_curve(given: str | float | Sequence[float] | Curve) -> Curve:
     if isinstance(given, bool) or not isinstance(given, str | int | float | Sequence | np.ndarray):
         raise UsageError(f"curve {described(given)} is not understood: {ACCEPTED}")
     if not isinstance(given, str | int | float):
-        return _from_list(list(given))
+        return _from_list(given)
     name = str(given).strip()
     if "," in name:
         return _from_list(name.split(","))
@@ -140,6 +140,11 @@ def _count(text: str) -> float:
 
 
 def _from_list(given: Sequence[object]) -> Curve:
+    if len(given) > MOST_DEPTH + 1:
+        raise UsageError(
+            f"the curve's list P(0), …, P(n) has {len(given):,} values; accepted are at most "
+            f"{MOST_DEPTH + 1:,}"
+        )
     try:
         points = [float(one) if isinstance(one, str) else real_number(one) for one in given]
     except (TypeError, ValueError, ArithmeticError):

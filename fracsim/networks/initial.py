@@ -76,13 +76,18 @@ def split_layers(shape: _Shape, params: np.ndarray) -> list[tuple[np.ndarray, np
     return layers_of(shape, params)
 
 
+LARGEST = 1e30
+"""Of what initial parameters are made of: they and their squares are numbers, in float32 they
+are."""
+
+
 @door(
     shape=Network(plain=False),
     scheme=Text(),
     seed=SEED,
-    bias=Number(),
-    bias_std=Number(),
-    weight_std=Number(),
+    bias=Number(-LARGEST, LARGEST),
+    bias_std=Number(-LARGEST, LARGEST),
+    weight_std=Number(-LARGEST, LARGEST),
 )
 def initial_parameters(
     shape: _Shape,

@@ -296,8 +296,16 @@ def _checked(path: str, *arrays: np.ndarray) -> ImageSet:
     return ImageSet(path, train, train_labels, test, test_labels, classes, digest)
 
 
+_BRIGHTEST = 1e30
+
+
 def _finite(bad: Any, images: np.ndarray, part: str) -> np.ndarray:
     real = np.ascontiguousarray(images, np.float32 if images.dtype.itemsize <= 4 else np.float64)
     if not np.isfinite(real).all():
         raise bad(f"a value of its {part} images is not finite; accepted are numbers")
+    if real.size and (largest := float(max(real.max(), -real.min()))) > _BRIGHTEST:
+        raise bad(
+            f"a value of its {part} images is {largest:g}; accepted are numbers up to "
+            f"{_BRIGHTEST:g}, whose squares can be summed"
+        )
     return real

@@ -306,7 +306,7 @@ def coerce(key: str, value: Any) -> Any:
     try:
         value = python_value(value)
     except Exception as error:  # of whoever wrote the value's methods
-        raise unreadable(label(key, SETTINGS[key]), value) from error
+        raise unreadable(label(key, SETTINGS[key]), value, error) from error
     if key == "curve" and isinstance(value, (list, tuple)) and all(is_number(v) for v in value):
         return ",".join(repr(float(v)) for v in value)
     if key == "curve" and isinstance(value, int) and not isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import os
 import pickle
 import shutil
@@ -156,10 +157,10 @@ def broken(folder, tmp_path, kind):
     elif kind == "npz without test":
         np.savez(tmp_path / "n.npz", x_train=small_images()[0], y_train=small_images()[1])
         return tmp_path / "n.npz"
-    elif kind == "npz nan":
-        x, y = small_images(20)
-        nan = np.where(np.arange(8) == 3, np.nan, x[..., 0])[..., None]
-        return write_npz(tmp_path / "n.npz", (nan, y), (x, y))
+    elif kind in ("npz nan", "npz huge"):
+        (x, y), one = small_images(20), math.nan if kind == "npz nan" else -1e300
+        odd = np.where(np.arange(8) == 3, one, x[..., 0])[..., None]
+        return write_npz(tmp_path / "n.npz", (odd, y), (x, y))
     elif kind == "text":
         (tmp_path / "t.csv").write_text("1,2,3")
         return tmp_path / "t.csv"
@@ -185,6 +186,7 @@ SENTENCES = {
     "npz of objects": r"'x_train' holds Python objects \(a pickle\), which is not opened",
     "npz without test": "it holds no array 'x_test', only x_train, y_train",
     "npz nan": "a value of its training images is not finite; accepted are numbers",
+    "npz huge": r"a value of its training images is 1e\+300; accepted are numbers up to 1e\+30",
     "text": "it is no .npz of NumPy; of IDX and of CIFAR-10's binary files, name their folder",
 }
 

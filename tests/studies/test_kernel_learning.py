@@ -266,6 +266,12 @@ def test_a_fractal_as_a_table_is_learnt_as_the_fractal(tmp_path):
     [
         ({"y": np.linspace(0, 1, 50)}, [], 2, "holds numbers of 50 values; accepted are classes"),
         ({"y": np.zeros(50, int)}, [], 2, "y is 0 everywhere: there is nothing to learn"),
+        (
+            {"x": np.full((50, 2), -1e300)},
+            [],
+            2,
+            "holds numbers up to 1e+300; accepted are numbers",
+        ),
         ({}, ["--train-points", 60], 2, "together at most the 50 points of"),
         ({"y": np.arange(50) // 49}, ["--train-points", 10], 1, "10 training points are of one"),
     ],

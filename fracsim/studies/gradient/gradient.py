@@ -51,7 +51,7 @@ from fracsim.kernels.points.line import make_line
 from fracsim.kernels.points.sample import make_law
 from fracsim.kernels.training.population import population_gradient
 from fracsim.machine.memory import free_memory
-from fracsim.networks.initial import initial_parameters
+from fracsim.networks.initial import LARGEST, initial_parameters
 from fracsim.text import brief
 
 DEEPEST = 60
@@ -83,8 +83,8 @@ class RandomNetworks:
             self,
             shape=Network(),
             initialisation=Text(),
-            bias=Number(),
-            bias_std=Number(),
+            bias=Number(-LARGEST, LARGEST),
+            bias_std=Number(-LARGEST, LARGEST),
             seed=SEED,
             count=Whole(1, 10**9),
         )

@@ -25,6 +25,7 @@ FRACTAL_TESTS = 20_000
 """Test points of a fractal, where nothing else is asked for."""
 
 _MOST_CLASSES = 1000
+_LARGEST = 1e30
 _LESS = 0.1
 
 
@@ -106,6 +107,11 @@ def _table(one: Settings) -> Source:
         raise UsageError(
             f"{label('table')}: y of {table.path} holds {kind} of {many} values; accepted are "
             f"classes: two values, or whole numbers of at most {_MOST_CLASSES:,}"
+        )
+    if (largest := float(np.abs(table.x).max())) > _LARGEST:
+        raise UsageError(
+            f"{label('table')}: x of {table.path} holds numbers up to {largest:g}; accepted are "
+            f"numbers up to {_LARGEST:g}, whose products kernels can hold"
         )
     keys = {"table": one.table, "target": "real", "precision": "float64", "problem_facts": None}
     problem = TableProblem.make(keys)
