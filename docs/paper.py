@@ -178,12 +178,13 @@ def why(theirs: dict[str, float]) -> list[str]:
         "0.001, He's initial weights": load("cantor-curves-he"),
     }
     tried = {name: ended(rows, width=100) for name, rows in kinds.items()}
-    if not all(tried.values()):
+    curves = distinct([row for found in list(tried.values())[1:] for row in found], "curve")
+    if not curves:
         return []
-    curves = distinct(tried["0.0003"], "curve")
     lines = [
         [name, *(curve_cell(ended(rows, curve=curve)) for curve in curves)]
         for name, rows in tried.items()
+        if rows
     ]
     lines.append(["the paper, rate unknown", *(f"{theirs[curve]:.3f}" for curve in curves)])
     return [
