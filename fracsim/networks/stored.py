@@ -69,11 +69,17 @@ def load_network(
     ``run`` is its number in the experiment, which the file of a shard keeps. Without it: of the
     runs with weights, the one with the best test accuracy (R² of real labels) at its last snapshot.
     ``several``: networks of several outputs are accepted, too. Raises FileError (no such file, no
-    weights in it), UsageError (no such run)."""
+    weights in it), UsageError (no such run or snapshot)."""
     try:
         trajectory = open_trajectory(path)
     except FileError:
         if sniff(path) == "study":
+            if run is not None or snapshot != -1:
+                what = f"run {run}" if run is not None else f"snapshot {snapshot}"
+                raise UsageError(
+                    f"there is no {what} in '{path}': it is the file of a study, which holds one "
+                    "network and no training; leave out which"
+                ) from None
             return _constructed(os.fspath(path))
         trajectory = open_trained(path)  # says which command is for such a file
     chosen = choose_run(trajectory, run)
