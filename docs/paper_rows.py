@@ -58,11 +58,10 @@ def cell(rows: Sequence[Row], theirs: float | None = None, wide: bool = True) ->
 def agrees(found: Sequence[float], theirs: float, wide: bool) -> bool:
     """Whether the paper's number is within the margins of ours: of the mean where the layers are
     wide, of the seeds' span everywhere."""
-    near = min(found) - MARGIN_SPAN <= theirs <= max(found) + MARGIN_SPAN
-    margin = MARGIN_WIDE
     if not wide:
-        return min(found) - margin <= theirs <= max(found) + margin
-    return near or abs(statistics.fmean(found) - theirs) <= margin
+        return span_reaches(found, theirs, MARGIN_WIDE)
+    near = abs(statistics.fmean(found) - theirs) <= MARGIN_WIDE
+    return near or span_reaches(found, theirs, MARGIN_SPAN)
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

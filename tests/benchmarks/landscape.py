@@ -9,28 +9,17 @@ a place, or parts the loss by level. Wanted: at most 1.3 of NumPy's products, an
 
 import os
 import sys
-import time
 
 for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np  # noqa: E402
+from turns import least_by_turns  # noqa: E402
 
 from fracsim.kernels.network.shape import Shape, parameter_count, split_layers  # noqa: E402
 from fracsim.studies.landscape.measure import OnPoints  # noqa: E402
 
 SHAPE, POINTS = Shape(2, 5, 50), 5000
-
-
-def least_by_turns(works, turns):
-    """Name -> least CPU seconds of a call, all taking turns."""
-    seconds = dict.fromkeys(works, float("inf"))
-    for _ in range(turns):
-        for name, work in works.items():
-            started = time.process_time()
-            work()
-            seconds[name] = min(seconds[name], time.process_time() - started)
-    return seconds
 
 
 def contenders(dtype, places):

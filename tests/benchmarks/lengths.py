@@ -14,12 +14,12 @@ for widths up to 200."""
 import argparse
 import os
 import sys
-import time
 
 for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np  # noqa: E402
+from turns import least_by_turns  # noqa: E402
 
 from fracsim.kernels.network.shape import Shape  # noqa: E402
 from fracsim.kernels.random_networks.activations import HARDTANH  # noqa: E402
@@ -65,17 +65,6 @@ def in_torch(torch, shape, params, points, block):
     return work
 
 
-def least(works, turns):
-    """Least CPU seconds of each, in turns."""
-    seconds = dict.fromkeys(works, float("inf"))
-    for _ in range(turns):
-        for name, work in works.items():
-            started = time.process_time()
-            work()
-            seconds[name] = min(seconds[name], time.process_time() - started)
-    return seconds
-
-
 def chords(turns):
     """Print a line; whether fracsim is as fast as wanted (also where there is no PyTorch)."""
     shape, params, curve = network()
@@ -92,7 +81,7 @@ def chords(turns):
             work = in_torch(torch, shape, params, curve.points, block)
             np.testing.assert_allclose(work(), np.stack([found.z, found.x], axis=1), rtol=1e-9)
             works[f"PyTorch, {block:,} rows at once"] = work
-    seconds = least(works, turns)
+    seconds = least_by_turns(works, turns)
     said = "; ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
     ours = seconds.pop("fracsim")
     times = min(seconds.values()) / ours if seconds else None
@@ -100,7 +89,9 @@ def chords(turns):
     print(f"{POINTS:,} points, {DEPTH} layers of {WIDTH}: {said}")
     few = Curve(np.ascontiguousarray(curve.points[:: POINTS // EXACT_POINTS]), curve.piece[::10])
     exact_lengths(shape, params, HARDTANH, few)
-    apart = least({"exact": lambda: exact_lengths(shape, params, HARDTANH, few)}, 1)["exact"]
+    apart = least_by_turns({"exact": lambda: exact_lengths(shape, params, HARDTANH, few)}, 1)[
+        "exact"
+    ]
     print(f"polygon of {len(few.points):,} vertices, every kink a vertex: {apart:.2f} s")
     return times is None or times >= 1.3
 
@@ -125,7 +116,7 @@ def chains(turns):
         widths = np.full(CHAIN_DEPTH, width)
         works = {"ours": lambda w=widths: ours(w), "theirs": lambda w=widths: theirs(w)}
         works["ours"]()
-        seconds = least(works, turns)
+        seconds = least_by_turns(works, turns)
         times, draws = seconds["theirs"] / seconds["ours"], CHAINS * CHAIN_DEPTH
         each = {name: 1e9 * value / draws for name, value in seconds.items()}
         print(
