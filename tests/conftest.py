@@ -41,7 +41,10 @@ if not card_works():
 
 def pytest_configure(config):
     """Plain Python warns of an overflow where a compiled kernel has infinity, as ``kernels``
-    expect."""
+    expect. A worker that crashed ends the suite with its name: pytest-xdist, asked to replace it,
+    waits for ever with ``--dist loadfile``."""
+    if getattr(config.option, "maxworkerrestart", "0") is None:
+        config.option.maxworkerrestart = "0"
     if numba.config.DISABLE_JIT:
         config.addinivalue_line("filterwarnings", "ignore::RuntimeWarning")
 

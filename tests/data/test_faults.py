@@ -9,6 +9,7 @@ import pytest
 import trajectory_files as files
 
 from fracsim.data import untrusted
+from fracsim.data.atomic import AtomicFile
 from fracsim.data.errors import FileError
 from fracsim.data.reader import open_trajectory
 from fracsim.data.writer import TrajectoryWriter, WeightsGroup
@@ -126,6 +127,29 @@ def test_a_fault_at_every_call(tmp_path, monkeypatch, code, once, stride):
     assert all(
         sentence.startswith(f"cannot write '{path}': {SENTENCES[code]}") for sentence in sentences
     )
+
+
+def test_libhdf5_reads_zeros_where_a_failed_write_left_nothing(tmp_path, monkeypatch):
+    """h5py takes the buffer as filled. Whatever its memory held before, libhdf5 followed as
+    references of text, and the process crashed."""
+    read, ends = AtomicFile.readinto, []
+
+    def into_used_memory(file, buffer):
+        buffer[:] = b"\xa5" * len(buffer)
+        count = read(file, buffer)
+        ends.append(bytes(buffer[count:]))
+        return count
+
+    path = tmp_path / "run.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr(AtomicFile, "readinto", into_used_memory)
+        system = FailingSystem(patch, WRITES, errno.ENOSPC)
+        for fails_at in range(1, 40, 3):
+            system.calls, system.fails_at = 0, fails_at
+            with pytest.raises(FileError, match="the disk is full"):
+                files.create(path)
+    assert any(ends)
+    assert not any(b"\xa5" in end for end in ends)
 
 
 def test_what_fails_in_the_end_leaves_all_records(tmp_path, monkeypatch):
