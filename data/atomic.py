@@ -60,11 +60,12 @@ class AtomicFile(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        data = read_at(self.fd, len(buffer), self._position)
-        buffer[: len(data)] = data
+        view = memoryview(buffer)
+        data = read_at(self.fd, len(view), self._position)
+        view[: len(data)] = data
         # h5py takes the buffer as filled. After an error the file is shorter than libhdf5 believes,
         # which would follow whatever the memory held before as references of text
-        buffer[len(data) :] = bytes(len(buffer) - len(data))
+        view[len(data) :] = bytes(len(view) - len(data))
         self._position += len(data)
         return len(data)
 
