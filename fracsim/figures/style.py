@@ -22,7 +22,7 @@ from matplotlib.cbook import is_math_text
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from fracsim.data.errors import cannot_write
 from fracsim.errors import UsageError, nearest
@@ -242,11 +242,13 @@ def _plainly(value: float) -> str:
 
 
 class Spaced(FixedLocator):
-    """Ticks at given values, without those whose numbers would touch the one before."""
+    """Ticks at given values, without those whose numbers would touch the one before; at round ones
+    where the axis holds fewer than ``least`` of them."""
 
-    def __init__(self, values: list[float]) -> None:
+    def __init__(self, values: list[float], least: int = 0) -> None:
         super().__init__(values)
         self.values = sorted({float(value) for value in values})
+        self.least = least
 
     def __call__(self) -> Any:
         """The ticks, for the axis as long as it is now."""
@@ -255,9 +257,12 @@ class Spaced(FixedLocator):
         points = points_of("xtick.labelsize" if sideways else "ytick.labelsize")
         size = points * axis.axes.figure.dpi / 72
         low, high = sorted(axis.get_view_interval())
+        inside = [value for value in self.values if low <= value <= high]
+        if len(inside) < self.least:
+            inside = [v for v in MaxNLocator(5).tick_values(low, high) if low <= v <= high]
         kept: list[float] = []
         end, before = -inf, 0.0
-        for value in (value for value in self.values if low <= value <= high):
+        for value in inside:
             at = axis.axes.transData.transform((value, value))[0 if sideways else 1]
             half = 0.33 * size * len(_plainly(value)) if sideways else 0.5 * size
             if abs(at - end) > before + half + 0.25 * size:
@@ -268,14 +273,17 @@ class Spaced(FixedLocator):
 
 def log_axis(axes: Axes, values: Iterable[float]) -> None:
     """A logarithmic y axis for positive values of a few decades, with plain numbers: 1, 2 and 5
-    times powers of ten, or the powers alone. Where no value is positive it stays as it is."""
+    times powers of ten, or the powers alone, and whatever is round between two of these. Where no
+    value is positive it stays as it is."""
     positive = [value for value in values if 0 < value < inf]
     if not positive:
         return
     low, high = floor(log10(min(positive))), ceil(log10(max(positive)))
     steps = (1,) if high - low > 3 else (1, 2, 5)
     axes.set_yscale("log")
-    ticks_at(axes, [float(f"{by}e{power}") for power in range(low, high + 1) for by in steps], "y")
+    ticks = [float(f"{by}e{power}") for power in range(low, high + 1) for by in steps]
+    ticks_at(axes, ticks, "y")
+    axes.yaxis.set_major_locator(Spaced(ticks, least=2))
 
 
 def check_title(title: str | None) -> None:

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from fracsim.data.errors import FileError
 from fracsim.errors import UsageError
@@ -153,3 +154,19 @@ def test_places_belong_to_values():
     assert style.places(["he"])["he"] == words["he"] or len(set(words.values())) == 3
     with pytest.raises(UsageError, match="more than 16 lines"):
         style.places(range(500))
+
+
+@pytest.mark.parametrize(
+    "values", [(0.81, 0.99), (1.01, 1.9), (2.1, 4.9), (0.6, 1.08), (3e-5, 4e-5)]
+)
+def test_a_logarithmic_axis_of_less_than_a_decade_has_numbers(values):
+    with style.styled():
+        figure = Figure(figsize=(3.4, 2.5))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], values)
+        style.log_axis(axes, values)
+        figure.draw_without_rendering()
+        low, high = axes.get_ylim()
+        shown = [tick.get_text() for tick in axes.get_yticklabels() if tick.get_text()]
+    assert len(shown) >= 2
+    assert all(low <= float(text.replace("−", "-")) <= high for text in shown)

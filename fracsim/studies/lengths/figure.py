@@ -88,26 +88,19 @@ def _draw_circle(
     handles = [*handles, *_layer_handles(shown, layers)]
     notes = [*notes, "Below: the circle in one network, with its share of the variance."]
     figure, body = style.page((3.4, 6.6) if narrow else (7.0, 4.8), size, notes, handles)
-    grid = body.add_gridspec(3 if narrow else 2, 12, height_ratios=(2, 2, 1) if narrow else (3, 2))
-    length, correlation = (
-        body.add_subplot(grid[row, columns])
-        for row, columns in (
-            ((0, slice(0, 12)), (1, slice(0, 12)))
-            if narrow
-            else ((0, slice(0, 6)), (0, slice(6, 12)))
-        )
-    )
+    rows = body.add_gridspec(3 if narrow else 2, 1, height_ratios=(2, 2, 1) if narrow else (3, 2))
+    above = [rows[0], rows[1]] if narrow else list(rows[0].subgridspec(1, 2))
+    length, correlation = (body.add_subplot(place) for place in above)
     _draw_layers(length, [study])
     for index in shown:
         look = _layer_look(index, len(layers))
         correlation.plot(arrays["angle"], arrays["autocorrelation"][index], **look)
         limit = arrays["autocorrelation_theory"][index]
         correlation.plot(arrays["angle"], limit, color="#000000", linestyle=":", linewidth=0.9)
-    correlation.set(xlabel="difference of angles", ylabel="autocorrelation of $z$")
+    correlation.set(xlabel="difference of angles", ylabel="autocorrelation")
     style.ticks_at(correlation, [0.0, 1.0, 2.0, 3.0])
-    wide = 12 // len(shown)
-    for place, index in enumerate(shown):
-        axes = body.add_subplot(grid[-1, place * wide : (place + 1) * wide])
+    for place, index in zip(rows[-1].subgridspec(1, len(shown)), shown, strict=True):
+        axes = body.add_subplot(place)
         x = np.vstack([arrays["place"][index], arrays["place"][index][:1]])
         axes.plot(x[:, 0], x[:, 1], linewidth=0.7, color=_layer_look(index, len(layers))["color"])
         share = 100 * float(arrays["variance_share"][index, :2].sum())
