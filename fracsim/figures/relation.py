@@ -16,6 +16,7 @@ from fracsim.figures.observations import Observations
 from fracsim.products.entries import order
 from fracsim.products.selection import split_name
 from fracsim.products.starts import DERIVED
+from fracsim.text import counted
 
 MOST_PANELS = 12
 LOGARITHMIC = ("width", "learning_rate", "train_points", "batch_size", "units")
@@ -217,7 +218,8 @@ def _left_out(table: Observations, logx: bool, logy: bool, groups: Groups) -> li
     for axis, log, values in (("x", logx, table.columns["x"]), ("y", logy, table.numbers)):
         low = sum(1 for value in values if log and np.isfinite(value) and value <= 0)
         if low:
-            said.append(f"{low:,} values at or below 0 do not show on a logarithmic {axis} axis.")
+            left_out = f"{counted(low, 'value')} at or below 0"
+            said.append(f"A logarithmic {axis} axis cannot show {left_out}.")
     return said
 
 

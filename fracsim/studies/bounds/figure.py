@@ -20,6 +20,7 @@ from fracsim.fractals.fractal import Fractal
 from fracsim.products.entries import Entry
 from fracsim.products.runs import Runs
 from fracsim.studies.study import notes_of
+from fracsim.text import counted
 
 MOST_LINES = 6
 UPPER: dict[str, Any] = {"linewidth": 2.0, "marker": ""}
@@ -102,7 +103,9 @@ def _trained(study: StudyContents, runs: Runs) -> dict[tuple[int, int], float]:
         )
     equal = [run for run in ours if run.settings["widths"] == "equal"]
     if left := len(ours) - len(equal):
-        runs.notes.append(f"{left} runs are of networks whose layers differ in width and left out")
+        runs.notes.append(
+            f"left out: {counted(left, 'run')} of networks whose layers differ in width"
+        )
     best: dict[tuple[int, int], float] = {}
     for run in equal:
         at = int(run.settings["network_depth"]), int(run.settings["width"])
