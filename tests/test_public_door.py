@@ -81,7 +81,7 @@ WRONG = {
     "failing number": failing("__index__", "__float__", "__array__", "__fspath__"),
     "masked": np.ma.masked_array([1.0, 2.0], [0, 1]),
     "numpy complex": np.complex128(0.5),
-    "span": np.timedelta64(3),
+    "span": np.timedelta64(3, "s"),
 }
 """What is given in place of each argument, one at a time."""
 
@@ -163,7 +163,7 @@ SLOW_WRONG |= {
     "nameless": type("Nameless", (), {"__repr__": lambda _: 3})(),
     "spread": np.broadcast_to(np.float64(1), (10**12,)),
     "spread twice": np.broadcast_to(np.float64(1), (10**6, 10**6)),
-    "no time": np.datetime64("NaT"),
+    "no time": np.datetime64("NaT", "s"),
     "slice": slice(1, 2),
     "read-only mapping": types.MappingProxyType({"a": 1}),
     "nothing as a key": {None: 1},
