@@ -89,7 +89,8 @@ def _draw_circle(
     notes = [*notes, "Below: the circle in one network, with its share of the variance."]
     figure, body = style.page((3.4, 6.6) if narrow else (7.0, 4.8), size, notes, handles)
     rows = body.add_gridspec(3 if narrow else 2, 1, height_ratios=(2, 2, 1) if narrow else (3, 2))
-    above = [rows[0], rows[1]] if narrow else list(rows[0].subgridspec(1, 2))
+    side_by_side = rows[0].subgridspec(1, 2)
+    above = [rows[0], rows[1]] if narrow else [side_by_side[0], side_by_side[1]]
     length, correlation = (body.add_subplot(place) for place in above)
     _draw_layers(length, [study])
     for index in shown:
@@ -99,8 +100,9 @@ def _draw_circle(
         correlation.plot(arrays["angle"], limit, color="#000000", linestyle=":", linewidth=0.9)
     correlation.set(xlabel="difference of angles", ylabel="autocorrelation")
     style.ticks_at(correlation, [0.0, 1.0, 2.0, 3.0])
-    for place, index in zip(rows[-1].subgridspec(1, len(shown)), shown, strict=True):
-        axes = body.add_subplot(place)
+    below = rows[-1].subgridspec(1, len(shown))
+    for place, index in enumerate(shown):
+        axes = body.add_subplot(below[place])
         x = np.vstack([arrays["place"][index], arrays["place"][index][:1]])
         axes.plot(x[:, 0], x[:, 1], linewidth=0.7, color=_layer_look(index, len(layers))["color"])
         share = 100 * float(arrays["variance_share"][index, :2].sum())
