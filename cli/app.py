@@ -184,10 +184,16 @@ def _variables(context: click.Context, sentence: str) -> list[str]:
 def one_sentence_errors() -> Iterator[None]:
     """Turn every error of the block into one line on stderr and an exit code; FRACSIM_DEBUG=1 shows
     tracebacks."""
+    for_developers = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, DeprecationWarning):  # Python shows them only where it is asked to
+            for_developers(message, category, *where, **more)
+        else:
+            remark(f"Warning: {text.sentence(message)}")
+
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: remark(
-            f"Warning: {text.sentence(message)}"
-        )
+        warnings.showwarning = show
         compiling.tell = lambda: remark(COMPILING)
         try:
             yield

@@ -207,7 +207,7 @@ def test_a_returned_number_is_the_exit_code():
     assert run_group(group, "tool", "stop").code == 75
 
 
-def test_warnings_are_one_line():
+def test_warnings_are_one_line_and_deprecations_of_other_packages_none(recwarn):
     @click.group(cls=CommandGroup)
     def group() -> None:
         pass
@@ -217,8 +217,10 @@ def test_warnings_are_one_line():
         import warnings
 
         warnings.warn("no cache", stacklevel=1)
+        warnings.warn("'parseString' deprecated", DeprecationWarning, stacklevel=1)
 
     assert run_group(group, "tool", "warn").err == "Warning: no cache.\n"
+    assert [str(one.message) for one in recwarn] == ["'parseString' deprecated"]
 
 
 def test_a_reader_that_goes_away_is_no_error():
