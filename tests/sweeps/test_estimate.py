@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -47,16 +48,24 @@ def test_the_disk_of_a_plan_is_enough(weights, tmp_path):
 
 
 def test_the_disk_of_a_plan_holds_the_checkpoints_of_what_runs_at_once(tmp_path):
-    experiment = small(crossed={"width": (400, 401), "seed": (0, 1)}, network_depth=3, steps=2000)
-    path, sizes, room = tmp_path / "a.h5", [0.0], estimate(experiment, 2).disk
+    wide = {"width": (400, 401), "seed": (0, 1)}
+    experiment = small(crossed=wide, network_depth=3, steps=20_000, record_every=100)
+    path, room = tmp_path / "a.h5", estimate(experiment, 2).disk
+    two_runs = 2 * 12 * parameters_of(experiment.runs[0])
+    sizes, largest = [0], []
 
     def look(progress):
-        sizes.append(sum(entry.stat().st_size for entry in tmp_path.iterdir()))
+        """Until the checkpoint and the one before it hold two runs each."""
+        found = {entry.name: entry.stat().st_size for entry in tmp_path.iterdir()}
+        sizes.append(sum(found.values()))
+        kept = [size for name, size in found.items() if "checkpoint" in name]
+        if not largest and len(kept) == 2 and min(kept) > two_runs:
+            largest.append(max(kept))
+            signal.raise_signal(signal.SIGTERM)
 
-    run_sweep(experiment, path, threads=2, progress=look, checkpoint_every=0.0, max_seconds=6.0)
-    largest = max(file.stat().st_size for file in tmp_path.glob("a.h5.checkpoint*"))
-    assert largest > 2 * 12 * parameters_of(experiment.runs[0])
-    assert max(sizes) + largest <= room < 4 * largest + 1e6
+    summary = run_sweep(experiment, path, threads=2, progress=look, checkpoint_every=0.0)
+    assert summary.status == "interrupted"
+    assert max(sizes) + largest[0] <= room < 4 * largest[0] + 1e6
 
 
 def test_longer_wider_and_deeper_runs_cost_more():
