@@ -175,6 +175,7 @@ def test_sigusr2_keeps_a_checkpoint_and_goes_on(tmp_path, short_slices):
 
 @pytest.mark.compiled
 def test_the_time_limit_stops_within_a_record(tmp_path):
+    run_sweep(small(), tmp_path / "first.h5")  # so that the limit is not spent on compiling
     experiment = small(steps=10**9, record_every=10**8)  # of many minutes
     summary = run_sweep(experiment, tmp_path / "a.h5", max_seconds=3.0)
     assert (summary.status, summary.reason) == ("interrupted", "the time limit")
