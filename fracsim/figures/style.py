@@ -229,10 +229,11 @@ def shade(place: int, count: int) -> Any:
     return matplotlib.colormaps["viridis"](0.88 * place / max(count - 1, 1))
 
 
-def ticks_at(axes: Axes, values: list[float], axis: str = "x") -> None:
-    """Ticks exactly at ``values``, written plainly (10, 20, 50 … also on a logarithmic axis)."""
+def ticks_at(axes: Axes, values: list[float], axis: str = "x", least: int = 0) -> None:
+    """Ticks exactly at ``values``, written plainly (10, 20, 50 … also on a logarithmic axis); at
+    round ones where the axis holds fewer than ``least`` of them."""
     line = axes.xaxis if axis == "x" else axes.yaxis
-    line.set_major_locator(Spaced(values))
+    line.set_major_locator(Spaced(values, least))
     line.set_minor_locator(NullLocator())
     line.set_major_formatter(FuncFormatter(lambda value, _position: _plainly(value)))
 
@@ -282,8 +283,7 @@ def log_axis(axes: Axes, values: Iterable[float]) -> None:
     steps = (1,) if high - low > 3 else (1, 2, 5)
     axes.set_yscale("log")
     ticks = [float(f"{by}e{power}") for power in range(low, high + 1) for by in steps]
-    ticks_at(axes, ticks, "y")
-    axes.yaxis.set_major_locator(Spaced(ticks, least=2))
+    ticks_at(axes, ticks, "y", least=2)
 
 
 def check_title(title: str | None) -> None:

@@ -27,7 +27,8 @@ def test_layers_and_levels_fit(count, size):
     depths = {"network_depth": [count - 1], "fractal_depth": [count - 1], "width": [3]}
     runs = Runs(entries_of(made_up_trajectory(variables, fractal=["cantor1d"], **depths)))
     with warnings.catch_warnings(), style.styled():
-        warnings.filterwarnings("error", ".*axes sizes collapsed to zero")
+        warnings.simplefilter("error")  # "axes sizes collapsed to zero"
+        warnings.simplefilter("ignore", DeprecationWarning)  # matplotlib's own, of pyparsing
         figure = training.draw(runs, size=size)
         figure.draw_without_rendering()
     for axes, word in ((figure.axes[2], "level"), (figure.axes[3], "layer")):

@@ -89,9 +89,8 @@ def _draw_circle(
     notes = [*notes, "Below: the circle in one network, with its share of the variance."]
     figure, body = style.page((3.4, 6.6) if narrow else (7.0, 4.8), size, notes, handles)
     rows = body.add_gridspec(3 if narrow else 2, 1, height_ratios=(2, 2, 1) if narrow else (3, 2))
-    side_by_side = rows[0].subgridspec(1, 2)
-    above = [rows[0], rows[1]] if narrow else [side_by_side[0], side_by_side[1]]
-    length, correlation = (body.add_subplot(place) for place in above)
+    above = rows if narrow else rows[0].subgridspec(1, 2)
+    length, correlation = (body.add_subplot(above[place]) for place in (0, 1))
     _draw_layers(length, [study])
     for index in shown:
         look = _layer_look(index, len(layers))
