@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 from click.shell_completion import CompletionItem
 
-from fracsim.settings import Setting
+from fracsim.values.settings import Setting
 
 CURVES = ("1", "2", "3", "4", "5", "6", "polynomial:", "finest:")
 

@@ -17,8 +17,8 @@ import click
 import fracsim
 from fracsim.kernels import compiling
 from fracsim.machine.cpus import MOST_THREADS
-from fracsim.settings import whole
 from fracsim.text import shortened
+from fracsim.values.grammar import whole
 
 ENVIRONMENT = "FRACSIM"
 """``--some-option`` of every command is also read from ``FRACSIM_SOME_OPTION``; the command line

@@ -236,8 +236,8 @@ def style_or_setting(function: F) -> F:
     names stay matplotlib's styles, none of which is called like a setting."""
 
     def wrapped(style: str | None, dashes: str | None, **rest: Any) -> Any:
-        from fracsim.settings import key_of
         from fracsim.training.run import SETTINGS
+        from fracsim.values.settings import key_of
 
         if style is not None and dashes is None and key_of(style, SETTINGS) in SETTINGS:
             style, dashes = None, style

@@ -15,16 +15,9 @@ from fracsim.cli.options import ENVIRONMENT
 from fracsim.errors import UsageError
 from fracsim.experiments.grid import MOST_RUNS
 from fracsim.problems.registry import PROBLEM_KEYS
-from fracsim.settings import (
-    REQUIRED,
-    Setting,
-    alternatives,
-    key_of,
-    label,
-    option_name,
-    shown,
-)
 from fracsim.training.run import NETWORK_KEYS, SETTINGS, Run
+from fracsim.values.grammar import alternatives
+from fracsim.values.settings import REQUIRED, Setting, key_of, label, option_name, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -25,9 +25,9 @@ from fracsim.cli.options import (
 from fracsim.cli.progress import ProgressBar
 from fracsim.cli.settings import option_names, setting_help, setting_metavar
 from fracsim.errors import UsageError
-from fracsim.settings import Setting, checked, defaults_of, option_name
 from fracsim.studies import STUDIES
 from fracsim.text import duration
+from fracsim.values.settings import Setting, checked, defaults_of, option_name
 
 if TYPE_CHECKING:
     from fracsim.studies.study import Result, Study

@@ -17,7 +17,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fracsim.arguments import Flag, Place, Table, Text, check_fields, door, instance
 from fracsim.errors import UsageError, nearest
 from fracsim.experiments.grid import Grid, apply_table, varied_keys
 from fracsim.experiments.problems import (
@@ -37,6 +36,7 @@ from fracsim.problems.problem import RECORDED
 from fracsim.text import brief
 from fracsim.toml import parse_toml, read_text
 from fracsim.training.run import SETTINGS, Run, make_run, problem_of
+from fracsim.values.arguments import Flag, Place, Table, Text, check_fields, door, instance
 
 __all__ = [
     "WEIGHTS",

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from fracsim.arguments import Table, Text, Values, door
 from fracsim.errors import UsageError, nearest
-from fracsim.settings import label, nearest_key
 from fracsim.training.run import SETTINGS, check_key, coerce
-from fracsim.values import BYTES, described, python_value
+from fracsim.values.arguments import Table, Text, Values, door
+from fracsim.values.given import BYTES, described, python_value
+from fracsim.values.settings import label, nearest_key
 
 MOST_RUNS = 100_000
 """More runs than this in one experiment are taken for a mistake."""

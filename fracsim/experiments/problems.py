@@ -13,8 +13,8 @@ from fracsim.problems.problem import CLASS_LOSS, REAL_LOSSES, Problem
 from fracsim.problems.registry import PROBLEM_KEYS, PROBLEMS, foreign_keys, refuse_foreign
 from fracsim.problems.table import pinned_path
 from fracsim.problems.teacher import TeacherProblem, files_of
-from fracsim.settings import label
 from fracsim.training.run import SETTINGS, WHERE_SET, Run, problem_of, with_depth
+from fracsim.values.settings import label
 
 
 def _values(grid: Grid, key: str) -> tuple[Any, ...]:

@@ -16,8 +16,8 @@ from fracsim.products.entries import Entry, records, relative_error
 from fracsim.products.selection import Selection, place_of, split_name
 from fracsim.products.starts import DERIVED, derived_names
 from fracsim.products.where import Conditions, accepted
-from fracsim.settings import key_of
 from fracsim.training.run import SETTINGS
+from fracsim.values.settings import key_of
 
 Values = tuple[tuple[str, ...], NDArray[Any]]
 """Names of dimensions, and an array along them."""

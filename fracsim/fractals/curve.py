@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fracsim.arguments import List, Number, Text, Values, Whole, check_fields, door
 from fracsim.errors import UsageError, nearest
 from fracsim.text import shortened
-from fracsim.values import described, real_number
+from fracsim.values.arguments import List, Number, Text, Values, Whole, check_fields, door
+from fracsim.values.given import described, real_number
 
 PAPER_CURVES = {
     "1": "polynomial:0",

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.arguments import CURVE, FRACTAL, SEED, Number, Text, Whole, check_fields, door
 from fracsim.errors import UsageError
 from fracsim.fractals.curve import Curve
 from fracsim.fractals.fractal import Fractal, check_gap_name
@@ -15,6 +14,7 @@ from fracsim.kernels.points.sample import make_law, sample
 from fracsim.kernels.random.philox import SAMPLE
 from fracsim.machine.memory import check_fits
 from fracsim.text import brief
+from fracsim.values.arguments import CURVE, FRACTAL, SEED, Number, Text, Whole, check_fields, door
 
 LEAST_SHARE = 1e-3
 """Negatives are drawn by rejection: a smaller accepted share is refused."""

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from fracsim.arguments import Array, Place, Table, Text, Whole, check_fields, door
 from fracsim.data.presets import preset_names, preset_text
 from fracsim.errors import UsageError, nearest
 from fracsim.fractals.overlap import OVERLAP, penetrations
@@ -22,6 +21,7 @@ from fracsim.kernels.points.geometry import GAPS, Geometry, make_geometry
 from fracsim.kernels.points.level import level
 from fracsim.text import brief
 from fracsim.toml import matrix_of, parse_toml, read_keys, read_text, vector_of
+from fracsim.values.arguments import Array, Place, Table, Text, Whole, check_fields, door
 
 BASES = {"[-1,1]": -1.0, "[0,1]": 0.0}
 """Name of a base cube (in every coordinate) → its lower end."""

@@ -3,7 +3,7 @@ and one default text over all commands."""
 
 from typing import Any
 
-from fracsim.settings import REQUIRED, setting
+from fracsim.values.settings import REQUIRED, setting
 
 CURVES = "1 to 6, polynomial:P, finest:M, or P(0),P(1),…,P(n)"
 

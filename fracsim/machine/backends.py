@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fracsim.arguments import (
+from fracsim.errors import RunError, UsageError
+from fracsim.values.arguments import (
     LARGEST_SEED,
     Array,
     Check,
@@ -18,8 +19,7 @@ from fracsim.arguments import (
     door,
     instance,
 )
-from fracsim.errors import RunError, UsageError
-from fracsim.values import refused
+from fracsim.values.given import refused
 
 if TYPE_CHECKING:
     from fracsim.kernels.protocol import Backend

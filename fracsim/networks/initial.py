@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fracsim.arguments import SEED, Array, Network, Number, Text, Whole, door
 from fracsim.errors import UsageError, nearest
 from fracsim.kernels.network.shape import Shape as _Shape
 from fracsim.kernels.network.shape import fans_out, layer_sizes, parameter_count
 from fracsim.kernels.network.shape import split_layers as layers_of
 from fracsim.kernels.random.initial import fill_normal, fill_uniform
 from fracsim.machine.memory import check_fits
-from fracsim.values import refused
+from fracsim.values.arguments import SEED, Array, Network, Number, Text, Whole, door
+from fracsim.values.given import refused
 
 __all__ = [
     "INITIALISATIONS",

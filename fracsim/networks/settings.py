@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fracsim.errors import UsageError
-from fracsim.settings import MOST_LAYERS, label, layer_widths, setting, settings_of
+from fracsim.values.grammar import MOST_LAYERS, layer_widths
+from fracsim.values.settings import label, setting, settings_of
 
 SCHEMES = "paper|he|he-uniform|glorot|uniform"
 

@@ -11,7 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from fracsim.errors import UsageError
-from fracsim.settings import label, width_of_layers
+from fracsim.values.grammar import width_of_layers
+from fracsim.values.settings import label
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ from fracsim.errors import UsageError
 from fracsim.fractals.fractal import Fractal
 from fracsim.kernels.network.shape import Shape, parameter_count
 from fracsim.networks.file import NETWORK, PARAMS
-from fracsim.settings import width_of_layers
+from fracsim.values.grammar import width_of_layers
 
 _LONGEST_WIDTHS = 20  # characters of "100-20-100" that a title has room for
 

@@ -24,8 +24,8 @@ from fracsim.data.errors import FileError, printable, reason
 from fracsim.errors import UsageError
 from fracsim.machine.memory import free_memory
 from fracsim.problems.npz import read_array, read_header
-from fracsim.settings import label
 from fracsim.text import size
+from fracsim.values.settings import label
 
 MOST_GROUPS = 2**15
 """Groups are stored as int16."""

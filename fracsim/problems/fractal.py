@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import UsageError
 from fracsim.problems.problem import Points, Problem, Resolution, own_keys
-from fracsim.settings import label, setting
+from fracsim.values.settings import label, setting
 
 if TYPE_CHECKING:
     from fracsim.fractals.distribution import Distribution

@@ -33,8 +33,8 @@ from fracsim.errors import UsageError
 from fracsim.machine.memory import free_memory
 from fracsim.problems.arrays import digest_of
 from fracsim.problems.npz import EXPANSION, read_array, read_header
-from fracsim.settings import label
 from fracsim.text import size
+from fracsim.values.settings import label
 
 SHIPPED = ("digits",)
 """Images that come with fracsim."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fracsim.errors import UsageError
 from fracsim.problems.problem import Points, Problem
 from fracsim.problems.table import pinned_path
-from fracsim.settings import label, setting
+from fracsim.values.settings import label, setting
 
 if TYPE_CHECKING:
     import numpy as np

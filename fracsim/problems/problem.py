@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from fracsim.settings import settings_of
+from fracsim.values.settings import settings_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from fracsim.errors import UsageError
 from fracsim.problems.problem import Points, Problem
-from fracsim.settings import label, setting
+from fracsim.values.settings import label, setting
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import UsageError, nearest
 from fracsim.problems.problem import Points, Problem
-from fracsim.settings import label, setting
+from fracsim.values.settings import label, setting
 
 if TYPE_CHECKING:
     from fracsim.kernels.backend import Backend

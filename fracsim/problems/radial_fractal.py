@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fracsim.errors import UsageError
 from fracsim.problems.fractal import FractalProblem
 from fracsim.problems.problem import Points, Problem, Resolution, own_keys
-from fracsim.settings import label
+from fracsim.values.settings import label
 
 if TYPE_CHECKING:
     import numpy as np

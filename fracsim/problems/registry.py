@@ -17,7 +17,7 @@ from fracsim.problems.radial import RadialKeys, RadialProblem
 from fracsim.problems.radial_fractal import RadialFractalKeys, RadialFractalProblem
 from fracsim.problems.table import TableKeys, TableProblem
 from fracsim.problems.teacher import TeacherKeys, TeacherProblem
-from fracsim.settings import label, setting
+from fracsim.values.settings import label, setting
 
 PROBLEMS: dict[str, type[Problem]] = {
     kind.name: kind

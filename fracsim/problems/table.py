@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fracsim.errors import UsageError
 from fracsim.problems.problem import TARGETS, Points, Problem
-from fracsim.settings import label, setting
+from fracsim.values.settings import label, setting
 
 if TYPE_CHECKING:
     from fracsim.kernels.backend import Backend

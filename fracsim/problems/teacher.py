@@ -21,7 +21,7 @@ from fracsim.problems.problem import Points, Problem, Resolution, own_keys
 from fracsim.problems.product import ProductProblem
 from fracsim.problems.radial import RadialProblem
 from fracsim.problems.radial_fractal import RadialFractalProblem
-from fracsim.settings import label, setting
+from fracsim.values.settings import label, setting
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fracsim.arguments import Flag, List, Place, Text, door
 from fracsim.errors import RunError
 from fracsim.experiments.shard import Part
 from fracsim.products.coverage import Coverage, Gathering, ranges
@@ -17,6 +16,7 @@ from fracsim.products.inputs import refuse_inputs
 from fracsim.products.points import ATTRIBUTE, are_old
 from fracsim.products.product import attributes_of, check_free, contents, first_difference
 from fracsim.text import counted
+from fracsim.values.arguments import Flag, List, Place, Text, door
 
 if TYPE_CHECKING:
     from fracsim.data.merging import Source

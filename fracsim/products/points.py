@@ -16,8 +16,8 @@ from fracsim.errors import UsageError
 from fracsim.problems.problem import Resolution
 from fracsim.problems.table import pinned_path
 from fracsim.products.coverage import ranges
-from fracsim.settings import label
 from fracsim.training.run import Run, problem_of
+from fracsim.values.settings import label
 
 ATTRIBUTE, CURRENT = "points_version", 2
 

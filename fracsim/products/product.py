@@ -23,8 +23,8 @@ from fracsim.networks.start import without_path
 from fracsim.problems.table import pinned_path
 from fracsim.products.inputs import refuse_inputs
 from fracsim.products.points import ATTRIBUTE, CURRENT
-from fracsim.settings import label
 from fracsim.training.run import SETTINGS, Run, parameters_of
+from fracsim.values.settings import label
 
 if TYPE_CHECKING:
     import numpy as np

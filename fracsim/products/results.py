@@ -13,8 +13,8 @@ from fracsim.products.dead import dead_words
 from fracsim.products.entries import Entry, distinct, entries_of, records
 from fracsim.products.runs import Runs
 from fracsim.products.selection import CHOSEN, OVER, Point, Selection
-from fracsim.settings import is_number
 from fracsim.text import table
+from fracsim.values.grammar import is_number
 
 _MOST_ROWS, _MOST_CELLS = 60, 10
 (_AVERAGED,), (_CHOSEN,) = OVER, CHOSEN

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fracsim.arguments import Either, List, Place, Table, Text, door
 from fracsim.data.errors import FileError
 from fracsim.errors import UsageError, nearest
 from fracsim.networks.stored import open_trained
@@ -27,6 +26,7 @@ from fracsim.products.entries import (
 from fracsim.products.selection import CHOSEN, OVER, Point, Selection, split_name
 from fracsim.products.starts import derived_names
 from fracsim.products.where import Conditions, accepted
+from fracsim.values.arguments import Either, List, Place, Table, Text, door
 
 _NAMES = List(Text(), least=0)
 

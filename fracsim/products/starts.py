@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fracsim.networks.initial import weight_law
 from fracsim.products.entries import Entry, records
-from fracsim.settings import layer_widths
+from fracsim.values.grammar import layer_widths
 
 STARTED = 0.9
 """The hinge loss below which a run has left its plateau, the loss 1 of f = 0."""

@@ -12,8 +12,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from fracsim.errors import UsageError
-from fracsim.settings import alternatives, is_number, key_of
 from fracsim.training.run import SETTINGS
+from fracsim.values.grammar import alternatives, is_number
+from fracsim.values.settings import key_of
 
 Conditions = Mapping[str, Any]
 """Key -> what is accepted: ``Accepted``, text in the grammar, a value, or several values."""

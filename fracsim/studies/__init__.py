@@ -66,9 +66,9 @@ def open_study(path: str | os.PathLike[str], kind: str | None = None) -> StudyCo
 
     Raises UsageError for a kind that there is not; FileError, one sentence, for whatever is wrong
     with the file, or if it is of another kind."""
-    from fracsim.arguments import Text
     from fracsim.data.studies import read_study
     from fracsim.errors import UsageError, nearest
+    from fracsim.values.arguments import Text
 
     if kind is not None:
         kind = Text().read("kind", kind, {})

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fracsim.arguments import Place, Table, door
 from fracsim.data.schema import StudyFormat, Variable
 from fracsim.errors import UsageError
-from fracsim.settings import Setting, make_settings, settings_of
+from fracsim.values.arguments import Place, Table, door
+from fracsim.values.settings import Setting, make_settings, settings_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,8 +100,8 @@ class Study:
     about: str
     """One line for the list of commands and the table of docs/studies/README.md."""
     settings: type
-    """A frozen dataclass of ``setting(...)`` fields (fracsim/settings.py); its ``validate()``, if
-    it has one, raises UsageError for values that do not fit together."""
+    """A frozen dataclass of ``setting(...)`` fields (fracsim/values/settings.py); its
+    ``validate()``, if it has one, raises UsageError for values that do not fit together."""
     variables: tuple[Variable, ...]
     compute: str
     """"module:function": (settings, progress: OnProgress) -> Result"""

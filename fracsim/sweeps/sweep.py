@@ -20,18 +20,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fracsim.arguments import (
-    Called,
-    Either,
-    Flag,
-    Instance,
-    Number,
-    Place,
-    Text,
-    Whole,
-    door,
-    instance,
-)
 from fracsim.errors import RunError, UsageError, nearest
 from fracsim.experiments.experiment import WEIGHTS, Experiment, make_experiment
 from fracsim.experiments.grid import Grid
@@ -50,6 +38,18 @@ from fracsim.sweeps.progress import Progress
 from fracsim.sweeps.stop import Stop
 from fracsim.text import counted
 from fracsim.training.groups import Groups
+from fracsim.values.arguments import (
+    Called,
+    Either,
+    Flag,
+    Instance,
+    Number,
+    Place,
+    Text,
+    Whole,
+    door,
+    instance,
+)
 
 if TYPE_CHECKING:
     from fracsim.data.reader import Trajectory

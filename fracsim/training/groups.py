@@ -15,11 +15,11 @@ import numpy as np
 from fracsim.data.numbering import Row
 from fracsim.errors import RunError, UsageError
 from fracsim.kernels.backend import Backend
-from fracsim.settings import label
 from fracsim.text import size
 from fracsim.training.points import data_bytes
 from fracsim.training.run import Run, problem_of, shape_of
 from fracsim.training.trainer import rule_of
+from fracsim.values.settings import label
 
 MOST_GROUPS = 32
 """Groups in flight at once where a group is a launch."""

@@ -18,21 +18,18 @@ from typing import TYPE_CHECKING, Any
 from fracsim.errors import UsageError
 from fracsim.problems.problem import Problem
 from fracsim.problems.registry import PROBLEMS, ProblemKeys, foreign_keys, refuse_foreign
-from fracsim.settings import (
-    MOST_LAYERS,
+from fracsim.values.given import python_value, unreadable
+from fracsim.values.grammar import MOST_LAYERS, is_number, layer_widths, width_of_layers
+from fracsim.values.settings import (
     Setting,
     check_depth,
     coerced,
-    is_number,
     label,
-    layer_widths,
     nearest_key,
     refusal,
     setting,
     settings_of,
-    width_of_layers,
 )
-from fracsim.values import python_value, unreadable
 
 if TYPE_CHECKING:
     from fracsim.kernels.network.shape import Shape

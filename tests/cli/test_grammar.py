@@ -8,8 +8,8 @@ import pytest
 from fracsim.cli.app import command as simulate
 from fracsim.cli.plot import command as plot
 from fracsim.cli.study import Value
-from fracsim.settings import option_name
 from fracsim.training.run import SETTINGS
+from fracsim.values.settings import option_name
 
 RUNS = {
     name: (key, accepts)

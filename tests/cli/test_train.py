@@ -14,8 +14,8 @@ from places import TOP
 from fracsim.cli.sweep import _one_line_result
 from fracsim.data.reader import open_trajectory
 from fracsim.kernels.network.shape import Shape, split_layers
-from fracsim.settings import option_name
 from fracsim.training.run import SETTINGS, Run
+from fracsim.values.settings import option_name
 
 TINY = ["--fractal-depth=2", "--depth=1", "--width=5", "--steps=40", "--record-every=10"]
 TINY += ["--train-points=200", "--test-points=100", "--batch-size=20"]

@@ -18,9 +18,9 @@ from fracsim.cli import app, plot
 from fracsim.errors import nearest
 from fracsim.experiments.experiment import experiment_names, load_experiment
 from fracsim.fractals.fractal import load_fractal
-from fracsim.settings import key_of
 from fracsim.studies import STUDIES
 from fracsim.training.run import SETTINGS
+from fracsim.values.settings import key_of
 
 GROUPS = {"fracsim": app.command, "fracsim-plot": plot.command}
 

@@ -4,9 +4,9 @@ import pytest
 
 from fracsim.errors import UsageError
 from fracsim.experiments.grid import MOST_RUNS, Grid, axis_values
-from fracsim.settings import whole
 from fracsim.toml import parse_toml
 from fracsim.training.run import SETTINGS, coerce, make_run
+from fracsim.values.grammar import whole
 
 
 @pytest.mark.parametrize(

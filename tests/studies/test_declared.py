@@ -22,9 +22,9 @@ from places import TOP
 from fracsim.cli import app, plot
 from fracsim.data.errors import FileError
 from fracsim.errors import UsageError
-from fracsim.settings import REQUIRED, defaults_of, make_settings, option_name
 from fracsim.studies import STUDIES, open_study
 from fracsim.studies.study import load
+from fracsim.values.settings import REQUIRED, defaults_of, make_settings, option_name
 
 HEAVY = ("numpy", "h5py", "numba", "matplotlib")
 

@@ -15,7 +15,6 @@ from fracsim.kernels.network.shape import Shape, parameter_count, split_layers
 from fracsim.kernels.random.philox import TRAIN
 from fracsim.kernels.training.population import population_gradient
 from fracsim.networks.stored import load_network
-from fracsim.settings import make_settings
 from fracsim.studies import STUDIES
 from fracsim.studies.landscape.directions import (
     check_directions,
@@ -29,6 +28,7 @@ from fracsim.studies.landscape.grid import Kept, loss_on_grid
 from fracsim.studies.landscape.measure import OnPoints, measure_of
 from fracsim.studies.landscape.subject import subject_of
 from fracsim.training.run import problem_of
+from fracsim.values.settings import make_settings
 
 STUDY = STUDIES["landscape"]
 SHAPE = Shape(2, (7, 5, 6))

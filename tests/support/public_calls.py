@@ -1,4 +1,4 @@
-"""One call that works of every public function and method: what ``test_public_door`` gives garbage
+"""One call that works of every public function and method: what ``test_arguments`` gives garbage
 to."""
 
 import numpy as np

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
-from fracsim.settings import setting
 from fracsim.studies.study import Drawing, Result, Study
+from fracsim.values.settings import setting
 
 
 @dataclass(frozen=True)

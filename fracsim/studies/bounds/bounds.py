@@ -24,13 +24,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fracsim.arguments import FRACTAL, Either, List, Place, Text, Whole, door
 from fracsim.errors import UsageError
 from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.fractal import MOST_DEPTH, Fractal, load_fractal
-from fracsim.settings import label
 from fracsim.studies.bounds.least_error import MOST_CELLS, check_negatives, least_errors
 from fracsim.text import brief
+from fracsim.values.arguments import FRACTAL, Either, List, Place, Text, Whole, door
+from fracsim.values.settings import label
 
 WIDTHS = (10, 20, 50, 100, 200, 400)
 MOST_LAYERS, MOST_WIDTH, MOST_CHANGES, MOST_VALUES = 10_000, 10**9, 10**9, 1000

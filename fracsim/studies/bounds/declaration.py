@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fracsim.data.schema import Variable
 from fracsim.fractals.settings import curve_setting, depth_setting, fractal_setting, gap_setting
-from fracsim.settings import setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import setting
 
 
 @dataclass(frozen=True)

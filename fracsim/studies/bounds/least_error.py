@@ -11,7 +11,6 @@ import operator
 
 import numpy as np
 
-from fracsim.arguments import FRACTAL, Text, Whole, door
 from fracsim.errors import UsageError
 from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.distribution import Distribution
@@ -19,6 +18,7 @@ from fracsim.fractals.fractal import MOST_DEPTH, Fractal
 from fracsim.fractals.overlap import OVERLAP
 from fracsim.kernels.points.geometry import GAPS
 from fracsim.kernels.points.least_error import merge_costs
+from fracsim.values.arguments import FRACTAL, Text, Whole, door
 
 MOST_CELLS = 2**22
 """Cells of K_n up to which the exact least error is computed."""

@@ -13,13 +13,13 @@ from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.products.entries import Entry, distinct, group
 from fracsim.products.runs import Runs
 from fracsim.products.selection import BEST
-from fracsim.settings import layer_widths
 from fracsim.studies.bounds.bounds import upper_error
 from fracsim.studies.bounds.least_error import least_errors
 from fracsim.studies.kernel_learning.machine import nearest
 from fracsim.studies.landscape.subject import trained_run
 from fracsim.studies.study import OnProgress, silent
 from fracsim.training.run import problem_of
+from fracsim.values.grammar import layer_widths
 
 DISTRIBUTION = ("fractal", "gap", "fractal_depth", "curve", "positive_margin", "negative_margin")
 _NETWORK = ("network_depth", "widths", "width")

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fracsim.arguments import DISTRIBUTION, SEED, Place, Text, door, instance
 from fracsim.data.provenance import provenance
 from fracsim.data.studies import write_study
 from fracsim.errors import UsageError
@@ -20,6 +19,7 @@ from fracsim.studies.construct.declaration import Settings
 from fracsim.studies.construct.verify import Verification, verify
 from fracsim.studies.study import OnProgress, Result, fractal_of, silent
 from fracsim.text import brief
+from fracsim.values.arguments import DISTRIBUTION, SEED, Place, Text, door, instance
 
 
 @brief

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fracsim.arguments import FRACTAL, Number, Whole, door
 from fracsim.errors import RunError, UsageError
 from fracsim.fractals.fractal import MOST_DEPTH, Fractal
 from fracsim.fractals.overlap import separation
@@ -39,6 +38,7 @@ from fracsim.networks.rewriting.folds import (
 )
 from fracsim.networks.rewriting.layers import Layer, network_of
 from fracsim.text import brief
+from fracsim.values.arguments import FRACTAL, Number, Whole, door
 
 WIDEST_H, WIDEST_G = 1 / 64, 1 / 64
 """h and g where the gap has room for them: wide enough for small weights, narrow enough for a small

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fracsim.fractals.settings import curve_setting, depth_setting, fractal_setting, seed_setting
 from fracsim.networks.file import NETWORK
-from fracsim.settings import setting
 from fracsim.studies.study import Study
+from fracsim.values.settings import setting
 
 
 @dataclass(frozen=True)

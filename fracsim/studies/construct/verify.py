@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fracsim.arguments import DISTRIBUTION, SEED, Called, Text, Whole, door, instance
 from fracsim.errors import UsageError
 from fracsim.fractals.distribution import Distribution
 from fracsim.kernels.backend import get_backend
 from fracsim.kernels.random.philox import SAMPLE
 from fracsim.studies.construct.construct import Construction
 from fracsim.text import brief
+from fracsim.values.arguments import DISTRIBUTION, SEED, Called, Text, Whole, door, instance
 
 CHUNK = 2**16
 """Points at once; the result does not depend on it."""

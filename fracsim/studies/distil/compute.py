@@ -13,12 +13,12 @@ from fracsim.problems.teacher import files_of
 from fracsim.products.entries import Entry, group
 from fracsim.products.runs import Runs, load_runs
 from fracsim.products.selection import BEST, Point, best_choice
-from fracsim.settings import layer_widths
 from fracsim.studies.bounds.least_error import least_errors
 from fracsim.studies.distil.ceiling import segment_r2
 from fracsim.studies.distil.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
 from fracsim.text import brief, counted, table
+from fracsim.values.grammar import layer_widths
 
 METHODS = ("labels, hinge", "labels, squared", "teacher")
 _SIZE = ("network_depth", "widths", "width", "train_points")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fracsim.data.schema import Variable
-from fracsim.settings import REQUIRED, setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import REQUIRED, setting
 
 
 @dataclass(frozen=True)

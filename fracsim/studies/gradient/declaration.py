@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fracsim.data.schema import Variable
 from fracsim.fractals.settings import CURVES, depth_setting, fractal_setting, seed_setting
-from fracsim.settings import setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import setting
 
 
 @dataclass(frozen=True)

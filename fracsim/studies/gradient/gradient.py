@@ -23,21 +23,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fracsim.arguments import (
-    CURVE,
-    FRACTAL,
-    SEED,
-    Called,
-    Either,
-    List,
-    Network,
-    Number,
-    Text,
-    Whole,
-    check_fields,
-    door,
-    instance,
-)
 from fracsim.errors import RunError, UsageError
 from fracsim.fractals.curve import Curve, parse_curve
 from fracsim.fractals.distribution import Distribution
@@ -53,6 +38,21 @@ from fracsim.kernels.training.population import population_gradient
 from fracsim.machine.memory import free_memory
 from fracsim.networks.initial import LARGEST, initial_parameters
 from fracsim.text import brief
+from fracsim.values.arguments import (
+    CURVE,
+    FRACTAL,
+    SEED,
+    Called,
+    Either,
+    List,
+    Network,
+    Number,
+    Text,
+    Whole,
+    check_fields,
+    door,
+    instance,
+)
 
 DEEPEST = 60
 """Greatest fractal depth n of exact gradients: at 60 a cell of cantor1d holds less of the

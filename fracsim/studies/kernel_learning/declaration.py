@@ -13,8 +13,8 @@ from fracsim.fractals.settings import (
     seed_setting,
 )
 from fracsim.machine.cpus import MOST_THREADS
-from fracsim.settings import setting, settings_of
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import setting, settings_of
 
 RIDGES = tuple(10.0**power for power in range(-12, 0))
 KERNELS = ("ntk", "rf", "laplace")

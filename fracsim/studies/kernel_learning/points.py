@@ -16,10 +16,10 @@ from fracsim.kernels.random.philox import TEST, TRAIN
 from fracsim.problems.arrays import read_table
 from fracsim.problems.image_files import read_images
 from fracsim.problems.table import TableProblem
-from fracsim.settings import label, settings_of
 from fracsim.studies.kernel_learning.declaration import Settings
 from fracsim.studies.kernel_learning.machine import Floats
 from fracsim.studies.study import fractal_of
+from fracsim.values.settings import label, settings_of
 
 FRACTAL_TESTS = 20_000
 """Test points of a fractal, where nothing else is asked for."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
-from fracsim.settings import setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import setting
 
 LAYERS = "layers L, the output among them: T hidden layers are L = T + 1"
 

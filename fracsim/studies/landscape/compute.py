@@ -8,7 +8,6 @@ from fracsim.errors import UsageError
 from fracsim.kernels.network.shape import Shape
 from fracsim.machine.cpus import available_threads
 from fracsim.networks.snapshots import Snapshot
-from fracsim.settings import label
 from fracsim.studies.landscape.declaration import Settings
 from fracsim.studies.landscape.directions import (
     check_directions,
@@ -23,6 +22,7 @@ from fracsim.studies.landscape.results import Landscape, Path
 from fracsim.studies.landscape.subject import Subject, other_end, subject_of, training_of
 from fracsim.studies.study import OnProgress, silent
 from fracsim.training.run import problem_of
+from fracsim.values.settings import label
 
 _MARGIN = 0.15
 """Part of the training's extent by which its plane reaches beyond."""

@@ -10,8 +10,9 @@ from fracsim.errors import UsageError
 from fracsim.fractals.settings import CURVES
 from fracsim.machine.cpus import MOST_THREADS
 from fracsim.networks.settings import SCHEMES
-from fracsim.settings import MOST_LAYERS, label, setting, settings_of
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.grammar import MOST_LAYERS
+from fracsim.values.settings import label, setting, settings_of
 
 NORMALISATIONS = ("filter", "layer", "weight", "forward")
 RANDOM = ("fractal", "fractal_depth", "network_depth", "width", "initialisation")

@@ -10,10 +10,10 @@ import numpy as np
 from fracsim.data.errors import FileError
 from fracsim.data.studies import read_study, write_study
 from fracsim.errors import UsageError
-from fracsim.settings import label
 from fracsim.studies.landscape.declaration import STUDY
 from fracsim.studies.landscape.measure import Found, Measure
 from fracsim.studies.study import OnProgress
+from fracsim.values.settings import label
 
 SLICE = 8
 """Places that a thread computes at once. Results do not depend on it."""

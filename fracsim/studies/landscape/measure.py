@@ -15,10 +15,10 @@ from fracsim.kernels.random.philox import TRAIN
 from fracsim.kernels.training.population import population_gradient
 from fracsim.kernels.vectors import VECTOR_BYTES
 from fracsim.problems.fractal import FractalProblem
-from fracsim.settings import label
 from fracsim.studies.landscape.declaration import Settings
 from fracsim.studies.landscape.subject import Subject
 from fracsim.training.run import Run, problem_of
+from fracsim.values.settings import label
 
 Found = tuple[np.ndarray, np.ndarray]
 

@@ -16,9 +16,9 @@ from fracsim.kernels.network.shape import Shape
 from fracsim.networks.initial import initial_parameters
 from fracsim.networks.snapshots import Snapshot, snapshots_of
 from fracsim.networks.stored import choose_run, load_network, open_trained
-from fracsim.settings import label
 from fracsim.studies.landscape.declaration import Settings
 from fracsim.training.run import Run, coerce, make_run, problem_of, shape_of
+from fracsim.values.settings import label
 
 
 @dataclass(frozen=True, eq=False)

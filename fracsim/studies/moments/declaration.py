@@ -8,8 +8,8 @@ from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
 from fracsim.machine.cpus import MOST_THREADS
 from fracsim.networks.settings import NetworkKeys
-from fracsim.settings import setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import setting
 
 
 @dataclass(frozen=True)

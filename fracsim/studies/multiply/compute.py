@@ -22,11 +22,11 @@ from fracsim.networks.rewriting.layers import (
 from fracsim.networks.rewriting.sawtooth import product_tree, products
 from fracsim.networks.rewriting.splines import two_sided
 from fracsim.networks.stored import described
-from fracsim.settings import label
 from fracsim.studies.multiply import counts, gates
 from fracsim.studies.multiply.declaration import Settings
 from fracsim.studies.study import OnProgress, Result, silent
 from fracsim.text import brief, counted, table
+from fracsim.values.settings import label
 
 MOST_UNITS = 2**20
 """Units of a hidden layer that are built, and terms of a sum that are added."""

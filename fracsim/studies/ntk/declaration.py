@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
 from fracsim.machine.cpus import MOST_THREADS
-from fracsim.settings import label, setting, settings_of
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import label, setting, settings_of
 
 DEFAULTS = {"inputs": 2, "network_depth": 2, "width": (32, 128, 512), "draws": 1000, "points": 1}
 """Of random networks."""

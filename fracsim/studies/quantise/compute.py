@@ -8,7 +8,6 @@ import numpy as np
 
 from fracsim.errors import RunError
 from fracsim.networks.rewriting.layers import Layer, Layers
-from fracsim.settings import MOST_LAYERS
 from fracsim.studies.quantise.declaration import Settings
 from fracsim.studies.quantise.depths import of_depths, wrong_points
 from fracsim.studies.quantise.distance import of_distance
@@ -17,6 +16,7 @@ from fracsim.studies.quantise.horner import converted, identical, widths
 from fracsim.studies.quantise.results import Converted, Rounded, Rounding
 from fracsim.studies.quantise.subject import Subject, subject_of
 from fracsim.studies.study import OnProgress, Result, silent
+from fracsim.values.grammar import MOST_LAYERS
 
 MOST_PARAMETERS = 2**25
 """256 MiB of float64."""

@@ -8,8 +8,8 @@ from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
 from fracsim.fractals.settings import CURVES, seed_setting
 from fracsim.networks.file import PARAMS
-from fracsim.settings import label, setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import label, setting
 
 _OF_FILES = ("run", "snapshot", "convert", "curve")
 _WITHOUT_FILE = ("pieces", "fractal_depth", "copies")

@@ -14,8 +14,8 @@ from fracsim.fractals.distribution import Distribution, Sample
 from fracsim.kernels.network.shape import split_layers
 from fracsim.networks.rewriting.layers import Layer, Layers, evaluate_in_parts
 from fracsim.networks.stored import StoredNetwork, load_network
-from fracsim.settings import label
 from fracsim.studies.quantise.declaration import Settings
+from fracsim.values.settings import label
 
 POINTS = 20_000
 

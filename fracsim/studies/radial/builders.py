@@ -21,7 +21,7 @@ from fracsim.kernels.random.initial import fill_uniform
 from fracsim.kernels.random.philox import SAMPLE
 from fracsim.networks.rewriting.layers import Layer, Layers, affine, beside, composed
 from fracsim.networks.rewriting.splines import spline, two_sided
-from fracsim.settings import label
+from fracsim.values.settings import label
 
 RIDGE_PENALTY = 1e-7
 SAMPLES_PER_UNIT = 10

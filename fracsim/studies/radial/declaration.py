@@ -8,8 +8,8 @@ from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
 from fracsim.fractals.settings import seed_setting
 from fracsim.networks.file import PARAMS
-from fracsim.settings import label, setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import label, setting
 
 _OWN = {"pieces": ("depth3",), "knots": ("depth3", "ridge"), "directions": ("ridge", "learnt")}
 """Setting -> the constructions that it is for."""

@@ -9,8 +9,8 @@ import operator
 from collections import Counter
 from collections.abc import Sequence
 
-from fracsim.arguments import Network, Whole, door
 from fracsim.kernels.network.shape import Shape
+from fracsim.values.arguments import Network, Whole, door
 
 LEAST_FOLD = 3
 """Units per dimension that ⌊n / m⌋ + 1 folds need: two units cannot fold a line into three pieces

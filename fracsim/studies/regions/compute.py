@@ -10,7 +10,6 @@ from fracsim.data.numbering import Number
 from fracsim.kernels.network.shape import Shape
 from fracsim.machine.cpus import available_threads
 from fracsim.networks.snapshots import alone
-from fracsim.settings import layer_widths
 from fracsim.studies.regions.declaration import Settings
 from fracsim.studies.regions.draws import of_draws
 from fracsim.studies.regions.levels import of_levels
@@ -20,6 +19,7 @@ from fracsim.studies.regions.regions import count_on_segment
 from fracsim.studies.regions.subjects import Subject, random_subject, stored_subjects
 from fracsim.studies.study import OnProgress, Result, silent
 from fracsim.text import brief
+from fracsim.values.grammar import layer_widths
 
 _COUNTS = ("activation_regions", "linear_pieces")
 _BOUNDS = {

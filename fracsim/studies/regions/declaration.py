@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
 from fracsim.machine.cpus import MOST_THREADS
-from fracsim.settings import check_depth, label, setting, settings_of
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import check_depth, label, setting, settings_of
 
 RANDOM = ("inputs", "depth", "width", "init", "bias", "bias_std")
 """Settings that describe a random network."""

@@ -17,7 +17,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fracsim.arguments import POINTS, Array, List, Network, Number, Whole, door
 from fracsim.errors import RunError, UsageError
 from fracsim.kernels.network.shape import Shape, flat_layout, parameter_count
 from fracsim.kernels.norms import norms
@@ -28,7 +27,8 @@ from fracsim.kernels.regions.rows import rows_plan
 from fracsim.machine.cpus import MOST_THREADS
 from fracsim.machine.memory import free_memory
 from fracsim.text import brief
-from fracsim.values import refused
+from fracsim.values.arguments import POINTS, Array, List, Network, Number, Whole, door
+from fracsim.values.given import refused
 
 Floats = NDArray[np.float64]
 Window = tuple[float, float, float, float]

@@ -21,7 +21,7 @@ from fracsim.networks.stored import (
     open_trained,
     stored_score,
 )
-from fracsim.settings import layer_widths
+from fracsim.values.grammar import layer_widths
 
 
 @dataclass(frozen=True)

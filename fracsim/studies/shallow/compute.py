@@ -14,7 +14,6 @@ from fracsim.fractals.fractal import load_fractal
 from fracsim.kernels.network.shape import Shape
 from fracsim.networks.rewriting.layers import network_of, units_of
 from fracsim.networks.stored import StoredNetwork, described, load_network
-from fracsim.settings import label, shown
 from fracsim.studies.bounds.bounds import width_without_error
 from fracsim.studies.construct.construct import construct
 from fracsim.studies.shallow.declaration import Settings
@@ -22,6 +21,7 @@ from fracsim.studies.shallow.plane import PlaneTwin, plane_twin_of
 from fracsim.studies.shallow.twin import Twin, twin_of
 from fracsim.studies.study import OnProgress, Result, silent
 from fracsim.text import brief, counted, table
+from fracsim.values.settings import label, shown
 
 DEPTHS = tuple(range(1, 5))
 _LOST = 1e-3

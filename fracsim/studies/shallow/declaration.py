@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fracsim.data.schema import Variable
 from fracsim.errors import UsageError
 from fracsim.networks.file import PARAMS
-from fracsim.settings import label, setting
 from fracsim.studies.study import Drawing, Study
+from fracsim.values.settings import label, setting
 
 _STORED = ("run", "snapshot", "window")
 

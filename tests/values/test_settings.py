@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from fracsim.errors import UsageError
-from fracsim.settings import REQUIRED, Setting, checked, make_settings, setting, settings_of
 from fracsim.studies import STUDIES
 from fracsim.training.run import Run
+from fracsim.values.settings import REQUIRED, Setting, checked, make_settings, setting, settings_of
 
 WHOLE = Setting("", int, low=1, high=1e6, many=True)
 NUMBERS = Setting("", float, many=True)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fracsim.data.errors import FileError, about_file
 from fracsim.errors import FracsimError, UsageError, nearest
 from fracsim.text import shortened
-from fracsim.values import (
+from fracsim.values.given import (
     BYTES,
     TooManyError,
     ended,
