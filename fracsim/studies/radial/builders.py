@@ -98,11 +98,6 @@ def norm_constant(d: int) -> float:
     return math.sqrt(math.pi) * math.exp(math.lgamma((d + 1) / 2) - math.lgamma(d / 2))
 
 
-def power_constant(d: int, k: int) -> float:
-    """c_{d,k} = Π_{i < k} (d + 2i) / (2i + 1): ‖x‖^{2k} = c_{d,k} E ⟨w, x⟩^{2k}."""
-    return math.prod((d + 2 * i) / (2 * i + 1) for i in range(k))
-
-
 def ridge_function(profile: Profile, d: int) -> Callable[[np.ndarray], np.ndarray]:
     """g with E_w g(⟨w, x⟩) = φ(‖x‖). Raises UsageError where no exact one is known here."""
     if d == 3:
