@@ -133,17 +133,20 @@ def path_length(values, piece):
 
 
 @kernel
-def insert_kinks(z, piece, kinks):
-    """Vertices where any unit passes a kink, put between those that there are: new z (N', k), new
-    piece (N',). z is linear between joined vertices."""
+def count_kinks(z, piece, kinks, counts):
+    """counts[i] (N,) = vertices that ``insert_kinks`` puts behind vertex i of z (N, k)."""
+    places = np.empty(z.shape[1] * kinks.size)
+    for i in range(z.shape[0]):
+        joined = i + 1 < z.shape[0] and piece[i] == piece[i + 1]
+        counts[i] = kinks_between(z[i], z[i + 1], kinks, places) if joined else 0
+
+
+@kernel
+def insert_kinks(z, piece, kinks, counts, new, owner):
+    """Vertices where any unit passes a kink, put between those that there are: new z (N', k), and
+    owner (N',), their pieces; N' = N + Σ counts. z is linear between joined vertices."""
     n, k = z.shape
-    places = np.empty(k * kinks.size)
-    counts = np.zeros(n, np.int64)
-    for i in range(n - 1):
-        if piece[i] == piece[i + 1]:
-            counts[i] = kinks_between(z[i], z[i + 1], kinks, places)
-    total = n + counts.sum()
-    new, owner, at = np.empty((total, k)), np.empty(total, piece.dtype), 0
+    places, at = np.empty(k * kinks.size), 0
     for i in range(n):
         copy(z[i], 0, new[at], 0, k)
         owner[at] = piece[i]
@@ -158,7 +161,6 @@ def insert_kinks(z, piece, kinks):
                 new[at, o] = z[i, o] + t * (z[i + 1, o] - z[i, o])
             owner[at] = piece[i]
             at += 1
-    return new, owner
 
 
 @formula

@@ -16,7 +16,7 @@ from fracsim.kernels.random_networks.forward import every_layer
 from fracsim.networks.random import RandomNetwork
 from fracsim.studies import STUDIES, open_study
 from fracsim.studies.lengths.curves import Curve, circle
-from fracsim.studies.lengths.measure import exact_lengths, measured_by_chords, refined
+from fracsim.studies.lengths.measure import Memory, exact_lengths, measured_by_chords, refined
 from fracsim.studies.lengths.theory import relu_growth
 
 ONE = STUDIES["lengths"]
@@ -81,6 +81,19 @@ def test_collinear_vertices_change_no_length(code):
     a, b = (exact_lengths(shape, params, code, curve) for curve in (ends, cut))
     np.testing.assert_allclose(a.x, b.x, rtol=1e-12)
     np.testing.assert_allclose(a.z, b.z, rtol=1e-12)
+
+
+@pytest.mark.parametrize("code", [RELU, HARDTANH])
+def test_memory_used_again_changes_no_bit(code):
+    """A large network, a small one, and a larger one again, in the memory of those before."""
+    corners = Curve(np.array([[-1.0, -0.5], [0.3, 0.9], [1.0, -1.0]]), np.array([0, 0, 1]))
+    memory = Memory()
+    for widths in ((30, 5), (4,), (40, 8, 50)):
+        shape = Shape(2, widths)
+        params = network(shape, 2.0)
+        again = exact_lengths(shape, params, code, corners, memory)
+        for found, wanted in zip(again, exact_lengths(shape, params, code, corners), strict=True):
+            np.testing.assert_array_equal(found, wanted)
 
 
 def test_pieces_are_not_joined():

@@ -1,6 +1,7 @@
 """What ``fracsim lengths`` does, and its numbers in words."""
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from fracsim.machine.cpus import available_threads
 from fracsim.networks.random import RandomNetwork, random_network
 from fracsim.studies.lengths.curves import Curve, circle, random_plane
 from fracsim.studies.lengths.declaration import Settings
-from fracsim.studies.lengths.measure import exact_lengths, lengths_of
+from fracsim.studies.lengths.measure import Memory, exact_lengths, lengths_of
 from fracsim.studies.lengths.picture import (
     NETWORKS,
     POINTS,
@@ -149,17 +150,20 @@ def of_random(settings: Settings, progress: OnProgress = silent) -> RandomMeasur
     starts = np.empty((2, draws))
     pictured = min(draws, NETWORKS) if settings.along == "circle" else 0
     pictures: dict[int, Picture] = {}
+    own = threading.local()
 
     def one(index: int) -> None:
         seed = settings.seed + index
+        own.memory = getattr(own, "memory", None) or Memory()
         curve, z_length = along.curve(seed)
         starts[:, index] = curve.length, z_length
         if index < pictured:
             points = along.curve(seed, POINTS + 1)[0].points[:-1]
             params = network.parameters(seed)
             pictures[index] = take_picture(network.shape, params, code, points, index == 0)
+        params = network.parameters(seed)
         lengths[:, index] = lengths_of(
-            network.shape, network.parameters(seed), code, curve, exact, settings.points
+            network.shape, params, code, curve, exact, settings.points, own.memory
         )
 
     with ThreadPoolExecutor(threads) as pool:

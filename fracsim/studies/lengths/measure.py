@@ -11,6 +11,7 @@ from fracsim.kernels.random_networks.activations import KINKS
 from fracsim.kernels.random_networks.forward import (
     activate,
     chord_lengths,
+    count_kinks,
     insert_kinks,
     layer_forward,
     path_length,
@@ -32,19 +33,40 @@ class Lengths(NamedTuple):
     """(T,) what chords of activations are estimated to lack, relative; 0 where exact"""
 
 
-def exact_lengths(shape: Shape, params: Floats, code: int, curve: Curve) -> Lengths:
+class Memory:
+    """Two matrices that grow and are used again, by one network after the other: memory given back
+    and asked for anew comes in fresh pages, which cost as much as the arithmetic."""
+
+    def __init__(self) -> None:
+        self._kept = [np.empty(0), np.empty(0)]
+
+    def matrix(self, which: int, rows: int, columns: int) -> Floats:
+        """(rows, columns), of any content; the one before in the same place is overwritten."""
+        if self._kept[which].size < rows * columns:
+            self._kept[which] = np.empty(5 * rows * columns // 4)
+        return self._kept[which][: rows * columns].reshape(rows, columns)
+
+
+def exact_lengths(
+    shape: Shape, params: Floats, code: int, curve: Curve, memory: Memory | None = None
+) -> Lengths:
     """Every kink becomes a vertex, so that all is exact: for relu and hardtanh, of a polyline."""
+    memory = memory or Memory()
     plan, rows = rows_plan(shape)
     work = pack_rows(plan, rows, np.ascontiguousarray(params, np.float64))
     h, piece = np.ascontiguousarray(curve.points, np.float64), curve.piece
     z_lengths, x_lengths = np.empty((2, shape.depth))
     for layer, width in enumerate(shape.widths):
-        z = np.empty((len(h), width))
+        z = memory.matrix(0, len(h), width)
         layer_forward(plan, rows, work, layer, h, z)
         z_lengths[layer] = path_length(z, piece)
-        z, piece = insert_kinks(z, piece, KINKS[code])
-        h = np.empty_like(z)
-        activate(code, z, h)
+        counts = np.empty(len(z), np.int64)
+        count_kinks(z, piece, KINKS[code], counts)
+        h = memory.matrix(1, len(z) + int(counts.sum()), width)
+        owner = np.empty(len(h), piece.dtype)
+        insert_kinks(z, piece, KINKS[code], counts, h, owner)
+        piece = owner
+        activate(code, h, h)
         x_lengths[layer] = path_length(h, piece)
     return Lengths(z_lengths, x_lengths, np.zeros(shape.depth))
 
@@ -83,11 +105,17 @@ def refined(curve: Curve, most: float) -> Curve:
 
 
 def lengths_of(
-    shape: Shape, params: Floats, code: int, curve: Curve, exact: bool, points: int
+    shape: Shape,
+    params: Floats,
+    code: int,
+    curve: Curve,
+    exact: bool,
+    points: int,
+    memory: Memory | None = None,
 ) -> Lengths:
     """Of a curve in one network: exactly, or by chords between at least ``points`` vertices."""
     if exact:
-        return exact_lengths(shape, params, code, curve)
+        return exact_lengths(shape, params, code, curve, memory)
     if len(curve.points) < points:
         curve = refined(curve, curve.length / points)
     return measured_by_chords(shape, params, code, curve)

@@ -20,7 +20,7 @@ from fracsim.studies.lengths.curves import (
     random_plane,
 )
 from fracsim.studies.lengths.declaration import Settings
-from fracsim.studies.lengths.measure import lengths_of
+from fracsim.studies.lengths.measure import Memory, lengths_of
 from fracsim.studies.study import OnProgress, Result, silent
 from fracsim.text import brief
 
@@ -115,10 +115,11 @@ def of_stored(settings: Settings, progress: OnProgress = silent) -> StoredMeasur
     levels, curves = _stored_curves(settings, last)
     exact = settings.along != "circle" if settings.exact is None else settings.exact
     ratios = np.empty((len(snapshots), len(curves), last.shape.depth))
+    memory = Memory()
     for row, one in enumerate(snapshots):
         progress(row, len(snapshots), one.about)
         for column, curve in enumerate(curves):
-            found = lengths_of(one.shape, one.params, RELU, curve, exact, settings.points)
+            found = lengths_of(one.shape, one.params, RELU, curve, exact, settings.points, memory)
             ratios[row, column] = found.x / curve.length
     lengths = [curve.length for curve in curves]
     notes = alone(settings.file, settings.snapshot, [one.step for one in snapshots])
