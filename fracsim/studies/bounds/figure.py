@@ -258,7 +258,7 @@ def _depth_axis(axes: Axes, depths: np.ndarray) -> None:
 def _widths(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     """Theorem 2: the least width against T, logarithmic."""
     axes.set_ylabel("width $k$")
-    style.panel_head(axes, "Theorem 2: least width without error")
+    style.panel_head(axes, "Theorem 2: least width")
     depths, least = arrays["network_depth"], arrays["least_width"]
     _depth_axis(axes, depths)
     there = np.isfinite(least)
