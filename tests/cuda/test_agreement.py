@@ -4,14 +4,14 @@ it can fail."""
 import numpy as np
 import pytest
 
-from fracsim.kernels.backend import get_backend
 from fracsim.kernels.cpu import CpuBackend
+from fracsim.kernels.cuda.backend import CudaBackend
 from fracsim.selftest.agreement import SMALL, Agreement, agreements
 
 
 @pytest.mark.slow
 def test_cuda_agrees_with_the_cpu(backend):
-    rows = list(agreements(get_backend("cuda"), backend, SMALL))
+    rows = list(agreements(CudaBackend(), backend, SMALL))
     assert [row for row in rows if not row.passed] == []
     assert {"forward", "gradient", "train", "train on a stream"} < {row.verb for row in rows}
 

@@ -41,7 +41,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         members = [_plain(member) for member in value]
         return type(value)(*members) if hasattr(value, "_fields") else tuple(members)
-    return value.view(np.ndarray) if isinstance(value, CardArray) else value
+    return value.view(np.ndarray) if isinstance(value, np.ndarray) else value
 
 
 @functools.cache
@@ -73,7 +73,7 @@ def _launch(
 
 
 def _to_card(array: np.ndarray, stream: Any) -> Any:
-    return np.array(array, order="C")
+    return np.array(array, order="C").view(backend.OnCard)
 
 
 _CARD = {
@@ -96,7 +96,10 @@ for _name, _function in _CARD.items():
     if hasattr(target, _name):  # before the kernels' files import them by name
         setattr(target, _name, _function)
 
-from fracsim.kernels.cuda.workspace import Workspace  # noqa: E402  (it takes the functions above)
+from fracsim.kernels.cuda import backend  # noqa: E402  (it takes the functions above)
+from fracsim.kernels.cuda.workspace import Workspace  # noqa: E402
+
+backend._is_placed = lambda array: isinstance(array, (backend.OnCard, CardArray))
 
 # fresh arrays, so that reading what was not written is found
 Workspace.empty = lambda self, name, shape, dtype: CardArray.new(shape, dtype)  # type: ignore[method-assign]
