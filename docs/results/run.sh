@@ -36,8 +36,11 @@ run cantor-depth-width fig4-200 cantor5-depth-width --set 'width=[200]' --set 's
 run cantor-depth-width fig4-400 cantor5-depth-width --set 'width=[400]' "${rate[@]}"
 run cantor-depth-width fig4-rates cantor5-depth-width --set 'width=[10,20,50,100]' --set 'seed=[0,1,2]' \
     --set 'learning_rate=[0.002,0.005]'
+run cantor-curves fig5-small cantor5-curves --set 'width=[20,50]' --set 'seed=[0,1,2]' "${rate[@]}"
 run cantor-curves why-rate cantor5-curves --set width=100 --set 'curve=["3","4","6"]' --set 'seed=[0,1,2]' --set learning_rate=0.0003
 run cantor-curves-he why-he cantor5-curves --set width=100 --set 'curve=["3","4","6"]' --set 'seed=[0,1,2]' "${rate[@]}" \
     --set initialisation=he
+run cantor-curves why-steps cantor5-curves --set width=100 --set 'curve=["3","4","6"]' --set 'seed=[0,1,2]' "${rate[@]}" \
+    --set steps=3000000 --set record_every=30000
 python "$docs/controls.py"
 python "$docs/paper.py"
