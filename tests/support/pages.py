@@ -39,9 +39,12 @@ class Block(NamedTuple):
 
 def fenced(page: Path) -> list[Block]:
     """The blocks of a page, in its order."""
-    found = re.findall(
-        r"^```(\w*) ?(\S*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    return fenced_in(page.read_text(encoding="utf-8"))
+
+
+def fenced_in(text: str) -> list[Block]:
+    """The blocks of a part of a page."""
+    found = re.findall(r"^```(\w*) ?(\S*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [Block(*parts) for parts in found]
 
 

@@ -4,13 +4,13 @@ a straight sweep.
 It takes two minutes, many of them for the shortest time limit of a job to pass: pytest -m 'slurm
 and not slow'"""
 
-import re
 import shlex
 import sys
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from pages import fenced_in
 from places import TOP
 from slurm_cluster import NoSlurm, SlurmCluster
 from small_experiments import NUMBERS
@@ -177,9 +177,7 @@ def test_a_task_that_looks_at_its_limit_stops_and_goes_on_to_the_same_bits(clust
 def test_the_recipe_of_the_docs_works_as_written(cluster):
     page = (TOP / "docs" / "cluster.md").read_text(encoding="utf-8")
     recipe = page.partition("## The recipe")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```$", recipe, re.MULTILINE | re.DOTALL)[
-        1:
-    ]  # the first one installs
+    blocks = [block.text for block in fenced_in(recipe)[1:]]  # the first one installs
     assert len(blocks) == 5
     for block in blocks:
         cluster.run("bash", "-ec", block, seconds=300)
