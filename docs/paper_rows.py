@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from results import read_results
+from results import kept_records, read_results
 
 HERE = Path(__file__).resolve().parent
 Row = dict[str, str]
@@ -72,11 +72,13 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 def levels_at(row: Row) -> list[tuple[int, list[float | None]]]:
     """(step, accuracy of each level or None where it has no points) at the kept records."""
-    found = []
-    for part in row["levels"].split():
-        step, _, shares = part.partition(":")
-        values = [None if text == "-" else int(text) / 1000 for text in shares.split("/")]
-        found.append((int(step), values))
+    steps, *parts = row["levels"].split()
+    first, every = map(int, steps.split("+"))
+    found, before = [], parts[0].split("/")
+    for record, shares in zip(kept_records(int(row["records"])), parts, strict=True):
+        before = [a or b for a, b in zip(shares.split("/"), before, strict=True)]
+        values = [None if text == "-" else int(text) / 100 for text in before]
+        found.append((first + every * int(record), values))
     return found
 
 

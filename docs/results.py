@@ -3,9 +3,9 @@
     python docs/results.py fig4-*.h5 -o docs/results/cantor-depth-width.csv
 
 Head lines (``# key: value``) say what made them; a line for each run follows: its settings, how it
-ended, best and last test accuracy, the seconds that it took, and its accuracy by level, per mille,
-at ``STEPS`` recorded steps. A run that is in several files, or in the CSV already, is kept once,
-with most records.
+ended, best and last test accuracy, the seconds that it took, and its accuracy by level at ``STEPS``
+recorded steps. A run that is in several files, or in the CSV already, is kept once, with most
+records.
 """
 
 import argparse
@@ -47,16 +47,25 @@ FOUND = (
 HEAD = ("software", "numba_version", "numpy_version", "device", "bit_identical", "continued")
 
 
+def kept_records(done: int) -> np.ndarray:
+    """Which of so many records are kept with their levels."""
+    return np.unique(np.linspace(0, done - 1, min(STEPS, done)).round().astype(int))
+
+
 def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
-    """``step:a/b/…`` of ``STEPS`` records spread over the run, each level's accuracy per mille."""
-    chosen = np.unique(np.linspace(0, done - 1, min(STEPS, done)).round().astype(int))
+    """``first+every a/b/… a/b/…``: the step of the first record and the steps between two, then
+    each level's accuracy at ``kept_records``, empty where it is as before. In per cent: a level has
+    some 500 test points, so that the share of all points may be another by 2."""
+    first, every = (int(step) for step in (trajectory.steps[0], np.diff(trajectory.steps)[0]))
+    assert (np.diff(trajectory.steps) == every).all(), "records are not equally far apart"
     by_level = trajectory.variable("test_accuracy_by_level")[row]
     n = trajectory.runs.get("fractal_depth")  # of images the classes, all of them
-    parts = []
-    for record in chosen:
+    parts, before = [f"{first}+{every}"], [""] * by_level.shape[-1]
+    for record in kept_records(done):
         shares = by_level[record][: None if n is None else int(n[row]) + 1]
-        text = "/".join("-" if np.isnan(share) else f"{1000 * share:.0f}" for share in shares)
-        parts.append(f"{trajectory.steps[record]}:{text}")
+        texts = ["-" if np.isnan(share) else f"{100 * share:.0f}" for share in shares]
+        parts.append("/".join("" if a == b else a for a, b in zip(texts, before, strict=False)))
+        before = texts
     return " ".join(parts)
 
 

@@ -1,0 +1,38 @@
+"""What docs/results.py keeps of trajectory files, and how its pages read it again."""
+
+import sys
+
+import numpy as np
+import pytest
+from places import TOP
+from scripts_of_docs import script_of_docs
+
+import fracsim
+
+MOST_BYTES = 200_000
+
+
+@pytest.mark.compiled
+def test_levels_that_are_kept_are_those_of_the_file(tmp_path, monkeypatch):
+    """To a per cent: of a run of many records, and of one that was stopped after few."""
+    monkeypatch.syspath_prepend(TOP / "docs")
+    results, rows = script_of_docs("results.py"), script_of_docs("paper_rows.py")
+    fracsim.train(tmp_path / "x.h5", width=8, steps=3000, record_every=100, test_points=400)
+    monkeypatch.setattr(sys, "argv", ["results.py", f"{tmp_path}/x.h5", "-o", f"{tmp_path}/x.csv"])
+    results.main()
+    trajectory = fracsim.open_trajectory(tmp_path / "x.h5")
+    shares = trajectory.variable("test_accuracy_by_level")[0]
+    place = {int(step): record for record, step in enumerate(trajectory.steps)}
+    (row,) = results.read_results(tmp_path / "x.csv")[1]
+    few = {**row, "records": "3", "levels": results.levels_text(trajectory, 0, 3)}
+    for one, steps in ((row, results.STEPS), (few, 3)):
+        found = rows.levels_at(one)
+        assert len(found) == steps
+        for step, values in found:
+            wanted = shares[place[step]]
+            values = [np.nan if value is None else value for value in values]
+            np.testing.assert_allclose(values, wanted, atol=0.00501)
+
+
+def test_kept_results_are_small():
+    assert sum(path.stat().st_size for path in (TOP / "docs" / "results").iterdir()) < MOST_BYTES
