@@ -174,6 +174,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     """
     from fracsim.data.lock import owner_of
     from fracsim.data.schema import RUN_STATUS
+    from fracsim.products.checkpoint import facts_of
     from fracsim.products.coverage import file_state, shard_of
 
     columns = {
@@ -183,7 +184,7 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
     }
     states = list(trajectory.run_status)
     records = len(trajectory.steps)
-    owner = owner_of(trajectory.path)
+    owner, made = owner_of(trajectory.path), facts_of(trajectory)
     bests, since = trajectory.best().tolist(), trajectory.dead_since().tolist()
     return {
         "status": trajectory.status,
@@ -196,6 +197,8 @@ def trajectory_facts(trajectory: "Trajectory", varied: Sequence[str]) -> dict[st
         "records": records,
         "owner": None if owner is None else {**owner._asdict(), "about": str(owner)},
         "checkpoint": checkpoint_facts(trajectory),
+        "continued": made.get("continued", 0),
+        "bit_identical": made.get("bit_identical"),
         "run_status": {state: states.count(state) for state in RUN_STATUS if state in states},
         "runs": [
             {
@@ -284,6 +287,7 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
         f"{facts['state']}{facts['note'].removeprefix(facts['status'])}; "
         f"{counted(len(facts['runs']), 'run')} "
         f"of {facts['steps']:,} steps and {counted(facts['records'], 'record')}: {states}",
+        *_history(facts),
         *_beside(facts),
         *_dead(facts["runs"]),
     ]
@@ -298,6 +302,19 @@ def _words(path: Path, facts: dict[str, Any], with_runs: bool) -> list[str]:
             f"{''.join(said)}  {varied}".rstrip()
         )
     return lines
+
+
+def _history(facts: dict[str, Any]) -> list[str]:
+    """How often the file was continued, and what that did to the bits."""
+    often, same = facts["continued"], facts["bit_identical"] in ("yes", None)
+    said = []
+    if isinstance(often, int) and often:
+        said.append("continued once" if often == 1 else f"continued {often:,} times")
+    if not same:
+        said.append(f"not bit-identical: {str(facts['bit_identical']).removeprefix('no: ')}")
+    elif said:
+        said.append("bit-identical to a run without a stop")
+    return [f"  {'; '.join(said)}"] if said else []
 
 
 def _dead(runs: list[dict[str, Any]]) -> list[str]:

@@ -29,8 +29,19 @@ from paper_rows import (
     span_reaches,
     table,
 )
+from results import read_results
 
 from fracsim.figures import paper
+
+TRAINED = (
+    "cantor-depth-width",
+    "cantor-curves",
+    "cantor-curves-he",
+    "fractals-depth-width",
+    "fractals-curves",
+    "cantor1d-fine",
+)
+"""The CSVs of this page that are of trajectory files."""
 
 
 def grid(
@@ -315,6 +326,23 @@ def fine_curves() -> list[str]:
     ]
 
 
+def origin() -> str:
+    """What computed all this, and whether stops changed it, from the heads of the CSVs."""
+    paths = (HERE / "results" / f"{name}.csv" for name in TRAINED)
+    heads = [read_results(path)[0] for path in paths if path.exists()]
+    said = {
+        key: sorted({value for head in heads if key in head for value in head[key].split("; ")})
+        for key in ("software", "numba_version", "device", "bit_identical", "continued")
+    }
+    stops = max(map(int, said["continued"]))
+    return (
+        f"All of it was computed by {', '.join(said['software'])} and numba "
+        f"{', '.join(said['numba_version'])} on {', '.join(said['device'])}. Sweeps were stopped "
+        f"and continued up to {stops} times; bit-identical to runs without a stop, say their "
+        f"files: {', '.join(said['bit_identical'])}."
+    )
+
+
 def page() -> str:
     """The whole page."""
     head = [
@@ -323,7 +351,7 @@ def page() -> str:
         "This page is written by `python docs/paper.py` from docs/results, which "
         "`python docs/results.py` makes of trajectory files; nothing in it is typed by hand.",
     ]
-    parts = [*figure_4(), *figure_5(), *other_fractals(), *fine_curves()]
+    parts = [*figure_4(), *figure_5(), *other_fractals(), *fine_curves(), origin()]
     return "\n\n".join(part.strip() for part in [*head, *parts]) + "\n"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fracsim.data.reader import Trajectory, open_trajectory
+from fracsim.products.checkpoint import facts_of
 
 STEPS = 20
 SETTINGS = (
@@ -118,9 +119,10 @@ def main() -> None:
         kept = {_name(row): row for row in rows}
     for file in options.files:
         trajectory = open_trajectory(file)
+        facts = facts_of(trajectory)
         for key in HEAD:
-            if key in trajectory.attributes:
-                head.setdefault(key, set()).add(str(trajectory.attributes[key]))
+            if key in facts:
+                head.setdefault(key, set()).add(str(facts[key]))
         for row in rows_of(trajectory):
             key = _name(row)
             if key not in kept or int(row["records"]) >= int(kept[key]["records"]):

@@ -111,6 +111,25 @@ def load(product: Path, part: Part, stored: Trajectory) -> Saved:
     return saved
 
 
+def facts_of(trajectory: Trajectory) -> dict[str, Any]:
+    """The attributes of a trajectory file, and of an unfinished one what its checkpoint says of the
+    machines and how often it was continued: the file keeps what it was begun with until it ends."""
+    from fracsim.data.checkpoint import checkpoint_path, read_facts
+    from fracsim.data.errors import FileError
+
+    known = dict(trajectory.attributes)
+    if trajectory.status == "complete":
+        return known
+    try:
+        facts = read_facts(checkpoint_path(trajectory.path))
+        if any(facts[key] != known[key] for key in ("experiment_hash", "shard")):
+            return known
+        since = {key: facts["machine"][key] for key in known.keys() & facts["machine"].keys()}
+    except (FileError, LookupError, TypeError, AttributeError):
+        return known
+    return known | {key: one for key, one in since.items() if isinstance(one, (str, int))}
+
+
 def _named(state: RunState) -> list[tuple[str, Any]]:
     return list(state.state._asdict().items())
 

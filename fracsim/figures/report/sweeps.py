@@ -27,6 +27,7 @@ from fracsim.figures.report.page import (
 )
 from fracsim.figures.style import styled
 from fracsim.networks.stored import load_network, open_trained
+from fracsim.products.checkpoint import facts_of
 from fracsim.products.coverage import Coverage, Gathering, sweep_command
 from fracsim.products.entries import Entry, group, relative_error, settings_of
 from fracsim.products.runs import Runs, load_runs
@@ -107,7 +108,7 @@ def _experiment(
         yield Part("Results", [*_results(runs), *map(Text, runs.caveats)], level=3)
         yield Part("Figures", list(_figures(runs, files, figures)), level=3)
     yield Part("The same in every run", [Facts(same)], level=3)
-    yield Part("Where it comes from", [origin([one.attributes for one in files], paths)], level=3)
+    yield Part("Where it comes from", [origin([facts_of(one) for one in files], paths)], level=3)
     again = [sweep_command(paths[0], "", "again.h5"), *coverage.commands()]
     words = "Train it again, or what is missing:" if len(again) > 1 else "Train it again:"
     yield Part("How to repeat it", [Text(words), Commands(again)], level=3)
