@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The paper's runs, one after the other, each kept as soon as it is done: bash docs/results/run.sh FOLDER
-# About eighteen core-hours. Given again, it goes on where it was stopped (fracsim resumes every sweep).
+# About twenty core-hours. Given again, it goes on where it was stopped (fracsim resumes every sweep).
 # Run it from an installation of its own, under nice, so that edits of the checkout do not reach it.
 set -euo pipefail
 docs=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,6 +34,7 @@ run cantor1d-fine fine-population cantor1d-fine --set data=population --set step
 run cantor-curves fig5-200 cantor5-curves --set 'seed=[0,1,2,3]' "${rate[@]}"
 run cantor-depth-width fig4-200 cantor5-depth-width --set 'width=[200]' --set 'seed=[0,1,2]' "${rate[@]}"
 run cantor-depth-width fig4-400 cantor5-depth-width --set 'width=[400]' "${rate[@]}"
+run cantor-depth-width fig4-more400 cantor5-depth-width --set 'width=[400]' --set 'network_depth=[5]' --set 'seed=[1,2]' "${rate[@]}"
 run cantor-depth-width fig4-more200 cantor5-depth-width --set 'width=[200]' --set 'network_depth=[4,5]' \
     --set 'seed=[3,4,5,6,7]' "${rate[@]}"
 run cantor-depth-width fig4-rates cantor5-depth-width --set 'width=[10,20,50,100]' --set 'seed=[0,1,2]' \
