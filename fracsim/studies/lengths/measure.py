@@ -35,7 +35,7 @@ class Lengths(NamedTuple):
 
 class Memory:
     """Two matrices that grow and are used again, by one network after the other: memory given back
-    and asked for anew comes in fresh pages, which cost as much as the arithmetic."""
+    and asked for anew comes in fresh pages, which took a quarter of all time."""
 
     def __init__(self) -> None:
         self._kept = [np.empty(0), np.empty(0)]
