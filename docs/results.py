@@ -53,10 +53,15 @@ def kept_records(done: int) -> np.ndarray:
     return np.unique(np.linspace(0, done - 1, min(STEPS, done)).round().astype(int))
 
 
+def per_cents(share: float) -> int:
+    """Rounded down; 0.29 is 29, though 100 * 0.29 is less than that."""
+    return int(100 * share + 1e-9)
+
+
 def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
     """``first+every a/b/… a/b/…``: the step of the first record and the steps between two, then
-    each level's accuracy at ``kept_records``, empty where it is as before. In per cent: a level has
-    some 500 test points, so that the share of all points may be another by 2."""
+    each level's accuracy at ``kept_records``, empty where it is as before. In whole per cents,
+    rounded down, so that one reaches so many per cent exactly where the accuracy does."""
     first, every = (int(step) for step in (trajectory.steps[0], np.diff(trajectory.steps)[0]))
     assert (np.diff(trajectory.steps) == every).all(), "records are not equally far apart"
     by_level = trajectory.variable("test_accuracy_by_level")[row]
@@ -64,7 +69,7 @@ def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
     parts, before = [f"{first}+{every}"], [""] * by_level.shape[-1]
     for record in kept_records(done):
         shares = by_level[record][: None if n is None else int(n[row]) + 1]
-        texts = ["-" if np.isnan(share) else f"{100 * share:.0f}" for share in shares]
+        texts = ["-" if np.isnan(share) else f"{per_cents(share)}" for share in shares]
         parts.append("/".join("" if a == b else a for a, b in zip(texts, before, strict=False)))
         before = texts
     return " ".join(parts)
