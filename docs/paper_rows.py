@@ -95,6 +95,18 @@ def learnt_at(row: Row, level: int, share: float = 0.8) -> int | None:
     return found
 
 
+def curves_at(rate: str, steps: int) -> list[Row]:
+    """The runs of figure 5 at one learning rate and of one length."""
+    rows = load("cantor-curves")
+    return [row for row in rows if row["learning_rate"] == rate and int(row["steps"]) == steps]
+
+
+def curve_cell(rows: Sequence[Row]) -> str:
+    """``cell`` of the seeds that live, and how many died."""
+    dead = len(rows) - len(lively(rows))
+    return cell(lively(rows)) + (f"; {dead} of {len(rows)} seeds died" if dead else "")
+
+
 def by_two(rows: Sequence[Row], first: str, second: str) -> dict[int, dict[int, list[float]]]:
     """``[value of first][value of second]``: the best test accuracies."""
     return {

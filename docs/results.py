@@ -3,7 +3,8 @@
     python docs/results.py fig4-*.h5 -o docs/results/cantor-depth-width.csv
 
 Head lines (``# key: value``) say what made them; a line for each run follows: its settings, how it
-ended, best and last test accuracy, the seconds that it took, and its accuracy by level at ``STEPS``
+ended, best and last test accuracy, the seconds that it took, at its last record the share of the
+units of each hidden layer that no test point activates, and its accuracy by level at ``STEPS``
 recorded steps. A run that is in several files, or in the CSV already, is kept once, with most
 records.
 """
@@ -43,6 +44,7 @@ FOUND = (
     "last",
     "seconds",
     "dead_since",
+    "inactive",
     "levels",
 )
 HEAD = ("software", "numba_version", "numpy_version", "device", "bit_identical", "continued")
@@ -75,6 +77,15 @@ def levels_text(trajectory: Trajectory, row: int, done: int) -> str:
     return " ".join(parts)
 
 
+def inactive_text(trajectory: Trajectory, row: int, done: int) -> str:
+    """``a/b/…``: of each hidden layer, at the last record, the units that no test point activates,
+    in whole per cents, rounded down; nothing where the file does not count them."""
+    if "inactive_units" not in trajectory.records:
+        return ""
+    shares = trajectory.variable("inactive_units")[row][done - 1]
+    return "/".join(f"{per_cents(share)}" for share in shares if not np.isnan(share))
+
+
 def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
     """A row for each run that has a record of its training."""
     rows = []
@@ -98,6 +109,7 @@ def rows_of(trajectory: Trajectory) -> list[dict[str, Any]]:
                 "last": f"{accuracy[-1]:.4f}",
                 "seconds": f"{trajectory.variable('wall_time')[row][done - 1]:.0f}",
                 "dead_since": "" if since < 0 else since,
+                "inactive": inactive_text(trajectory, row, done),
                 "levels": levels_text(trajectory, row, done),
             }
         )

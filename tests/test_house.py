@@ -2,6 +2,8 @@
 contract that stays small, and a thin command line."""
 
 import ast
+import shutil
+import subprocess
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,17 @@ from places import TOP
 
 ROOMS = ("fracsim", "kernels", "data", "cli")
 BESIDE_THE_ROOMS = {"errors", "text", "toml"}
+AT_THE_TOP = {
+    *ROOMS,
+    "docs",
+    "tests",
+    ".ci",
+    ".gitignore",
+    "pyproject.toml",
+    "LICENSE",
+    "CITATION.cff",
+}
+AT_THE_TOP |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md"}
 MOST_LINES = 400
 HEAVY = {"numpy", "numba", "h5py", "matplotlib"}
 
@@ -92,6 +105,16 @@ def test_no_modules_import_one_another_in_a_circle():
 def test_few_modules_lie_beside_the_rooms():
     beside = {path.stem for path in (TOP / "fracsim").glob("*.py")} - {"__init__", "__main__"}
     assert beside == BESIDE_THE_ROOMS
+
+
+@pytest.mark.skipif(
+    not (TOP / ".git").exists() or shutil.which("git") is None, reason="not a checkout of git"
+)
+def test_nothing_else_lies_at_the_top():
+    """What a run left in the checkout came to be committed once."""
+    command = ["git", "-c", "safe.directory=*", "-C", str(TOP), "ls-files"]
+    tracked = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    assert {name.partition("/")[0] for name in tracked} == AT_THE_TOP
 
 
 @pytest.mark.parametrize("room", [*ROOMS, "tests"])

@@ -13,17 +13,27 @@ MOST_BYTES = 200_000
 
 
 @pytest.mark.compiled
-def test_levels_that_are_kept_are_those_of_the_file(tmp_path, monkeypatch):
-    """In per cents, rounded down: of a run of many records, and of one stopped after few."""
+def test_what_is_kept_is_what_the_file_says(tmp_path, monkeypatch):
+    """Levels in per cents, rounded down: of a run of many records, and of one stopped after few."""
     monkeypatch.syspath_prepend(TOP / "docs")
     results, rows = script_of_docs("results.py"), script_of_docs("paper_rows.py")
-    fracsim.train(tmp_path / "x.h5", width=8, steps=3000, record_every=100, test_points=400)
+    fracsim.train(
+        tmp_path / "x.h5",
+        width=8,
+        steps=3000,
+        record_every=100,
+        test_points=400,
+        learning_rate=0.02,
+    )
     monkeypatch.setattr(sys, "argv", ["results.py", f"{tmp_path}/x.h5", "-o", f"{tmp_path}/x.csv"])
     results.main()
     trajectory = fracsim.open_trajectory(tmp_path / "x.h5")
     shares = trajectory.variable("test_accuracy_by_level")[0]
     place = {int(step): record for record, step in enumerate(trajectory.steps)}
     (row,) = results.read_results(tmp_path / "x.csv")[1]
+    idle = trajectory.variable("inactive_units")[0][-1]
+    assert idle[:-1].max() > 0, "no unit is without work"
+    assert row["inactive"] == "/".join(f"{int(100 * share + 1e-9)}" for share in idle[:-1])
     few = {**row, "records": "3", "levels": results.levels_text(trajectory, 0, 3)}
     for one, steps in ((row, results.STEPS), (few, 3)):
         found = rows.levels_at(one)
