@@ -116,7 +116,7 @@ def misses(rows: Sequence[Row], theirs: dict[int, dict[int, float]]) -> str:
                 apart.append(f"depth {depth}, width {width}")
         if len(medians) > 1 and medians == sorted(medians):
             orders.append(width)
-    outside = f" The others: {'; '.join(apart)}." if apart else ""
+    outside = f" The others (see why ours differ): {'; '.join(apart)}." if apart else ""
     ordered = ", ".join(orders) if orders else "no width"
     return (
         f"{total - len(apart)} of {total} cells agree.{outside} The medians over seeds grow with "
