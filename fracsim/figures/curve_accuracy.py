@@ -61,6 +61,7 @@ def draw(
         _draw_panel(axes, entries, looks, runs.notes)
         if shown and (theirs := _papers_points(entries)):
             axes.plot(list(theirs), list(theirs.values()), **hollow(looks[5]))
+    style.outer_labels(grid)
     headings = [heading(runs, INSIDE, entries) for entries in parts.values()]
     title_panels(body, grid, headings, "Best test accuracy by approximation curve", title)
     return figure
@@ -95,7 +96,6 @@ def _draw_panel(
     axes.set_ylim(0.48, 1.015)
     axes.set_xlabel("approximation curve")
     axes.set_ylabel("best test accuracy")
-    axes.label_outer(remove_inner_ticks=False)
 
 
 def _papers_points(entries: list[Entry]) -> dict[int, float]:

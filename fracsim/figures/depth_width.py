@@ -69,7 +69,7 @@ def draw(
         axes.set_ylabel("relative error (rms / sd)" if real else "best test accuracy")
         if real:
             style.log_axis(axes, [entry.best() for entry in runs.entries])
-        axes.label_outer(remove_inner_ticks=False)
+    style.outer_labels(grid)
     headings = [heading(runs, INSIDE, entries) for entries in parts.values()]
     what = "Relative test error" if real else "Best test accuracy"
     against = "depth, at equal size" if along_depth else "width"

@@ -5,7 +5,7 @@ legend and the notes, titles that wrap, panels side by side or one under the oth
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import ceil
@@ -173,6 +173,32 @@ def panel_head(axes: Axes, text: str) -> None:
     columns = 1 if place is None else place.get_gridspec().ncols
     width = figure.bbox.width / figure.dpi / columns - 0.25
     axes.set_title(wrapped(text, width, points_of("axes.titlesize")))
+
+
+def outer_labels(panels: Iterable[Axes]) -> None:
+    """Names of axes and numbers at the left of each row of panels, which share that axis, and below
+    each panel that has none with the same numbers beneath it."""
+    above: dict[tuple[Any, int], Axes] = {}
+    for axes in panels:
+        name, place = axes.get_xlabel(), axes.get_subplotspec()
+        assert place is not None, "a panel of a grid"
+        axes.label_outer(remove_inner_ticks=False)
+        _number_below(axes, name, True)
+        key = place.get_gridspec(), place.colspan.start
+        if key in above and _numbers_below(above[key]) == _numbers_below(axes):
+            _number_below(above[key], "", False)
+        above[key] = axes
+
+
+def _number_below(axes: Axes, name: str, shown: bool) -> None:
+    axes.set_xlabel(name)
+    axes.tick_params(axis="x", which="both", labelbottom=shown)
+    axes.xaxis.offsetText.set_visible(shown)
+
+
+def _numbers_below(axes: Axes) -> tuple[Any, ...]:
+    """Where an x axis begins and ends, and what is written along it."""
+    return axes.get_xlim(), [text.get_text() for text in axes.get_xticklabels()]
 
 
 def plain(name: object) -> str:

@@ -33,6 +33,7 @@ from fracsim.figures.layout import is_narrow as is_narrow
 from fracsim.figures.layout import laid_out, points_of
 from fracsim.figures.layout import legend_below as legend_below
 from fracsim.figures.layout import new_figure as new_figure
+from fracsim.figures.layout import outer_labels as outer_labels
 from fracsim.figures.layout import page as page
 from fracsim.figures.layout import panel_head as panel_head
 from fracsim.figures.layout import plain as plain

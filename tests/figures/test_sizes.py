@@ -1,5 +1,5 @@
-"""Every figure at the width of a column and of a page: text that is large enough, not cut off and
-not written over other text."""
+"""Every figure at the width of a column and of a page: text that is large enough, not cut off, not
+written over other text, and numbers below every panel that has no other below it."""
 
 from pathlib import Path
 
@@ -22,9 +22,11 @@ TRAJECTORIES = [
     "depth-width grid.h5",
     "depth-width fractals.h5",
     "depth-width equal.h5",
+    "depth-width fractals.h5 other-widths.h5",
     "curve-accuracy curves.h5",
     "xy grid.h5",
     "xy fractals.h5 --x step",
+    "xy deep5.h5 --y inactive_units --panel layer",
     "levels single.h5",
     "levels grid.h5",
     "decision one.h5",
@@ -88,9 +90,12 @@ def folder(tmp_path_factory) -> Path:
     write_file(folder / "grid.h5", experiment_of({**grid, "seed": [0, 1]}, **SMALL))
     fractals = {"fractal": ["cantor", "vicsek", "sierpinski"], "width": [10, 20, 50, 100]}
     write_file(folder / "fractals.h5", experiment_of(fractals, **SMALL))
+    others = {"fractal": ["pentaflake", "cantor:3"], "width": [10, 200]}
+    write_file(folder / "other-widths.h5", experiment_of(others, **SMALL))
     for depth, width in ((1, 60), (2, 40), (3, 30)):
         one = experiment_of({}, network_depth=depth, width=width, **SMALL)
         write_file(folder / f"equal{depth}.h5", one)
+    write_file(folder / "deep5.h5", experiment_of({}, network_depth=5, **SMALL))
     write_file(folder / "curves.h5", experiment_of({"curve": list("123456")}, **SMALL))
     write_file(folder / "single.h5", experiment_of({"seed": [0, 1]}, network_depth=3, **SMALL))
     small = {"width": 10, "fractal_depth": 3, **SMALL}

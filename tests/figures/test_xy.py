@@ -103,6 +103,23 @@ def test_a_variable_by_level_gets_a_colour_for_each(folder):
     assert one.axes[0].lines[0].get_ydata().tolist() == last.tolist()
 
 
+@pytest.mark.parametrize("role", ["x", "hue", "dashes", "panel"])
+def test_layers_without_any_number_are_not_drawn(folder, role):
+    """A readout has no units that could be inactive; a shallow run lacks the layers of a deep
+    one, which is told."""
+    request = Request(**{"x": "step", role: "layer"}, y="inactive_units")
+    text = all_text(draw_runs(load_runs(folder / "one.h5"), request))
+    (run,) = experiment_of({}, **SMALL).runs
+    assert f"layer {run.network_depth + 1}" not in text
+    assert "are not there" not in text
+    if role != "x":
+        assert f"layer {run.network_depth}" in text
+    mixed = draw_runs(load_runs(folder / "grid.h5"), Request(y="inactive_units", hue="layer"))
+    assert "layer 3" in all_text(mixed)
+    assert "layer 4" not in all_text(mixed)
+    assert "are not there" in all_text(mixed)
+
+
 def test_variables_of_studies(folder, tmp_path):
     output = tmp_path / "a.png"
     for words in (

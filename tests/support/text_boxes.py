@@ -1,8 +1,10 @@
-"""Where the text of a figure stands: what is too small, cut off, or written over other text."""
+"""Where the text of a figure stands: what is too small, cut off, written over other text, or not
+there, as numbers below a panel."""
 
 from itertools import combinations
 from unittest import mock
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -27,11 +29,33 @@ def drawn_texts(figure: Figure) -> list[tuple[Text, Bbox]]:
     return found
 
 
+def without_numbers(figure: Figure) -> list[Axes]:
+    """Panels with ticks that leave their numbers to the panel below them, where there is none or
+    one with other numbers."""
+    places = [
+        (axes, place.get_gridspec(), place.colspan.start, place.rowspan.stop)
+        for axes in figure.axes
+        if axes.get_visible() and axes.axison and (place := axes.get_subplotspec()) is not None
+    ]
+    found = []
+    for axes, grid, column, row in places:
+        shown = axes.xaxis.get_tick_params()
+        below = [
+            other
+            for other, of, at, beneath in places
+            if (of, at) == (grid, column) and beneath > row
+        ]
+        left_to_it = below and below[0].get_xlim() == axes.get_xlim()
+        if shown["bottom"] and not shown["labelbottom"] and not left_to_it:
+            found.append(axes)
+    return found
+
+
 def complaints(figure: Figure) -> list[str]:
     """What is wrong with the text of a figure, each in a phrase; nothing where all is well."""
     found = drawn_texts(figure)
     whole = figure.bbox
-    said = []
+    said = [f"no numbers below {axes.get_title()!r}" for axes in without_numbers(figure)]
     for text, box in found:
         shown = repr(text.get_text())
         if text.get_fontsize() < LEAST - 1e-6:

@@ -82,6 +82,7 @@ def _draw_plane(study: StudyContents, title: str | None, size: style.Inches | No
             _draw_path(axes, arrays)
     for axes in all_axes[len(parts) :]:
         axes.set_visible(False)
+    style.outer_labels(all_axes[: len(parts)])
     _label(inner, list(all_axes[: len(parts)]), walk, arrays)
     bar = inner.colorbar(drawn, ax=list(all_axes), label="loss", aspect=28, pad=0.02)
     bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

@@ -115,7 +115,7 @@ def draw_distances(study: StudyContents, size: style.Inches | None) -> Figure:
             axes.axhline(mean, color=look["color"], **anywhere)
         style.panel_head(axes, f"cells of $K_{{{int(level)}}}$")
         axes.set(xlabel="distance / side", ylabel="boundaries per unit")
-        axes.label_outer(remove_inner_ticks=False)
+    style.outer_labels(grid[: len(levels)])
     grid[0].set_ylim(bottom=0)  # of all, which share it: after the last has been drawn
     return figure
 
