@@ -25,6 +25,10 @@ Values = tuple[tuple[str, ...], NDArray[Any]]
 REPLICATES = ("draw", "run", "network", "sample", "point")
 """Dimensions whose entries are alike but for chance, as seeds are: means are taken over them."""
 
+INDICES = ("level", "layer")
+"""Dimensions of which a run may have less than its file: a shallow network has fewer layers, a
+readout no units, a fine curve no coarse negatives."""
+
 _DIMS = {one.name: one.dims[1:] for one in schema.EVERY_RECORD}
 """Recorded variable -> its dimensions without run."""
 
@@ -41,6 +45,9 @@ class Unit(Protocol):
 
     def values(self, name: str) -> Values | None:
         """The values of a variable, a coordinate or a setting; None where it has none."""
+
+    def whole(self, name: str) -> Values | None:
+        """As ``values``, at all records."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,10 @@ class RunUnit:
             series, dims = series[:, place], dims[:1]
         return self._at_records(dims, series)
 
+    def whole(self, name: str) -> Values | None:
+        """As ``Unit`` says."""
+        return RunUnit(self.entry, None).values(name)
+
     def _at_records(self, dims: tuple[str, ...], series: NDArray[Any]) -> Values:
         if self.selection is None:
             return dims, series[: records(self.entry)]
@@ -138,6 +149,10 @@ class StudyUnit:
                 shown = ",".join(map(str, value)) if isinstance(value, list) else value
                 return (), np.array(shown, dtype=object)
         return None
+
+    def whole(self, name: str) -> Values | None:
+        """As ``Unit`` says."""
+        return self.values(name)
 
 
 @dataclass
@@ -185,7 +200,7 @@ def observe(
         if found is None:
             continue
         dims, array = found
-        kept = np.ones(array.shape, dtype=bool)
+        kept = np.broadcast_to(_there(unit, number, dims), array.shape).copy()
         for key, allowed in wanted.items():
             values = _along(unit, key, f"--where {key}", number, dims, array.shape)
             kept &= np.array([_plain(v) in allowed for v in values.ravel()]).reshape(array.shape)
@@ -194,6 +209,20 @@ def observe(
             table.columns[role] += [_plain(value) for value in values[kept]]
         table.numbers += [_number(value, number) for value in array[kept]]
     return table
+
+
+def _there(unit: Unit, number: str, dims: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Along ``dims``: which layers and levels the numbers of a unit have at all, at any record."""
+    found = unit.whole(number)
+    there = np.ones((1,) * len(dims), dtype=bool)
+    for dim in INDICES:
+        if found is None or dim not in dims or found[1].dtype.kind != "f" or not found[1].size:
+            continue
+        own, array = found
+        others = tuple(axis for axis, one in enumerate(own) if one != dim)
+        shape = [-1 if one == dim else 1 for one in dims]
+        there = there & ~np.isnan(array).all(axis=others).reshape(shape)
+    return there
 
 
 def _along(

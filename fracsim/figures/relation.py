@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.lines import Line2D
 from fracsim.errors import UsageError
 from fracsim.figures import style
 from fracsim.figures.collect import WORDS, name_values
-from fracsim.figures.observations import Observations
+from fracsim.figures.observations import INDICES, Observations
 from fracsim.products.entries import order
 from fracsim.products.selection import split_name
 from fracsim.products.starts import DERIVED
@@ -21,7 +20,6 @@ from fracsim.text import counted
 
 MOST_PANELS = 12
 LOGARITHMIC = ("width", "learning_rate", "train_points", "batch_size", "units")
-INDICES = ("level", "layer")
 ORDERED = (*INDICES, "snapshot", "step")
 ROW = 0.05
 """Height of a row of marks above the data, of the axes'."""
@@ -58,7 +56,6 @@ def draw_table(
     Raises UsageError where there is nothing to draw, or more than can be told apart."""
     if not any_finite(table.numbers):
         raise UsageError(f"--y {y}: none of its {len(table.numbers)} values is a finite number")
-    table = _that_exist(table, roles)
     shown = {role: _distinct(table.columns[role]) for role in roles}
     roles = {role: name for role, name in roles.items() if role == "x" or len(shown[role]) > 1}
     panels = _panels(roles, shown)
@@ -115,19 +112,6 @@ def _panels(roles: Mapping[str, str], shown: Mapping[str, list[Any]]) -> list[tu
 
 def _distinct(values: Sequence[Any]) -> list[Any]:
     return sorted(set(values), key=order)
-
-
-def _that_exist(table: Observations, roles: Mapping[str, str]) -> Observations:
-    """Without the levels and layers that have no number in any run, as a readout has no units and
-    a fine curve no coarse negatives."""
-    kept = np.ones(len(table.numbers), dtype=bool)
-    for role, name in roles.items():
-        if name in INDICES:
-            values, numbers = table.columns[role], table.numbers
-            there = {at for at, number in zip(values, numbers, strict=True) if number == number}
-            kept &= np.array([at in there for at in values])
-    columns = {role: list(compress(values, kept)) for role, values in table.columns.items()}
-    return Observations(columns, list(compress(table.numbers, kept)))
 
 
 def _shown(value: Any) -> Any:
