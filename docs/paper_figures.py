@@ -38,20 +38,20 @@ def depth_width_figure(
 
 
 def curve_figure(
-    cells: Mapping[int, Cells],
-    dead: Mapping[int, Cells],
+    cells: Mapping[str, Cells],
+    dead: Mapping[str, Cells],
     theirs: Cells,
     controls: Mapping[str, Mapping[int, float]],
     name: str,
 ) -> None:
     """Accuracy against the approximation curve, a line and a band of the seeds that live for each
-    width (``cells[width][curve]``), a cross for each seed that died, the controls dashed."""
+    kind of network (``cells[label][curve]``), a cross for each that died, the controls in grey."""
     with style.styled():
-        figure, axes = _started()
-        for index, (width, found) in enumerate(cells.items()):
+        figure, axes = _started(3.6)
+        for index, (label, found) in enumerate(cells.items()):
             look = style.look(index)
-            _band(axes, found, f"k = {width}", look)
-            for curve, values in dead.get(width, {}).items():
+            _band(axes, found, label, look)
+            for curve, values in dead.get(label, {}).items():
                 axes.plot([curve] * len(values), values, "x", color=look["color"])
         if any(values for found in dead.values() for values in found.values()):
             axes.plot([], [], "x", color=GREY, label="died")
@@ -61,11 +61,11 @@ def curve_figure(
             axes.plot(list(shares), list(shares.values()), line, color="#808080", label=label)
         style.ticks_at(axes, [float(curve) for curve in theirs])
         axes.set_xlabel("approximation curve, from coarse to fine")
-        _ended(figure, axes, name)
+        _ended(figure, axes, name, columns=2)
 
 
-def _started() -> tuple[Figure, Axes]:
-    figure = style.new_figure((3.4, 3.3))
+def _started(height: float = 3.3) -> tuple[Figure, Axes]:
+    figure = style.new_figure((3.4, height))
     return figure, figure.subplots()
 
 
@@ -77,7 +77,7 @@ def _band(axes: Axes, found: Cells, label: str, look: dict[str, object]) -> None
     axes.fill_between(list(there), low, high, color=look["color"], alpha=0.18, lw=0)
 
 
-def _ended(figure: Figure, axes: Axes, name: str) -> None:
+def _ended(figure: Figure, axes: Axes, name: str, columns: int = 3) -> None:
     axes.set_ylabel("best test accuracy")
-    figure.legend(ncols=3, loc="outside lower center")
+    figure.legend(ncols=columns, loc="outside lower center")
     style.save(figure, IMAGES / name)

@@ -118,6 +118,14 @@ def by_two(rows: Sequence[Row], first: str, second: str) -> dict[int, dict[int, 
     }
 
 
+def by_curve(rows: Iterable[Row]) -> dict[int, list[float]]:
+    """``[curve]``: the best test accuracies."""
+    found: dict[int, list[float]] = {}
+    for row in sorted(rows, key=lambda row: int(row["curve"])):
+        found.setdefault(int(row["curve"]), []).extend(best([row]))
+    return found
+
+
 def lively(rows: Iterable[Row]) -> list[Row]:
     """The runs that did not die."""
     return [row for row in rows if not row["dead_since"]]
