@@ -170,13 +170,13 @@ def figure_5() -> list[str]:
     return [
         "## Figure 5: the approximation curve",
         "The same set, depth 5, learning rate 0.001 (in the figure also smaller ones, of which the "
-        "next section tells), from the coarsest curve, 1, to the finest, 6: mean [least, greatest] of the seeds that live. The paper's number is that of its best "
-        "network of depth 5, of all its widths from 10 to 400. A network is *dead* from the step "
-        "on from which no hidden layer feels any gradient, whatever the point. Two controls know "
-        "no layers: the *nearest neighbour* among the same 50,000 training points (3 seeds), and "
-        "ridge regression by the *tangent kernel* of three layers on 5,000 of them (one draw; "
-        "both by `python docs/controls.py`). Where a network stays below them, the data are not to "
-        "blame.",
+        "next section tells), from the coarsest curve, 1, to the finest, 6: mean [least, greatest] "
+        "of the seeds that live. The paper's number is that of its best network of depth 5, of all "
+        "its widths from 10 to 400. A network is *dead* from the step on from which no hidden "
+        "layer feels any gradient, whatever the point. Two controls know no layers: the *nearest "
+        "neighbour* among the same 50,000 training points (3 seeds), and ridge regression by the "
+        "*tangent kernel* of three layers on 5,000 of them (one draw; both by `python "
+        "docs/controls.py`). Where a network stays below them, the data are not to blame.",
         "![Best test accuracy against the curve](images/paper-figure-5.png)",
         table([*head, *(f"width {width}" for width in widths)], lines),
         said,
