@@ -47,7 +47,7 @@ run inactive why-inactive cantor5-curves --set 'width=[50,100,200,400]' --set 'c
     --set 'learning_rate=[0.001,0.0003,0.0001]' --set steps=20000 --set record_every=2000
 run cantor-curves-he why-he cantor5-curves --set width=100 --set 'curve=["3","4","6"]' --set 'seed=[0,1,2]' "${rate[@]}" \
     --set initialisation=he
-run cantor-curves why-steps cantor5-curves --set width=100 --set 'curve=["3","4","6"]' --set 'seed=[0,1,2]' "${rate[@]}" \
+run cantor-curves why-steps cantor5-curves --set width=100 --set 'curve=["3","4","6"]' --set 'seed=[0]' "${rate[@]}" \
     --set steps=3000000 --set record_every=30000
 python "$docs/controls.py"
 python "$docs/paper.py"
