@@ -105,10 +105,12 @@ def units() -> list[str]:
     seeds = len(distinct(rows, "seed"))
     return [
         f"What the rate does: hidden units that no test point activates after {steps:,} steps, "
-        f"depth 5, mean of {seeds} seeds [least, greatest]. Adam's first steps move every weight "
-        "by about the rate, whatever its gradient, and a unit sums as many of these as the layer "
-        "below has units: the wider the network, the further it is thrown. A unit that no point "
-        "activates feels no gradient; only what changes below it could bring it back.",
+        f"depth 5, mean of {seeds} seeds [least, greatest]; the share of each layer is kept in "
+        "whole per cents, rounded down. A likely reason, which is not measured here: Adam's first "
+        "steps move every weight by about the rate, whatever its gradient, and a unit sums as many "
+        "of these as the layer below has units, so that the wider the network is, the further it "
+        "is thrown. A unit that no point activates feels no gradient; only what changes below it "
+        "could bring it back.",
         table(["curve", "rate", *(f"width {width}" for width in widths)], lines),
     ]
 

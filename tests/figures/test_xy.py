@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from figure_files import experiment_of, made_up_record, made_up_study, write_fil
 from fracsim.cli.app import command as simulate
 from fracsim.cli.plot import command as plot
 from fracsim.figures import style
+from fracsim.figures.observations import observe
 from fracsim.figures.xy import Request, draw_runs
 from fracsim.products.runs import load_runs
 
@@ -113,10 +115,31 @@ def test_layers_without_any_number_are_not_drawn(folder, role):
     assert "are not there" not in text
     if role != "x":
         assert f"layer {run.network_depth}" in text
+
+
+def test_layers_of_the_deepest_run_are_drawn(folder):
     mixed = draw_runs(load_runs(folder / "grid.h5"), Request(y="inactive_units", hue="layer"))
     assert "layer 3" in all_text(mixed)
     assert "layer 4" not in all_text(mixed)
     assert "are not there" not in all_text(mixed)
+
+
+def test_a_number_that_a_layer_lacks_at_some_steps_is_missing():
+    """Which is told, other than a layer that has none at all."""
+
+    class Made:
+        settings: ClassVar = {}
+
+        def values(self, name):
+            y = np.array([[1.0, 2.0, np.nan], [np.nan, 3.0, np.nan]])
+            made = {"step": (("step",), np.arange(2)), "layer": (("layer",), np.arange(1, 4))}
+            return {"y": (("step", "layer"), y), **made}.get(name)
+
+        whole = values
+
+    table = observe([Made()], "y", {"x": "step", "hue": "layer"}, {})
+    assert table.columns["hue"] == [1, 2, 1, 2]
+    assert [number == number for number in table.numbers] == [True, True, False, True]
 
 
 def test_variables_of_studies(folder, tmp_path):
